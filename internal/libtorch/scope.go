@@ -1,0 +1,170 @@
+package libtorch
+
+import (
+	"unsafe"
+
+	"github.com/sugarme/gotch"
+	"github.com/sugarme/gotch/ts"
+)
+
+// Scope owns the tensors that a computation makes and frees them together. It carries the first error: after one, every
+// operation returns nil and does nothing, so that a formula reads as a formula and Err is asked once at its end. LibTorch's
+// graph keeps what a later gradient needs, whatever the scope frees.
+type Scope struct {
+	owned []*ts.Tensor
+	err   error
+}
+
+// Err returns the first error of the scope's operations.
+func (s *Scope) Err() error { return s.err }
+
+// Free drops every tensor that the scope still owns.
+func (s *Scope) Free() {
+	for _, t := range s.owned {
+		if err := t.Drop(); err != nil && s.err == nil {
+			s.err = err
+		}
+	}
+	s.owned = s.owned[:0]
+}
+
+// Keep makes the scope the owner of the result of a call into gotch.
+func (s *Scope) Keep(t *ts.Tensor, err error) *ts.Tensor {
+	if err != nil {
+		if s.err == nil {
+			s.err = err
+		}
+		return nil
+	}
+	s.owned = append(s.owned, t)
+	return t
+}
+
+// Release hands a tensor's ownership to the caller.
+func (s *Scope) Release(t *ts.Tensor) *ts.Tensor {
+	for i, owned := range s.owned {
+		if owned == t {
+			s.owned = append(s.owned[:i], s.owned[i+1:]...)
+			break
+		}
+	}
+	return t
+}
+
+// apply runs an operation unless an earlier one failed.
+func (s *Scope) apply(operation func() (*ts.Tensor, error)) *ts.Tensor {
+	if s.err != nil {
+		return nil
+	}
+	return s.Keep(operation())
+}
+
+// Linear returns x·weightᵀ + bias; bias may be nil.
+func (s *Scope) Linear(x, weight, bias *ts.Tensor) *ts.Tensor {
+	if bias == nil {
+		bias = ts.None
+	}
+	return s.apply(func() (*ts.Tensor, error) { return ts.Linear(x, weight, bias) })
+}
+
+// Matmul returns the matrix product a·b.
+func (s *Scope) Matmul(a, b *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return a.Matmul(b, false) })
+}
+
+// Add returns a + b.
+func (s *Scope) Add(a, b *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return a.Add(b, false) })
+}
+
+// Mul returns the elementwise product.
+func (s *Scope) Mul(a, b *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return a.Mul(b, false) })
+}
+
+// Scale returns a·x.
+func (s *Scope) Scale(a float64, x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) {
+		scalar := ts.FloatScalar(a)
+		defer scalar.MustDrop()
+		return x.MulScalar(scalar, false)
+	})
+}
+
+// Sum returns the sum over all elements.
+func (s *Scope) Sum(x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.Sum(x.DType(), false) })
+}
+
+// Apply returns an elementwise function of x, such as an activation.
+func (s *Scope) Apply(f func(x *ts.Tensor) (*ts.Tensor, error), x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return f(x) })
+}
+
+// Column returns column i of a matrix as a (rows, 1) matrix.
+func (s *Scope) Column(x *ts.Tensor, i int64) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.Narrow(1, i, 1, false) })
+}
+
+// SquaredError returns the elementwise (a − b)².
+func (s *Scope) SquaredError(a, b *ts.Tensor) *ts.Tensor {
+	difference := s.apply(func() (*ts.Tensor, error) { return a.Sub(b, false) })
+	return s.apply(func() (*ts.Tensor, error) { return difference.Square(false) })
+}
+
+// Mean returns the mean over all elements.
+func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.Mean(x.DType(), false) })
+}
+
+// Zeros returns zeros of x's shape.
+func (s *Scope) Zeros(x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.ZerosLike(false) })
+}
+
+// Gradient returns ∂(Σ output)/∂x, differentiable again.
+func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
+	sum := s.Sum(output)
+	return s.apply(func() (*ts.Tensor, error) {
+		g, err := Gradient(sum, []*ts.Tensor{x}, true)
+		if err != nil {
+			return nil, err
+		}
+		return g[0], nil
+	})
+}
+
+// Matrix makes a tensor of float32 of shape (rows, columns) from a slice in row-major order.
+func (s *Scope) Matrix(values []float32, rows, columns int) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return FromSlice(values, int64(rows), int64(columns)) })
+}
+
+// Values returns the elements of a float32 tensor in row-major order.
+func (s *Scope) Values(x *ts.Tensor) []float32 {
+	if s.err != nil {
+		return nil
+	}
+	values, err := Values(x)
+	if err != nil {
+		s.err = err
+	}
+	return values
+}
+
+// FromSlice makes a float32 tensor of the given shape; the caller drops it.
+func FromSlice(values []float32, shape ...int64) (*ts.Tensor, error) {
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+	return ts.OfDataSize(bytes, shape, gotch.Float)
+}
+
+// Values returns the elements of a float32 tensor in row-major order.
+func Values(x *ts.Tensor) ([]float32, error) {
+	values := make([]float32, x.Numel())
+	if len(values) == 0 {
+		return values, nil
+	}
+	if err := x.CopyData(values, uint(len(values))); err != nil {
+		return nil, err
+	}
+	return values, nil
+}

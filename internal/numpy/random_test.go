@@ -1,0 +1,20 @@
+package numpy
+
+import "testing"
+
+// Values of numpy 2.4.6: RandomState(seed), then rand(2), randn(3), rand(1).
+func TestStream(t *testing.T) {
+	for seed, want := range map[uint32][6]float64{
+		0: {0.5488135039273248, 0.7151893663724195, 0.9787379841057392, 2.240893199201458, 1.8675579901499675, 0.4375872112626925},
+		7: {0.07630828937395717, 0.7799187922401146, 1.690525703800356, -0.4659373705408328, 0.0328201636785844, 0.5011204636599379},
+		4294967295: {0.0976320289940138, 0.9123828453026218, 0.6484086742306527, 0.6693235306338161, -1.0805437227474493, 0.9093750727977705},
+	} {
+		r := NewRandom(seed)
+		got := [6]float64{r.Float64(), r.Float64(), r.Normal(), r.Normal(), r.Normal(), r.Float64()}
+		for i := range want {
+			if diff := got[i] - want[i]; diff > 1e-15 || diff < -1e-15 {
+				t.Errorf("seed %d, value %d: got %.17g, want %.17g", seed, i, got[i], want[i])
+			}
+		}
+	}
+}
