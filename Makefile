@@ -2,10 +2,27 @@
 SHELL := /bin/bash
 export LIBTORCH LIBTORCH_VERSION
 GO := . ./.libtorch/env && go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2026.1
 
-.PHONY: build test demo lint clean libtorch
+.PHONY: build demo test lint clean libtorch
 build: libtorch
-	@$(GO) build -o train.bin ./cmd/train
+	@$(GO) build -o train ./cmd/train
+
+# Both models on the measured pendulum, with the published code's seed, sizes and number of steps.
+demo: build
+	./train -task real -verbose
+	./train -task real -baseline -verbose
+
+test: libtorch
+	@$(GO) test ./...
+
+lint: libtorch
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) run $(STATICCHECK) ./...
+
+clean:
+	rm -rf train runs
 
 libtorch:
 	@scripts/libtorch

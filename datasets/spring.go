@@ -1,0 +1,16 @@
+package datasets
+
+// Spring is a mass on an ideal spring, H = q² + p² (section 3.1 of the paper), observed with noise.
+var Spring = register(Task{
+	Name:        "spring",
+	Description: "ideal mass-spring system, H = q² + p², noisy",
+	Dimension:   2,
+	Generate:    oscillator{dynamics: springDynamics, points: 30, radius: 0.1, span: 0.9}.generate,
+	Noise:       0.1,
+	Hamiltonian: func(s []float64) float64 { return s[0]*s[0] + s[1]*s[1] },
+	Steps:       2000,
+	WeightDecay: 1e-4,
+	TimeStep:    0.1,
+})
+
+func springDynamics(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -2*y[0] }
