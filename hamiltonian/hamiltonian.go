@@ -1,0 +1,144 @@
+// Package hamiltonian holds the Hamiltonian neural network of Greydanus, Dzamba and Yosinski (2019) and its baseline: models
+// of the time derivative of a state.
+package hamiltonian
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sugarme/gotch/ts"
+
+	"hnn/internal/libtorch"
+	"hnn/nets"
+)
+
+// FieldType says which part of a vector field the two scalars of a network give (Helmholtz decomposition, appendix A).
+type FieldType string
+
+const (
+	// Solenoidal is the symplectic gradient of F2, which then is the Hamiltonian.
+	Solenoidal FieldType = "solenoidal"
+	// Conservative is the gradient of F1.
+	Conservative FieldType = "conservative"
+	// Both is the sum of the two.
+	Both FieldType = "both"
+)
+
+// FieldTypes lists the field types there are.
+var FieldTypes = []string{string(Solenoidal), string(Conservative), string(Both)}
+
+// Check returns an error that names the allowed field types unless f is one of them.
+func (f FieldType) Check() error {
+	switch f {
+	case Solenoidal, Conservative, Both:
+		return nil
+	}
+	return fmt.Errorf("there is no field type %q; there are %s", string(f), strings.Join(FieldTypes, ", "))
+}
+
+// Config describes a model. The zero FieldType is Solenoidal, and the zero Activation is not allowed.
+type Config struct {
+	Dimension  int // of a state: n positions and n momenta
+	Hidden     int
+	Activation nets.Activation
+	FieldType  FieldType
+	Baseline   bool // learn the derivatives directly
+	LeviCivita bool // the permutation tensor of coordinates that are not canonical
+}
+
+// Model is a Hamiltonian neural network, or the baseline of the same size.
+type Model struct {
+	config      Config
+	network     *nets.MLP
+	permutation *ts.Tensor // Mᵀ
+}
+
+// CheckpointPrefix stands before the network's parameter names in a checkpoint, as in the published HNN class.
+const CheckpointPrefix = "differentiable_model."
+
+// New draws a model from LibTorch's random generator, in the published order.
+func New(c Config) (*Model, error) {
+	if c.FieldType == "" {
+		c.FieldType = Solenoidal
+	}
+	if err := c.FieldType.Check(); err != nil {
+		return nil, err
+	}
+	if c.Dimension < 2 || c.Dimension%2 != 0 {
+		return nil, fmt.Errorf("hamiltonian: a state of dimension %d has no equal number of positions and momenta", c.Dimension)
+	}
+	outputs := 2
+	if c.Baseline {
+		outputs = c.Dimension
+	}
+	network, err := nets.NewMLP(c.Dimension, c.Hidden, outputs, c.Activation)
+	if err != nil {
+		return nil, err
+	}
+	m := CanonicalPermutation(c.Dimension)
+	if c.LeviCivita {
+		m = LeviCivitaPermutation(c.Dimension)
+	}
+	transposed := make([]float32, 0, c.Dimension*c.Dimension)
+	for column := range c.Dimension {
+		for row := range c.Dimension {
+			transposed = append(transposed, m[row][column])
+		}
+	}
+	permutation, err := libtorch.FromSlice(transposed, int64(c.Dimension), int64(c.Dimension))
+	if err != nil {
+		network.Free()
+		return nil, err
+	}
+	return &Model{config: c, network: network, permutation: permutation}, nil
+}
+
+// Free drops the model's tensors.
+func (m *Model) Free() {
+	m.network.Free()
+	_ = m.permutation.Drop()
+}
+
+// Parameters returns the network's parameters in PyTorch's order.
+func (m *Model) Parameters() []nets.Parameter { return m.network.Parameters() }
+
+// State returns the model's state dict.
+func (m *Model) State() ([]nets.Entry, error) { return nets.State(CheckpointPrefix, m.Parameters()) }
+
+// SetState loads a state dict of a model of the same configuration.
+func (m *Model) SetState(c nets.Checkpoint) error {
+	return nets.SetState(CheckpointPrefix, m.Parameters(), c)
+}
+
+// Scalars returns F1 and F2 at x, each of shape (batch, 1). F2 is the learned Hamiltonian of a solenoidal model.
+func (m *Model) Scalars(s *libtorch.Scope, x *ts.Tensor) (f1, f2 *ts.Tensor) {
+	y := m.network.Forward(s, x)
+	return s.Column(y, 0), s.Column(y, 1)
+}
+
+// TimeDerivative returns dx/dt at the states x, of shape (batch, dimension): ∂F1/∂x + (∂F2/∂x)·Mᵀ, or the terms of it that
+// the field type names; for a baseline the network's output. Unless the model is a baseline, x must require gradients; the
+// result can be differentiated by the parameters.
+func (m *Model) TimeDerivative(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
+	if m.config.Baseline {
+		return m.network.Forward(s, x)
+	}
+	f1, f2 := m.Scalars(s, x)
+	switch m.config.FieldType {
+	case Conservative:
+		return s.Gradient(f1, x)
+	case Both:
+		return s.Add(s.Gradient(f1, x), s.Matmul(s.Gradient(f2, x), m.permutation))
+	default:
+		return s.Matmul(s.Gradient(f2, x), m.permutation)
+	}
+}
+
+// RK4Increment returns x(t + dt) − x(t) by one step of the classical Runge-Kutta method along the model's field.
+func (m *Model) RK4Increment(s *libtorch.Scope, x *ts.Tensor, dt float64) *ts.Tensor {
+	k1 := m.TimeDerivative(s, x)
+	k2 := m.TimeDerivative(s, s.Add(x, s.Scale(dt/2, k1)))
+	k3 := m.TimeDerivative(s, s.Add(x, s.Scale(dt/2, k2)))
+	k4 := m.TimeDerivative(s, s.Add(x, s.Scale(dt, k3)))
+	return s.Scale(dt/6, s.Add(s.Add(s.Add(k1, s.Scale(2, k2)), s.Scale(2, k3)), k4))
+}
