@@ -168,3 +168,20 @@ func Values(x *ts.Tensor) ([]float32, error) {
 	}
 	return values, nil
 }
+
+// Permutation returns the first n values of a random permutation of x's row numbers, as torch.randperm(rows)[:n].
+func (s *Scope) Permutation(x *ts.Tensor, n int64) *ts.Tensor {
+	all := s.apply(func() (*ts.Tensor, error) {
+		shape, err := x.Size()
+		if err != nil {
+			return nil, err
+		}
+		return ts.Randperm(shape[0], gotch.Int64, gotch.CPU)
+	})
+	return s.apply(func() (*ts.Tensor, error) { return all.Narrow(0, 0, n, false) })
+}
+
+// Rows returns the rows of x that the index names.
+func (s *Scope) Rows(x, index *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.IndexSelect(0, index, false) })
+}

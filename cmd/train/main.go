@@ -1,0 +1,230 @@
+// Command train fits a Hamiltonian neural network, or its baseline, to a task.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"hnn/datasets"
+	"hnn/hamiltonian"
+	"hnn/internal/libtorch"
+	"hnn/nets"
+	"hnn/trainer"
+)
+
+// interrupted is the exit status of a program that SIGINT ended, as shells count it.
+const interrupted = 130
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled):
+		os.Exit(interrupted)
+	default:
+		fmt.Fprintf(os.Stderr, "train: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	settings   trainer.Settings
+	printEvery int
+	verbose    bool
+	quiet      bool
+	resume     bool
+	saveDir    string
+	threads    int
+}
+
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
+	o := options{}
+	flags := pflag.NewFlagSet("train", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.SetOutput(io.Discard)
+	// The published scripts write total_steps where others write total-steps; both are the same flag.
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
+	s := &o.settings
+	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
+	flags.BoolVar(&s.Baseline, "baseline", false, "train the baseline, which learns the derivatives directly")
+	flags.Uint32Var(&s.Seed, "seed", 0, "of all random draws; the same seed gives the published code's numbers")
+	flags.IntVar(&s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
+	flags.IntVar(&s.BatchSize, "batch-size", 0, "rows drawn at each step; 0 takes all")
+	flags.IntVar(&s.HiddenDim, "hidden-dim", 200, "units of each of the two hidden layers")
+	flags.Float64Var(&s.LearnRate, "learn-rate", 1e-3, "of Adam")
+	nonlinearity := flags.String("nonlinearity", "tanh", strings.Join(nets.Activations(), ", "))
+	fieldType := flags.String("field-type", "solenoidal", strings.Join(hamiltonian.FieldTypes, ", "))
+	flags.BoolVar(&s.UseRK4, "use-rk4", false, "train through the increment of a Runge-Kutta step")
+	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives")
+	flags.StringVar(&s.Data, "data", "", "`file` of measurements in place of the embedded ones (task real)")
+	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
+	flags.BoolVar(&o.resume, "resume", false, "go on from the run in the save folder, up to total-steps")
+	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines")
+	flags.BoolVar(&o.verbose, "verbose", false, "print the losses as training goes on")
+	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
+	flags.IntVar(&o.threads, "threads", 0, "processors to use; 0 takes all")
+
+	if err := flags.Parse(doubleDashes(arguments)); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return help(stdout, flags)
+		}
+		return fmt.Errorf("%w; -help lists the flags", err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is no flag; -help lists the flags", flags.Arg(0))
+	}
+	if s.Task == "" {
+		return fmt.Errorf("no task is given; -task takes %s, and -help tells more", strings.Join(taskNames(), ", "))
+	}
+	task, err := datasets.Find(s.Task)
+	if err != nil {
+		return err
+	}
+	if !flags.Changed("total-steps") {
+		s.TotalSteps = task.Steps
+	}
+	s.Nonlinearity, s.FieldType, s.WeightDecay = nets.Activation(*nonlinearity), hamiltonian.FieldType(*fieldType), task.WeightDecay
+	if o.printEvery < 1 {
+		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
+	}
+	if o.threads < 0 {
+		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for all processors", o.threads)
+	}
+	if o.quiet {
+		stdout = io.Discard
+	}
+	return train(ctx, task, o, stdout, stderr)
+}
+
+func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
+	if err := libtorch.Configure(o.threads); err != nil {
+		return err
+	}
+	t, err := trainer.New(task, o.settings)
+	if err != nil {
+		return err
+	}
+	defer t.Free()
+	if o.resume {
+		if err := t.Resume(o.saveDir); err != nil {
+			return err
+		}
+	}
+	if o.verbose {
+		model := "HNN"
+		if o.settings.Baseline {
+			model = "baseline"
+		}
+		fmt.Fprintf(stdout, "Training %s model:\n", model)
+	}
+
+	bar := progress(o, stderr)
+	if err := bar.Set(len(t.Losses.Train)); err != nil {
+		return err
+	}
+	runError := t.Run(ctx, func(step int, trainLoss, testLoss float32) {
+		if o.verbose && step%o.printEvery == 0 {
+			_ = bar.Clear()
+			fmt.Fprintf(stdout, "step %d, train_loss %.4e, test_loss %.4e\n", step, trainLoss, testLoss)
+		}
+		_ = bar.Add(1)
+	})
+	_ = bar.Clear()
+
+	files := o.settings.FilesIn(o.saveDir)
+	if runError != nil {
+		if errors.Is(runError, trainer.ErrDiverged) {
+			return runError // weights that are no numbers must not replace a checkpoint
+		}
+		if err := t.Save(o.saveDir, nil); err != nil {
+			return err
+		}
+		if errors.Is(runError, context.Canceled) {
+			fmt.Fprintf(stderr, "train: interrupted after %d steps; %s holds the model, and -resume goes on\n", len(t.Losses.Train), files.Checkpoint)
+		}
+		return runError
+	}
+	final, err := t.Final()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Final train loss %.4e +/- %.4e\nFinal test loss %.4e +/- %.4e\n", final.Train, final.TrainError, final.Test, final.TestError)
+	if err := t.Save(o.saveDir, &final); err != nil {
+		return err
+	}
+	if o.verbose {
+		fmt.Fprintf(stdout, "Saved %s\n", files.Checkpoint)
+	}
+	return nil
+}
+
+// progress returns a bar on a terminal, and one that shows nothing elsewhere.
+func progress(o options, stderr io.Writer) *progressbar.ProgressBar {
+	file, ok := stderr.(*os.File)
+	visible := ok && term.IsTerminal(int(file.Fd())) && !o.quiet
+	return progressbar.NewOptions(o.settings.TotalSteps+1,
+		progressbar.OptionSetDescription(o.settings.Label()),
+		progressbar.OptionSetWriter(stderr),
+		progressbar.OptionSetVisibility(visible),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("steps"),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100_000_000),
+		progressbar.OptionFullWidth())
+}
+
+// doubleDashes lets long flags start with one dash, as Go's and many researchers' do.
+func doubleDashes(arguments []string) []string {
+	result := make([]string, len(arguments))
+	for i, a := range arguments {
+		result[i] = a
+		if len(a) > 2 && a[0] == '-' && (a[1] >= 'a' && a[1] <= 'z') {
+			result[i] = "-" + a
+		}
+	}
+	return result
+}
+
+func taskNames() []string {
+	var names []string
+	for _, t := range datasets.Tasks() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func help(w io.Writer, flags *pflag.FlagSet) error {
+	fmt.Fprint(w, `Fits a Hamiltonian neural network, or the baseline of the same size, to observed derivatives.
+
+  ./train -task real                  the HNN on the measured pendulum
+  ./train -task spring -baseline      the baseline on the mass-spring system
+  ./train -task pend -verbose -total-steps 600
+
+Tasks:
+`)
+	for _, t := range datasets.Tasks() {
+		fmt.Fprintf(w, "  %-8s %s\n           %d steps, all rows at each, weight decay %g, RK4 time step %.3g\n", t.Name, t.Description, t.Steps, t.WeightDecay, t.TimeStep)
+	}
+	fmt.Fprintf(w, `
+Flags (one dash or two, - or _ between words):
+%s
+A run leaves in its folder TASK-hnn.tar or TASK-baseline.tar (the weights; PyTorch's torch.load opens it), the same name with
+-losses.csv (every step's losses), .json (the settings and final losses) and .resume (what -resume needs).
+`, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
+	return nil
+}

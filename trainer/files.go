@@ -1,0 +1,160 @@
+package trainer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/google/renameio/v2"
+	"github.com/sugarme/gotch/ts"
+
+	"hnn/internal/libtorch"
+	"hnn/nets"
+)
+
+// Files are the paths of what a run leaves in its folder.
+type Files struct {
+	Checkpoint string // the model's state dict, as torch.save writes one
+	Losses     string // CSV: step, train_loss, test_loss
+	Settings   string // JSON: the settings, and the final losses of a finished run
+	Resume     string // the model, the optimizer, the random generator and the losses so far
+}
+
+// FilesIn names the files of a run in a folder.
+func (s Settings) FilesIn(folder string) Files {
+	base := filepath.Join(folder, s.Label())
+	return Files{base + ".tar", base + "-losses.csv", base + ".json", base + ".resume"}
+}
+
+// names of what the file for resuming holds beside the model
+const (
+	meanPrefix   = "adam.mean."
+	squarePrefix = "adam.square."
+	generatorKey = "generator"
+	trainKey     = "train_loss"
+	testKey      = "test_loss"
+	settingsKey  = "settings"
+)
+
+// Save writes a run's files into a folder, which it makes if need be; each file appears whole or not at all. final is nil
+// for a run that did not end by itself.
+func (t *Trainer) Save(folder string, final *Final) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	files := t.Settings.FilesIn(folder)
+	state, err := t.model.State()
+	if err != nil {
+		return err
+	}
+	if err := nets.WriteCheckpoint(files.Checkpoint, state); err != nil {
+		return err
+	}
+	settings, err := json.MarshalIndent(struct {
+		Settings
+		*Final
+		Steps int `json:"steps_done"`
+	}{t.Settings, final, len(t.Losses.Train)}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(files.Settings, append(settings, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := t.saveLosses(files.Losses); err != nil {
+		return err
+	}
+	if len(t.Losses.Train) == 0 {
+		return nil
+	}
+	return t.saveResume(files.Resume, state)
+}
+
+func (t *Trainer) saveLosses(path string) error {
+	var csv bytes.Buffer
+	csv.WriteString("step,train_loss,test_loss\n")
+	for step, train := range t.Losses.Train {
+		fmt.Fprintf(&csv, "%d,%s,%s\n", step, strconv.FormatFloat(float64(train), 'g', -1, 32), strconv.FormatFloat(float64(t.Losses.Test[step]), 'g', -1, 32))
+	}
+	return renameio.WriteFile(path, csv.Bytes(), 0o644)
+}
+
+func (t *Trainer) saveResume(path string, entries []nets.Entry) error {
+	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
+		moments, err := nets.State(prefix, t.named(list))
+		if err != nil {
+			return err
+		}
+		entries = append(entries, moments...)
+	}
+	generator, err := libtorch.GeneratorState()
+	if err != nil {
+		return err
+	}
+	defer generator.MustDrop()
+	bytes := make([]uint8, generator.Numel())
+	if err := generator.CopyDataUint8(bytes, uint(len(bytes))); err != nil {
+		return err
+	}
+	settings, err := json.Marshal(t.Settings)
+	if err != nil {
+		return err
+	}
+	steps := []int64{int64(len(t.Losses.Train))}
+	return nets.WriteCheckpoint(path, append(entries,
+		nets.Entry{Name: generatorKey, Shape: []int64{int64(len(bytes))}, Data: bytes},
+		nets.Entry{Name: trainKey, Shape: steps, Data: t.Losses.Train},
+		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test},
+		nets.Entry{Name: settingsKey, Shape: []int64{int64(len(settings))}, Data: settings}))
+}
+
+func (t *Trainer) named(list []*ts.Tensor) []nets.Parameter {
+	named := make([]nets.Parameter, len(list))
+	for i, p := range t.model.Parameters() {
+		named[i] = nets.Parameter{Name: p.Name, Tensor: list[i]}
+	}
+	return named
+}
+
+// Resume restores what Save wrote into a folder, so that Run continues exactly where that run stopped. All settings but the
+// number of steps must be those of the saved run.
+func (t *Trainer) Resume(folder string) error {
+	path := t.Settings.FilesIn(folder).Resume
+	checkpoint, err := nets.ReadCheckpoint(path)
+	if err != nil {
+		return fmt.Errorf("nothing to resume: %w", err)
+	}
+	generator, _ := checkpoint[generatorKey].Data.([]uint8)
+	train, _ := checkpoint[trainKey].Data.([]float32)
+	test, _ := checkpoint[testKey].Data.([]float32)
+	encoded, _ := checkpoint[settingsKey].Data.([]uint8)
+	var settings Settings
+	if err := json.Unmarshal(encoded, &settings); err != nil || generator == nil || len(train) == 0 || len(train) != len(test) {
+		return fmt.Errorf("%s is no file of a run that can be resumed", path)
+	}
+	settings.TotalSteps = t.Settings.TotalSteps
+	if settings != t.Settings {
+		return fmt.Errorf("%s is of a run with other settings: %+v, and now they are %+v", path, settings, t.Settings)
+	}
+	if err := t.model.SetState(checkpoint); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
+		if err := nets.SetState(prefix, t.named(list), checkpoint); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	state, err := ts.OfSlice(generator)
+	if err != nil {
+		return err
+	}
+	defer state.MustDrop()
+	if err := libtorch.SetGeneratorState(state); err != nil {
+		return err
+	}
+	t.Losses = Losses{Train: train, Test: test}
+	return nil
+}

@@ -1,0 +1,323 @@
+// Package trainer fits a model to a task's data in the order of operations of the published training scripts, so that a seed
+// gives their numbers.
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+
+	"github.com/sugarme/gotch"
+	"github.com/sugarme/gotch/ts"
+
+	"hnn/datasets"
+	"hnn/hamiltonian"
+	"hnn/internal/libtorch"
+	"hnn/nets"
+)
+
+// Settings are what a run depends on; they are written beside its checkpoint.
+type Settings struct {
+	Task         string                `json:"task"`
+	Baseline     bool                  `json:"baseline"`
+	Seed         uint32                `json:"seed"`
+	TotalSteps   int                   `json:"total_steps"` // steps run from 0 to TotalSteps, both included
+	BatchSize    int                   `json:"batch_size"`  // 0 for all rows at every step
+	HiddenDim    int                   `json:"hidden_dim"`
+	LearnRate    float64               `json:"learn_rate"`
+	WeightDecay  float64               `json:"weight_decay"`
+	Nonlinearity nets.Activation       `json:"nonlinearity"`
+	FieldType    hamiltonian.FieldType `json:"field_type"`
+	UseRK4       bool                  `json:"use_rk4"`
+	InputNoise   float64               `json:"input_noise"` // of the normal noise added to the predicted derivatives
+	Data         string                `json:"data,omitempty"`
+}
+
+// Check returns an error that says which setting is wrong and what would be right.
+func (s Settings) Check() error {
+	if err := s.Nonlinearity.Check(); err != nil {
+		return err
+	}
+	if err := s.FieldType.Check(); err != nil {
+		return err
+	}
+	switch {
+	case s.TotalSteps < 0:
+		return fmt.Errorf("total steps are %d; they must be 0 or more", s.TotalSteps)
+	case s.BatchSize < 0:
+		return fmt.Errorf("the batch size is %d; it must be 1 or more, or 0 for all rows", s.BatchSize)
+	case s.HiddenDim < 1:
+		return fmt.Errorf("the hidden dimension is %d; it must be 1 or more", s.HiddenDim)
+	case !(s.LearnRate > 0) || math.IsInf(s.LearnRate, 0):
+		return fmt.Errorf("the learning rate is %g; it must be a positive number", s.LearnRate)
+	case !(s.InputNoise >= 0) || math.IsInf(s.InputNoise, 0):
+		return fmt.Errorf("the input noise is %g; it must be 0 or more", s.InputNoise)
+	}
+	return nil
+}
+
+// Label names the model of a run as the published scripts do: spring-hnn, spring-rk4-baseline.
+func (s Settings) Label() string {
+	label := s.Task
+	if s.UseRK4 {
+		label += "-rk4"
+	}
+	if s.Baseline {
+		return label + "-baseline"
+	}
+	return label + "-hnn"
+}
+
+// Losses are the losses of every step so far: before the step's update on the training rows, after it on the test rows.
+type Losses struct {
+	Train []float32
+	Test  []float32
+}
+
+// Final is the mean of the elementwise squared error of the derivatives over a whole set, and its standard deviation over
+// the square root of the number of rows, as the published scripts print them.
+type Final struct {
+	Train      float64 `json:"train_loss"`
+	TrainError float64 `json:"train_loss_error"`
+	Test       float64 `json:"test_loss"`
+	TestError  float64 `json:"test_loss_error"`
+}
+
+// tensors are a set of samples on LibTorch's side.
+type tensors struct{ x, dx *ts.Tensor }
+
+// Trainer holds a model, its optimizer and its data. It must be made, used and freed on one goroutine, which it locks to its
+// thread until Free.
+type Trainer struct {
+	Settings Settings
+	Losses   Losses
+
+	model        *hamiltonian.Model
+	parameters   []*ts.Tensor
+	mean, square []*ts.Tensor // Adam's
+	train, test  tensors
+	timeStep     float64
+}
+
+// New seeds the random generators, draws the model and makes the data, in this order. Data, when set, is read in place of
+// what the task generates.
+func New(task datasets.Task, settings Settings) (*Trainer, error) {
+	if err := settings.Check(); err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	t := &Trainer{Settings: settings, timeStep: task.TimeStep}
+	if err := t.build(task); err != nil {
+		t.Free()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Trainer) build(task datasets.Task) error {
+	if err := libtorch.Seed(int64(t.Settings.Seed)); err != nil {
+		return err
+	}
+	var err error
+	t.model, err = hamiltonian.New(hamiltonian.Config{
+		Dimension: task.Dimension, Hidden: t.Settings.HiddenDim, Activation: t.Settings.Nonlinearity,
+		FieldType: t.Settings.FieldType, Baseline: t.Settings.Baseline,
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range t.model.Parameters() {
+		t.parameters = append(t.parameters, p.Tensor)
+		for _, moment := range []*[]*ts.Tensor{&t.mean, &t.square} {
+			zeros, err := p.Tensor.Detach(false)
+			if err != nil {
+				return err
+			}
+			zeros, err = zeros.ZerosLike(true)
+			if err != nil {
+				return err
+			}
+			*moment = append(*moment, zeros)
+		}
+	}
+
+	var data datasets.Dataset
+	switch {
+	case t.Settings.Data == "":
+		data, err = task.Generate(t.Settings.Seed, task.Noise)
+	case task.Load == nil:
+		err = fmt.Errorf("the task %s generates its data and reads no file", task.Name)
+	default:
+		data, err = task.Load(t.Settings.Data)
+	}
+	if err != nil {
+		return err
+	}
+	for _, set := range []struct {
+		samples datasets.Samples
+		target  *tensors
+	}{{data.Train, &t.train}, {data.Test, &t.test}} {
+		if set.target.x, err = matrix(set.samples.X, task.Dimension); err != nil {
+			return err
+		}
+		if err = set.target.x.RequiresGrad_(true); err != nil {
+			return err
+		}
+		if set.target.dx, err = matrix(set.samples.DX, task.Dimension); err != nil {
+			return err
+		}
+		if n := len(set.samples.X); t.Settings.BatchSize > n {
+			return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", t.Settings.BatchSize, len(data.Train.X), len(data.Test.X))
+		}
+	}
+	return nil
+}
+
+func matrix(rows [][]float64, columns int) (*ts.Tensor, error) {
+	values := make([]float32, 0, len(rows)*columns)
+	for _, row := range rows {
+		for _, v := range row {
+			values = append(values, float32(v))
+		}
+	}
+	return libtorch.FromSlice(values, int64(len(rows)), int64(columns))
+}
+
+// Free drops everything the trainer holds in LibTorch's memory.
+func (t *Trainer) Free() {
+	if t.model != nil {
+		t.model.Free()
+	}
+	for _, list := range [][]*ts.Tensor{t.mean, t.square, {t.train.x, t.train.dx, t.test.x, t.test.dx}} {
+		for _, tensor := range list {
+			if tensor != nil {
+				_ = tensor.Drop()
+			}
+		}
+	}
+	runtime.UnlockOSThread()
+}
+
+// Run trains from the step after the last recorded one to Settings.TotalSteps and calls done after each. It stops early with
+// the context's error, or with an error that names the step at which a loss was no number.
+func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) error {
+	for step := len(t.Losses.Train); step <= t.Settings.TotalSteps; step++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		train, err := t.update(step)
+		if err != nil {
+			return err
+		}
+		test, err := t.evaluate()
+		if err != nil {
+			return err
+		}
+		t.Losses.Train, t.Losses.Test = append(t.Losses.Train, train), append(t.Losses.Test, test)
+		done(step, train, test)
+		for _, loss := range []float32{train, test} {
+			if math.IsNaN(float64(loss)) || math.IsInf(float64(loss), 0) {
+				return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, test, t.Settings.LearnRate)
+			}
+		}
+	}
+	return nil
+}
+
+// ErrDiverged is wrapped by the error of a run whose loss is no longer a finite number.
+var ErrDiverged = errors.New("the loss is not finite")
+
+// update makes one step of Adam and returns the loss before it.
+func (t *Trainer) update(step int) (float32, error) {
+	var s libtorch.Scope
+	defer s.Free()
+	loss := t.loss(&s, t.train, t.Settings.UseRK4)
+	if s.Err() != nil {
+		return 0, s.Err()
+	}
+	gradients, err := libtorch.Gradient(loss, t.parameters, false)
+	if err != nil {
+		return 0, err
+	}
+	for _, g := range gradients {
+		s.Keep(g, nil)
+	}
+	if err := libtorch.Adam(t.parameters, gradients, t.mean, t.square, step+1, t.Settings.LearnRate, t.Settings.WeightDecay); err != nil {
+		return 0, err
+	}
+	return s.Values(loss)[0], s.Err()
+}
+
+func (t *Trainer) evaluate() (float32, error) {
+	var s libtorch.Scope
+	defer s.Free()
+	// The published script compares the derivatives here also when it trains through an increment.
+	loss := t.loss(&s, t.test, false)
+	if s.Err() != nil {
+		return 0, s.Err()
+	}
+	return s.Values(loss)[0], s.Err()
+}
+
+// loss returns the mean squared error of the derivatives on all rows, or on a random batch of them.
+func (t *Trainer) loss(s *libtorch.Scope, set tensors, increment bool) *ts.Tensor {
+	if t.Settings.BatchSize > 0 {
+		rows := s.Permutation(set.x, int64(t.Settings.BatchSize))
+		set = tensors{s.Rows(set.x, rows), s.Rows(set.dx, rows)}
+	}
+	prediction := t.predict(s, set.x, increment)
+	if t.Settings.InputNoise > 0 {
+		noise := s.Apply(func(x *ts.Tensor) (*ts.Tensor, error) {
+			shape, err := x.Size()
+			if err != nil {
+				return nil, err
+			}
+			return ts.Randn(shape, gotch.Float, gotch.CPU)
+		}, set.x)
+		prediction = s.Add(prediction, s.Scale(t.Settings.InputNoise, noise))
+	}
+	return s.Mean(s.SquaredError(set.dx, prediction))
+}
+
+func (t *Trainer) predict(s *libtorch.Scope, x *ts.Tensor, increment bool) *ts.Tensor {
+	if increment {
+		return t.model.RK4Increment(s, x, t.timeStep)
+	}
+	return t.model.TimeDerivative(s, x)
+}
+
+// Final evaluates the model on the whole of both sets. The published scripts compare the derivatives here, also for a model
+// that was trained through an RK4 increment.
+func (t *Trainer) Final() (Final, error) {
+	var f Final
+	var err error
+	if f.Train, f.TrainError, err = t.distance(t.train); err != nil {
+		return f, err
+	}
+	f.Test, f.TestError, err = t.distance(t.test)
+	return f, err
+}
+
+func (t *Trainer) distance(set tensors) (mean, standardError float64, err error) {
+	var s libtorch.Scope
+	defer s.Free()
+	values := s.Values(s.SquaredError(set.dx, t.predict(&s, set.x, false)))
+	if s.Err() != nil {
+		return 0, 0, s.Err()
+	}
+	rows, err := set.x.Size()
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, v := range values {
+		mean += float64(v) / float64(len(values))
+	}
+	variance := 0.0
+	for _, v := range values {
+		d := float64(v) - mean
+		variance += d * d / float64(len(values)-1)
+	}
+	return mean, math.Sqrt(variance) / math.Sqrt(float64(rows[0])), nil
+}
