@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export LIBTORCH LIBTORCH_VERSION
 GO := . ./.libtorch/env && go
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2026.1
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .PHONY: build demo test lint clean libtorch
 build: libtorch

@@ -40,17 +40,6 @@ func (s *Scope) Keep(t *ts.Tensor, err error) *ts.Tensor {
 	return t
 }
 
-// Release hands a tensor's ownership to the caller.
-func (s *Scope) Release(t *ts.Tensor) *ts.Tensor {
-	for i, owned := range s.owned {
-		if owned == t {
-			s.owned = append(s.owned[:i], s.owned[i+1:]...)
-			break
-		}
-	}
-	return t
-}
-
 // apply runs an operation unless an earlier one failed.
 func (s *Scope) apply(operation func() (*ts.Tensor, error)) *ts.Tensor {
 	if s.err != nil {
@@ -115,11 +104,6 @@ func (s *Scope) SquaredError(a, b *ts.Tensor) *ts.Tensor {
 // Mean returns the mean over all elements.
 func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return x.Mean(x.DType(), false) })
-}
-
-// Zeros returns zeros of x's shape.
-func (s *Scope) Zeros(x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.ZerosLike(false) })
 }
 
 // Gradient returns ∂(Σ output)/∂x, differentiable again.

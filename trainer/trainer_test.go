@@ -1,0 +1,273 @@
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"hnn/datasets"
+	"hnn/nets"
+)
+
+func settings(task datasets.Task, steps int) Settings {
+	return Settings{
+		Task: task.Name, TotalSteps: steps, HiddenDim: 200, LearnRate: 1e-3, WeightDecay: task.WeightDecay,
+		Nonlinearity: "tanh", FieldType: "solenoidal",
+	}
+}
+
+func start(t *testing.T, task datasets.Task, s Settings) *Trainer {
+	t.Helper()
+	trainer, err := New(task, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(trainer.Free)
+	return trainer
+}
+
+func silent(int, float32, float32) {}
+
+func run(t *testing.T, trainer *Trainer) {
+	t.Helper()
+	if err := trainer.Run(context.Background(), silent); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func relative(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tolerance*math.Abs(want)) {
+		t.Errorf("%s: got %.6g, want %.6g within %g", what, got, want, tolerance)
+	}
+}
+
+// Seed 0 gives the losses that the published scripts print: at step 0 to the printed digits, at step 200 to 1%; at the end of
+// the measured pendulum's runs to 3%, which is what rounding moves them by.
+func TestLossesEqualThePublishedOnes(t *testing.T) {
+	content, err := os.ReadFile("testdata/published.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var published map[string]struct {
+		Step0, Step200 [2]float64
+		Final          [2][2]float64
+	}
+	if err := json.Unmarshal(content, &published); err != nil {
+		t.Fatal(err)
+	}
+	if len(published) != 6 {
+		t.Fatalf("%d published runs, want 6", len(published))
+	}
+	for name, want := range published {
+		t.Run(name, func(t *testing.T) {
+			taskName, model, _ := strings.Cut(name, "-")
+			task, err := datasets.Find(taskName)
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := 200
+			if taskName == "real" {
+				steps = task.Steps
+			}
+			s := settings(task, steps)
+			s.Baseline = model == "baseline"
+			trainer := start(t, task, s)
+			run(t, trainer)
+			for i, losses := range [][]float32{trainer.Losses.Train, trainer.Losses.Test} {
+				// The scripts' losses are known to five digits, whose rounding comes on top.
+				printed := 0.5 * math.Pow(10, math.Floor(math.Log10(want.Step0[i]))-4) / want.Step0[i]
+				relative(t, fmt.Sprintf("loss %d at step 0", i), float64(losses[0]), want.Step0[i], 1e-5+printed)
+				relative(t, fmt.Sprintf("loss %d at step 200", i), float64(losses[200]), want.Step200[i], 1e-2)
+			}
+			if steps < task.Steps {
+				return
+			}
+			final, err := trainer.Final()
+			if err != nil {
+				t.Fatal(err)
+			}
+			relative(t, "final train loss", final.Train, want.Final[0][0], 3e-2)
+			relative(t, "final test loss", final.Test, want.Final[1][0], 3e-2)
+			relative(t, "final test loss's error", final.TestError, want.Final[1][1], 1e-1)
+		})
+	}
+}
+
+// Twenty steps, and ten, saved, resumed and ten more, leave the same losses and the same weights, bit for bit.
+func TestResumeContinuesExactly(t *testing.T) {
+	s := settings(datasets.Real, 20)
+	s.BatchSize, s.InputNoise = 50, 0.1 // both draw from the generator
+	whole := start(t, datasets.Real, s)
+	run(t, whole)
+
+	folder := t.TempDir()
+	s.TotalSteps = 9
+	first := start(t, datasets.Real, s)
+	run(t, first)
+	if err := first.Save(folder, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.TotalSteps = 20
+	second := start(t, datasets.Real, s)
+	if err := second.Resume(folder); err != nil {
+		t.Fatal(err)
+	}
+	run(t, second)
+	if !slices.Equal(whole.Losses.Train, second.Losses.Train) || !slices.Equal(whole.Losses.Test, second.Losses.Test) {
+		t.Errorf("losses differ:\n%v\n%v", whole.Losses, second.Losses)
+	}
+	want, err := whole.model.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := second.model.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Error("the weights differ")
+	}
+
+	s.LearnRate = 2e-3
+	if err := start(t, datasets.Real, s).Resume(folder); err == nil || !strings.Contains(err.Error(), "other settings") {
+		t.Errorf("resuming with another learning rate gave the error %v", err)
+	}
+	if err := whole.Resume(t.TempDir()); err == nil || !strings.Contains(err.Error(), "nothing to resume") {
+		t.Errorf("resuming from an empty folder gave the error %v", err)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "new", "folder")
+	trainer := start(t, datasets.Spring, settings(datasets.Spring, 3))
+	run(t, trainer)
+	if err := trainer.Save(folder, &Final{Train: 0.5}); err != nil {
+		t.Fatal(err)
+	}
+	files := trainer.Settings.FilesIn(folder)
+	checkpoint, err := nets.ReadCheckpoint(files.Checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias", "linear3.weight"} {
+		if _, ok := checkpoint["differentiable_model."+name]; !ok || len(checkpoint) != 5 {
+			t.Errorf("the checkpoint has %d entries, and no %s", len(checkpoint), name)
+		}
+	}
+	losses, err := os.ReadFile(files.Losses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(strings.TrimSpace(string(losses)), "\n"); len(lines) != 5 || !strings.HasPrefix(lines[1], "0,0.8073") {
+		t.Errorf("the CSV is\n%s", losses)
+	}
+	content, err := os.ReadFile(files.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"task": "spring"`, `"train_loss": 0.5`, `"steps_done": 4`} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("the settings lack %s:\n%s", want, content)
+		}
+	}
+}
+
+func TestInterruptionAndDivergence(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	trainer := start(t, datasets.Spring, settings(datasets.Spring, 100))
+	err := trainer.Run(ctx, func(step int, _, _ float32) {
+		if step == 2 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || len(trainer.Losses.Train) != 3 {
+		t.Errorf("an interruption after step 2 gave the error %v and %d losses", err, len(trainer.Losses.Train))
+	}
+
+	s := settings(datasets.Spring, 100)
+	s.LearnRate = 1e30
+	if err := start(t, datasets.Spring, s).Run(context.Background(), silent); !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "at step") {
+		t.Errorf("a learning rate of 1e30 gave the error %v", err)
+	}
+}
+
+func TestSettingsErrorsNameWhatIsAllowed(t *testing.T) {
+	for want, change := range map[string]func(*Settings){
+		"elu, relu, selu, sigmoid, softplus, swish, tanh": func(s *Settings) { s.Nonlinearity = "gelu" },
+		"solenoidal, conservative, both":                  func(s *Settings) { s.FieldType = "curl" },
+		"positive":                                        func(s *Settings) { s.LearnRate = math.NaN() },
+		"only 445 training and 110 test rows":             func(s *Settings) { s.BatchSize = 111 },
+		"reads no file":                                   func(s *Settings) { s.Data = "x"; s.Task = "spring" },
+	} {
+		s := settings(datasets.Real, 1)
+		change(&s)
+		task, err := datasets.Find(s.Task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(task, s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got the error %v, want one with %q", err, want)
+		}
+	}
+}
+
+// Every combination trains: seven activations, three field types, through the increment and not.
+func TestEveryOptionLearns(t *testing.T) {
+	for _, activation := range nets.Activations() {
+		for _, rk4 := range []bool{false, true} {
+			s := settings(datasets.Spring, 60)
+			s.HiddenDim, s.LearnRate, s.Nonlinearity, s.UseRK4, s.FieldType = 50, 1e-2, nets.Activation(activation), rk4, "both"
+			trainer := start(t, datasets.Spring, s)
+			run(t, trainer)
+			losses := trainer.Losses.Train
+			if !(losses[60] < 0.95*losses[0]) {
+				t.Errorf("%s, rk4 %t: the loss went from %g to %g", activation, rk4, losses[0], losses[60])
+			}
+		}
+	}
+}
+
+// What a step makes is freed within it: the resident size stays where it was after the first steps.
+func TestResidentMemoryIsFlat(t *testing.T) {
+	trainer := start(t, datasets.Real, settings(datasets.Real, 1500))
+	var before, after int
+	err := trainer.Run(context.Background(), func(step int, _, _ float32) {
+		switch step {
+		case 500:
+			before = resident(t)
+		case 1500:
+			after = resident(t)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if float64(after) > 1.05*float64(before) {
+		t.Errorf("%d kB were resident at step 500, %d at step 1500", before, after)
+	}
+}
+
+func resident(t *testing.T) int {
+	t.Helper()
+	runtime.GC()
+	content, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(content), "VmRSS:")
+	kilobytes, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kilobytes
+}
