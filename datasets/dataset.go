@@ -4,18 +4,17 @@ package datasets
 
 import (
 	"fmt"
-	"math"
 	"sort"
 	"strings"
 
 	"hnn/integrator"
-	"hnn/internal/numpy"
 )
 
 // Samples are states of a system and their time derivatives, a row each: a state of dimension 2n is (q1..qn, p1..pn).
 type Samples struct {
-	X  [][]float64
-	DX [][]float64
+	X     [][]float64
+	DX    [][]float64
+	Times []float64 // of the rows, where they were measured one after another; nil where they were generated
 }
 
 // Dataset is a training and a test set.
@@ -24,27 +23,62 @@ type Dataset struct {
 	Test  Samples
 }
 
-// Task names a system to learn: its data, its physics and the settings of the published training script.
+// Trajectories are true trajectories at common times, for the predictions of a model to be held against. A model starts from
+// their first states and is integrated with their solver.
+type Trajectories struct {
+	Times  []float64
+	States [][][]float64 // by trajectory and time
+	Solver integrator.RK45
+}
+
+// Starts returns the first state of each trajectory.
+func (t Trajectories) Starts() [][]float64 {
+	starts := make([][]float64, len(t.States))
+	for i, states := range t.States {
+		starts[i] = states[0]
+	}
+	return starts
+}
+
+// Task names a system to learn: its physics, its data, the settings of the published training script, and the trajectories
+// on which the paper compares the models.
 type Task struct {
 	Name        string
 	Description string
-	Dimension   int // of a state, q and p together
+	Dimension   int    // of a state, q and p together
+	Bodies      int    // that move in a plane; 0 for a system of one degree of freedom
+	Labels      Labels // of its figures' axes
 
-	// Generate makes the dataset of a seed. Noise, where the task is noisy, is the standard deviation of the normal noise
-	// added to q and p.
-	Generate func(seed uint32, noise float64) (Dataset, error)
-	Noise    float64 // the published default; 0 where the data are measured
+	// Kinetic and Potential energy of a state; the Hamiltonian is their sum. For measurements they are fitted.
+	Kinetic   func(state []float64) float64
+	Potential func(state []float64) float64
+	// Dynamics is the true field; for measurements the field of the fitted energy.
+	Dynamics integrator.Derivative
 
+	// Generate makes the dataset of a seed.
+	Generate func(seed uint32) (Dataset, error)
 	// Load reads the dataset from a file that the user gives; nil where the task generates its data.
 	Load func(path string) (Dataset, error)
 
-	// Hamiltonian is the true (or, for measurements, the fitted) energy at a state.
-	Hamiltonian func(state []float64) float64
+	// Example is the trajectory of the figures, and Trials are those of the energy's mean squared error. Where the data are
+	// measured, both are the test set.
+	Example func(Dataset) (Trajectories, error)
+	Trials  func(Dataset) (Trajectories, error)
 
 	Steps       int     // gradient steps after the first
+	BatchSize   int     // rows drawn at a step; 0 for all
 	WeightDecay float64 // L2, added to the gradient
-	TimeStep    float64 // of the RK4 increment, when training through one
+	TimeStep    float64 // of the RK4 increment, when training through one; 0 where the published code offers none
 }
+
+// Labels are the quantities on a figure's axes, with their units where they have any.
+type Labels struct{ Position, Momentum, Time, Energy string }
+
+// dimensionless labels the quantities of a system whose masses and constants are pure numbers.
+var dimensionless = Labels{Position: "q", Momentum: "p", Time: "t", Energy: "H"}
+
+// Hamiltonian returns the true (or, for measurements, the fitted) energy of a state.
+func (t Task) Hamiltonian(state []float64) float64 { return t.Kinetic(state) + t.Potential(state) }
 
 var tasks = map[string]Task{}
 
@@ -73,52 +107,6 @@ func Find(name string) (Task, error) {
 		names = append(names, t.Name)
 	}
 	return Task{}, fmt.Errorf("there is no task %q; the tasks are %s", name, strings.Join(names, ", "))
-}
-
-// oscillator describes a set of noisy trajectories of a system with one degree of freedom.
-type oscillator struct {
-	dynamics     integrator.Derivative
-	points       int     // per trajectory, over t = 0..3
-	radius, span float64 // the start lies at a radius in [radius, radius+span)
-}
-
-const (
-	trajectories = 50
-	duration     = 3.0
-)
-
-// generate draws, per trajectory, a direction, a radius and the noise of all q and of all p. Half of the rows are the test
-// set. The derivatives are those of the noiseless states.
-func (o oscillator) generate(seed uint32, noise float64) (Dataset, error) {
-	random := numpy.NewRandom(seed)
-	times := linspace(0, duration, o.points)
-	var all Samples
-	for range trajectories {
-		y := []float64{random.Float64()*2 - 1, random.Float64()*2 - 1}
-		radius := random.Float64()*o.span + o.radius
-		length := math.Sqrt(y[0]*y[0] + y[1]*y[1])
-		y[0], y[1] = y[0]/length*radius, y[1]/length*radius
-		path, err := integrator.RK45(o.dynamics, y, times, integrator.Tolerance{Relative: 1e-10, Absolute: 1e-6})
-		if err != nil {
-			return Dataset{}, err
-		}
-		first := len(all.X)
-		for _, state := range path.Y {
-			dx := make([]float64, 2)
-			o.dynamics(0, state, dx)
-			all.X, all.DX = append(all.X, state), append(all.DX, dx)
-		}
-		for axis := range 2 {
-			for _, state := range all.X[first:] {
-				state[axis] += random.Normal() * noise
-			}
-		}
-	}
-	half := len(all.X) / 2
-	return Dataset{
-		Train: Samples{all.X[:half], all.DX[:half]},
-		Test:  Samples{all.X[half:], all.DX[half:]},
-	}, nil
 }
 
 // linspace returns n values from start to stop, both included, as numpy.linspace rounds them.

@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/gonum/diff/fd"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
 )
 
 type array struct {
@@ -38,7 +42,7 @@ func TestDatasetsEqualThePublishedOnes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := task.Generate(reference.Seed, task.Noise)
+		data, err := task.Generate(reference.Seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,20 +79,182 @@ func compare(t *testing.T, name string, got [][]float64, want array) {
 	}
 }
 
-// A noiseless trajectory stays on its energy level.
-func TestNoiselessTrajectoriesConserveEnergy(t *testing.T) {
-	for _, task := range []Task{Spring, Pendulum} {
-		data, err := task.Generate(3, 0)
+func TestOrbitsEqualThePublishedOnes(t *testing.T) {
+	content, err := os.ReadFile("testdata/orbits.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var references []struct {
+		Task string
+		Seed uint32
+		Sets map[string]struct {
+			Rows      int // 0 where the reference holds no moments
+			Mean, Std []float64
+			Every     int
+			Values    [][]float64
+		}
+	}
+	if err := json.Unmarshal(content, &references); err != nil {
+		t.Fatal(err)
+	}
+	for _, reference := range references {
+		task, err := Find(reference.Task)
 		if err != nil {
 			t.Fatal(err)
 		}
-		points := map[string]int{"spring": 30, "pend": 45}[task.Name]
-		for i, state := range data.Train.X {
-			start := task.Hamiltonian(data.Train.X[i-i%points])
-			if drift := math.Abs(task.Hamiltonian(state) - start); drift > 2e-5 {
-				t.Fatalf("%s, row %d: the energy drifted by %g", task.Name, i, drift)
+		data, err := task.Generate(reference.Seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		energies := func(states [][]float64) [][]float64 {
+			rows := make([][]float64, len(states))
+			for i, state := range states {
+				rows[i] = []float64{task.Hamiltonian(state)}
+			}
+			return rows
+		}
+		sets := map[string][][]float64{
+			"x": data.Train.X, "dx": data.Train.DX, "energy": energies(data.Train.X),
+			"test_x": data.Test.X, "test_dx": data.Test.DX, "test_energy": energies(data.Test.X),
+		}
+		for name, want := range reference.Sets {
+			got := sets[name]
+			for i, row := range want.Values {
+				for axis := range row {
+					if math.Abs(got[i*want.Every][axis]-row[axis]) > 1e-7 {
+						t.Errorf("%s, seed %d, %s, row %d: got %v, want %v", reference.Task, reference.Seed, name, i*want.Every, got[i*want.Every], row)
+					}
+				}
+			}
+			if want.Rows == 0 {
+				continue
+			}
+			if len(got) != want.Rows {
+				t.Errorf("%s, %s: %d rows, want %d", reference.Task, name, len(got), want.Rows)
+			}
+			for axis := range want.Mean {
+				column := make([]float64, len(got))
+				for i, row := range got {
+					column[i] = row[axis]
+				}
+				mean, std := stat.PopMeanStdDev(column, nil)
+				if math.Abs(mean-want.Mean[axis]) > 1e-9*want.Std[axis] || math.Abs(std-want.Std[axis]) > 1e-9*want.Std[axis] {
+					t.Errorf("%s, %s, column %d: mean %.12g and deviation %.12g, want %.12g and %.12g", reference.Task, name, axis, mean, std, want.Mean[axis], want.Std[axis])
+				}
 			}
 		}
+	}
+}
+
+// A noiseless trajectory stays on its energy level.
+func TestNoiselessTrajectoriesConserveEnergy(t *testing.T) {
+	springWithoutNoise, pendulumWithoutNoise := spring, pendulum
+	springWithoutNoise.noise, pendulumWithoutNoise.noise = 0, 0
+	for _, test := range []struct {
+		task      Task
+		generate  func(uint32) (Dataset, error)
+		points    int
+		tolerance float64
+	}{
+		{Spring, springWithoutNoise.generate, 30, 2e-5},
+		{Pendulum, pendulumWithoutNoise.generate, 45, 2e-5},
+		{TwoBody, TwoBody.Generate, 50, 2e-4},
+	} {
+		data, err := test.generate(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, state := range data.Train.X {
+			start := test.task.Hamiltonian(data.Train.X[i-i%test.points])
+			if drift := math.Abs(test.task.Hamiltonian(state) - start); drift > test.tolerance {
+				t.Fatalf("%s, row %d: the energy drifted by %g", test.task.Name, i, drift)
+			}
+		}
+	}
+}
+
+// Dynamics is the symplectic gradient of the Hamiltonian; where it was fitted to measurements, half of it.
+func TestDynamicsAreTheHamiltoniansField(t *testing.T) {
+	for _, task := range Tasks() {
+		data, err := task.Generate(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		factor := 1.0
+		if task.Name == "real" {
+			factor = 0.5
+		}
+		x := data.Test.X[7]
+		got, want := make([]float64, len(x)), make([]float64, len(x))
+		task.Dynamics(0, x, got)
+		gradient := fd.Gradient(nil, task.Hamiltonian, x, &fd.Settings{Formula: fd.Central})
+		n := len(x) / 2
+		for i := range n {
+			want[i], want[n+i] = factor*gradient[n+i], -factor*gradient[i]
+		}
+		if !floats.EqualApprox(got, want, 1e-6) {
+			t.Errorf("%s: the field is %v, want %v", task.Name, got, want)
+		}
+	}
+}
+
+// The trajectories that models are held against start where the published notebooks start them, as numpy draws it.
+func TestTrials(t *testing.T) {
+	for name, want := range map[string]struct {
+		count, points int
+		until         float64
+		start         []float64
+	}{
+		"spring": {15, 100, 20, []float64{0.27810160628371966, 0.544302986195871}},
+		"pend":   {15, 100, 20, []float64{0.27810160628371966, 0.544302986195871}},
+		"real":   {1, 110, 0, nil},
+		"2body":  {15, 500, 25, nil},
+		"3body":  {15, 500, 3, nil},
+	} {
+		task, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := task.Generate(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, trajectories := range []func(Dataset) (Trajectories, error){task.Trials, task.Example} {
+			got, err := trajectories(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, states := range got.States {
+				if len(states) != len(got.Times) {
+					t.Errorf("%s, trajectory %d: %d states at %d times", name, i, len(states), len(got.Times))
+				}
+			}
+		}
+		got, err := task.Trials(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.States) != want.count || len(got.Times) != want.points || got.Times[0] != 0 {
+			t.Errorf("%s: %d trials of %d times from %g", name, len(got.States), len(got.Times), got.Times[0])
+		}
+		if last := got.Times[len(got.Times)-1]; want.until > 0 && last != want.until {
+			t.Errorf("%s: the trials end at %g, want %g", name, last, want.until)
+		}
+		if want.start != nil && !floats.EqualApprox(got.Starts()[0], want.start, 1e-12) {
+			t.Errorf("%s: the first trial starts at %v, want %v", name, got.Starts()[0], want.start)
+		}
+	}
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	for _, task := range Tasks() {
+		b.Run(task.Name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := task.Generate(0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

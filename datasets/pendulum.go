@@ -7,12 +7,22 @@ var Pendulum = register(Task{
 	Name:        "pend",
 	Description: "ideal pendulum, H = 3(1 − cos q) + p², noisy",
 	Dimension:   2,
-	Generate:    oscillator{dynamics: pendulumDynamics, points: 45, radius: 1.3, span: 1}.generate,
-	Noise:       0.1,
-	Hamiltonian: func(s []float64) float64 { return 3*(1-math.Cos(s[0])) + s[1]*s[1] },
+	Labels:      dimensionless,
+	Kinetic:     func(s []float64) float64 { return s[1] * s[1] },
+	Potential:   func(s []float64) float64 { return 3 * (1 - math.Cos(s[0])) },
+	Dynamics:    pendulum.dynamics,
+	Generate:    pendulum.generate,
+	Example:     pendulum.trajectory,
+	Trials:      pendulum.trials,
 	Steps:       2000,
 	WeightDecay: 1e-4,
 	TimeStep:    1. / 15,
 })
 
-func pendulumDynamics(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -3*math.Sin(y[0]) }
+var pendulum = oscillator{
+	dynamics: func(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -3*math.Sin(y[0]) },
+	points:   45,
+	radius:   1.3, span: 1,
+	noise:   0.1,
+	example: []float64{2.1, 0},
+}

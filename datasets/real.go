@@ -18,7 +18,11 @@ var Real = register(Task{
 	Name:        "real",
 	Description: "real pendulum, measured by Schmidt and Lipson (2009)",
 	Dimension:   2,
-	Generate: func(uint32, float64) (Dataset, error) {
+	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
+	Kinetic:     func(s []float64) float64 { return s[1] * s[1] },
+	Potential:   func(s []float64) float64 { return 2.4 * (1 - math.Cos(s[0])) },
+	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
+	Generate: func(uint32) (Dataset, error) {
 		return readMeasurements("the embedded measurements", strings.NewReader(measurements))
 	},
 	Load: func(path string) (Dataset, error) {
@@ -29,7 +33,8 @@ var Real = register(Task{
 		defer file.Close()
 		return readMeasurements(path, file)
 	},
-	Hamiltonian: func(s []float64) float64 { return 2.4*(1-math.Cos(s[0])) + s[1]*s[1] },
+	Example:     measured,
+	Trials:      measured,
 	Steps:       2000,
 	WeightDecay: 1e-5,
 	TimeStep:    1. / 6,
@@ -37,6 +42,16 @@ var Real = register(Task{
 
 //go:embed real_pend_h_1.txt
 var measurements string
+
+// measured takes the test set as a trajectory. A model that starts where it starts is integrated with scipy's default
+// tolerances, as in the published notebook.
+func measured(data Dataset) (Trajectories, error) {
+	times := make([]float64, len(data.Test.Times))
+	for i, t := range data.Test.Times {
+		times[i] = t - data.Test.Times[0]
+	}
+	return Trajectories{Times: times, States: [][][]float64{data.Test.X}}, nil
+}
 
 // readMeasurements reads rows of trial, t, θ, ω, after a header line that starts with %, and takes the derivatives by
 // forward difference. The test set is the last 20% of the rows, in order, as the published script rounds it.
@@ -85,7 +100,7 @@ func readMeasurements(name string, r io.Reader) (Dataset, error) {
 		if i >= start && i < end {
 			set = &data.Test
 		}
-		set.X, set.DX = append(set.X, states[i]), append(set.DX, dx)
+		set.X, set.DX, set.Times = append(set.X, states[i]), append(set.DX, dx), append(set.Times, times[i])
 	}
 	return data, nil
 }

@@ -5,12 +5,22 @@ var Spring = register(Task{
 	Name:        "spring",
 	Description: "ideal mass-spring system, H = q² + p², noisy",
 	Dimension:   2,
-	Generate:    oscillator{dynamics: springDynamics, points: 30, radius: 0.1, span: 0.9}.generate,
-	Noise:       0.1,
-	Hamiltonian: func(s []float64) float64 { return s[0]*s[0] + s[1]*s[1] },
+	Labels:      dimensionless,
+	Kinetic:     func(s []float64) float64 { return s[1] * s[1] },
+	Potential:   func(s []float64) float64 { return s[0] * s[0] },
+	Dynamics:    spring.dynamics,
+	Generate:    spring.generate,
+	Example:     spring.trajectory,
+	Trials:      spring.trials,
 	Steps:       2000,
 	WeightDecay: 1e-4,
 	TimeStep:    0.1,
 })
 
-func springDynamics(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -2*y[0] }
+var spring = oscillator{
+	dynamics: func(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -2*y[0] },
+	points:   30,
+	radius:   0.1, span: 0.9,
+	noise:   0.1,
+	example: []float64{1, 0},
+}

@@ -1,24 +1,26 @@
-// Package integrator solves ordinary differential equations dy/dt = f(t, y). It knows neither networks nor tasks.
 package integrator
 
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
-// Derivative writes dy/dt at (t, y) into out, which has y's length and must not be kept.
-type Derivative func(t float64, y, out []float64)
-
-// Tolerance bounds the local error of a step: |error| <= Absolute + Relative·|y|, in root mean square over the components.
-type Tolerance struct {
-	Relative float64
+// RK45 is the adaptive method of Dormand and Prince. The choice of the first step, the step control and the interpolation
+// at the requested times are those of scipy.integrate.solve_ivp(method="RK45", t_eval), for each trajectory by itself; a
+// stage of all trajectories is one call of the field.
+type RK45 struct {
+	// A step's local error is bounded by Absolute + Relative·|y|, in root mean square over the components; 0 stands for
+	// scipy's defaults, 1e-6 and 1e-3.
 	Absolute float64
-}
+	Relative float64
 
-// Solution holds the states at the requested times and the number of evaluations of the derivative.
-type Solution struct {
-	Y           [][]float64 // one state per requested time
-	Evaluations int
+	// Constants are components of the state that never change, such as masses. They are not passed to the field, yet they
+	// count in the root mean square and in the first step, as where they are integrated along with the rest.
+	Constants []float64
+
+	// MaxEvaluations of the field for one trajectory; 0 stands for a million.
+	MaxEvaluations int
 }
 
 // The tableau of Dormand and Prince's 5(4) pair (J. Comput. Appl. Math. 6, 1980), with the quartic interpolant of
@@ -46,148 +48,245 @@ var (
 	}
 )
 
-// RK45 integrates from times[0] to the last of times, which ascend or descend, and returns the state at each. The choice of
-// the first step, the step control and the interpolation are those of scipy.integrate.solve_ivp(method="RK45", t_eval).
-func RK45(f Derivative, y0, times []float64, tolerance Tolerance) (Solution, error) {
-	if len(times) < 2 {
-		return Solution{}, fmt.Errorf("integrator: %d times given, at least a start and an end are needed", len(times))
+// Solve implements Solver.
+func (m RK45) Solve(f Field, starts [][]float64, times []float64) ([]Solution, error) {
+	if err := check(starts, times); err != nil {
+		return nil, err
 	}
-	n, t, end := len(y0), times[0], times[len(times)-1]
-	direction := math.Copysign(1, end-t)
-	relative := max(tolerance.Relative, 100*0x1p-52)
-	var solution Solution
-	evaluate := func(t float64, y, out []float64) {
-		f(t, y, out)
-		solution.Evaluations++
+	if m.Absolute == 0 {
+		m.Absolute = 1e-6
+	}
+	if m.Relative == 0 {
+		m.Relative = 1e-3
+	}
+	if m.MaxEvaluations == 0 {
+		m.MaxEvaluations = 1_000_000
+	}
+	if !(m.Absolute > 0) || !(m.Relative > 0) {
+		return nil, fmt.Errorf("integrator: the tolerances are %g relative and %g absolute; they must be positive", m.Relative, m.Absolute)
+	}
+	m.Relative = max(m.Relative, 100*0x1p-52)
+
+	all := make([]*adaptive, len(starts))
+	for i, start := range starts {
+		all[i] = &adaptive{RK45: m, number: i, times: times, t: times[0], y: clone(start)}
+		n := len(start)
+		all[i].next, all[i].scale = make([]float64, n), make([]float64, n)
+		for s := range all[i].k {
+			all[i].k[s] = make([]float64, n)
+		}
+		all[i].solution.States = append(all[i].solution.States, clone(start))
+	}
+	active := slices.Clone(all)
+	stage := func(s int, prepare func(a *adaptive) (t float64, y []float64)) error {
+		t, y, out := make([]float64, len(active)), make([][]float64, len(active)), make([][]float64, len(active))
+		for i, a := range active {
+			t[i], y[i] = prepare(a)
+			out[i] = a.k[s]
+			a.solution.Evaluations++
+		}
+		return f(t, y, out)
 	}
 
-	var k [7][]float64
-	for i := range k {
-		k[i] = make([]float64, n)
+	if err := stage(0, func(a *adaptive) (float64, []float64) { return a.t, a.y }); err != nil {
+		return nil, err
 	}
-	y, next, scale := append([]float64(nil), y0...), make([]float64, n), make([]float64, n)
-	norm := func(value func(i int) float64) float64 {
-		sum := 0.0
-		for i := range n {
-			v := value(i) / scale[i]
-			sum += v * v
+	if err := stage(1, (*adaptive).probe); err != nil {
+		return nil, err
+	}
+	for _, a := range active {
+		a.firstStep()
+	}
+	for len(active) > 0 {
+		for _, a := range active {
+			if err := a.begin(); err != nil {
+				return nil, err
+			}
 		}
-		return math.Sqrt(sum) / math.Sqrt(float64(n))
-	}
-
-	evaluate(t, y, k[0])
-	for i := range n {
-		scale[i] = tolerance.Absolute + math.Abs(y[i])*relative
-	}
-	step := firstStep(evaluate, t, end, y, k[0], norm)
-
-	solution.Y = append(solution.Y, append([]float64(nil), y...))
-	for len(solution.Y) < len(times) {
-		smallest := 10 * math.Abs(math.Nextafter(t, direction*math.Inf(1))-t)
-		step = max(step, smallest)
-		rejected := false
-		var h, tNext float64
-		for {
-			if !(step >= smallest) {
-				return solution, fmt.Errorf("integrator: the step size fell below the spacing of numbers at t = %g", t)
+		for s := 1; s < len(stages); s++ {
+			if err := stage(s, func(a *adaptive) (float64, []float64) { return a.stage(s) }); err != nil {
+				return nil, err
 			}
-			tNext = t + step*direction
-			if direction*(tNext-end) > 0 {
-				tNext = end
-			}
-			h = tNext - t
-			step = math.Abs(h)
-			for s := 1; s < 6; s++ {
-				for i := range n {
-					sum := 0.0
-					for j := range s {
-						sum += k[j][i] * stages[s][j]
-					}
-					next[i] = y[i] + sum*h
-				}
-				evaluate(t+nodes[s]*h, next, k[s])
-			}
-			for i := range n {
-				sum := 0.0
-				for j := range weights {
-					sum += k[j][i] * weights[j]
-				}
-				next[i] = y[i] + h*sum
-				scale[i] = tolerance.Absolute + max(math.Abs(y[i]), math.Abs(next[i]))*relative
-			}
-			evaluate(t+h, next, k[6])
-			size := norm(func(i int) float64 {
-				sum := 0.0
-				for j := range difference {
-					sum += k[j][i] * difference[j]
-				}
-				return sum * h
-			})
-			if math.IsNaN(size) || math.IsInf(size, 0) {
-				return solution, fmt.Errorf("integrator: the derivative is not finite near t = %g", t)
-			}
-			if size < 1 {
-				factor := 10.0
-				if size > 0 {
-					factor = min(10, 0.9*math.Pow(size, -0.2))
-				}
-				if rejected {
-					factor = min(1, factor)
-				}
-				step *= factor
-				break
-			}
-			step *= max(0.2, 0.9*math.Pow(size, -0.2))
-			rejected = true
 		}
-		for len(solution.Y) < len(times) && direction*(times[len(solution.Y)]-tNext) <= 0 {
-			x := (times[len(solution.Y)] - t) / h
-			state := make([]float64, n)
-			for i := range n {
-				sum, power := 0.0, 1.0
-				for order := range 4 {
-					power *= x
-					q := 0.0
-					for j := range dense {
-						q += k[j][i] * dense[j][order]
-					}
-					sum += q * power
-				}
-				state[i] = y[i] + h*sum
-			}
-			solution.Y = append(solution.Y, state)
+		if err := stage(6, (*adaptive).combine); err != nil {
+			return nil, err
 		}
-		t = tNext
-		y, next = next, y
-		k[0], k[6] = k[6], k[0]
+		for _, a := range active {
+			if err := a.judge(); err != nil {
+				return nil, err
+			}
+		}
+		active = slices.DeleteFunc(active, func(a *adaptive) bool { return len(a.solution.States) == len(times) })
 	}
-	return solution, nil
+	solutions := make([]Solution, len(all))
+	for i, a := range all {
+		solutions[i] = a.solution
+	}
+	return solutions, nil
 }
 
-// firstStep chooses the first step size as Hairer, Nørsett and Wanner do (Solving Ordinary Differential Equations I,
-// section II.4), for a method of order 4.
-func firstStep(evaluate Derivative, t, end float64, y, dy []float64, norm func(func(int) float64) float64) float64 {
-	interval := math.Abs(end - t)
-	if interval == 0 {
-		return 0
+// adaptive is one trajectory on its way: at time t in state y, about to try a step.
+type adaptive struct {
+	RK45
+	number   int
+	times    []float64
+	solution Solution
+
+	t, h, step float64 // step is |h| before it is cut off at the end
+	tNext      float64
+	rejected   bool // the last attempt at this step was
+	y, next    []float64
+	k          [7][]float64
+	scale      []float64
+}
+
+func (a *adaptive) end() float64       { return a.times[len(a.times)-1] }
+func (a *adaptive) direction() float64 { return math.Copysign(1, a.end()-a.times[0]) }
+
+// norm is the root mean square of value/scale over the components and, given by their sum of squares, the constants.
+func (a *adaptive) norm(constants float64, value func(i int) float64) float64 {
+	sum := constants
+	for i := range a.y {
+		v := value(i) / a.scale[i]
+		sum += v * v
 	}
-	d0 := norm(func(i int) float64 { return y[i] })
-	d1 := norm(func(i int) float64 { return dy[i] })
-	h0 := 1e-6
+	return math.Sqrt(sum) / math.Sqrt(float64(len(a.y)+len(a.Constants)))
+}
+
+// probe proposes the Euler step whose end tells the first step's size (Hairer, Nørsett and Wanner, Solving Ordinary
+// Differential Equations I, section II.4).
+func (a *adaptive) probe() (float64, []float64) {
+	for i := range a.y {
+		a.scale[i] = a.Absolute + math.Abs(a.y[i])*a.Relative
+	}
+	constants := 0.0
+	for _, c := range a.Constants {
+		v := c / (a.Absolute + math.Abs(c)*a.Relative)
+		constants += v * v
+	}
+	d0 := a.norm(constants, func(i int) float64 { return a.y[i] })
+	d1 := a.norm(0, func(i int) float64 { return a.k[0][i] })
+	a.step = 1e-6
 	if d0 >= 1e-5 && d1 >= 1e-5 {
-		h0 = 0.01 * d0 / d1
+		a.step = 0.01 * d0 / d1
 	}
-	h0 = min(h0, interval)
-	h := math.Copysign(h0, end-t)
-	y1, dy1 := make([]float64, len(y)), make([]float64, len(y))
-	for i := range y {
-		y1[i] = y[i] + h*dy[i]
+	a.step = min(a.step, math.Abs(a.end()-a.t))
+	h := a.step * a.direction()
+	for i := range a.y {
+		a.next[i] = a.y[i] + h*a.k[0][i]
 	}
-	evaluate(t+h, y1, dy1)
-	d2 := norm(func(i int) float64 { return dy1[i] - dy[i] }) / h0
+	return a.t + h, a.next
+}
+
+// firstStep chooses the first step, for a method of order 4, after the field was evaluated where probe proposed.
+func (a *adaptive) firstStep() {
+	h0 := a.step
+	d1 := a.norm(0, func(i int) float64 { return a.k[0][i] })
+	d2 := a.norm(0, func(i int) float64 { return a.k[1][i] - a.k[0][i] }) / h0
 	h1 := math.Pow(0.01/max(d1, d2), 0.2)
 	if d1 <= 1e-15 && d2 <= 1e-15 {
 		h1 = max(1e-6, h0*1e-3)
 	}
-	return min(100*h0, h1, interval)
+	a.step = min(100*h0, h1, math.Abs(a.end()-a.t))
+}
+
+// begin sets the size of the next attempt.
+func (a *adaptive) begin() error {
+	direction := a.direction()
+	smallest := 10 * math.Abs(math.Nextafter(a.t, direction*math.Inf(1))-a.t)
+	if !a.rejected {
+		a.step = max(a.step, smallest)
+	}
+	if !(a.step >= smallest) {
+		return fmt.Errorf("integrator: trajectory %d: the step size fell below the spacing of numbers at t = %g", a.number, a.t)
+	}
+	if a.solution.Evaluations+6 > a.MaxEvaluations {
+		return fmt.Errorf("integrator: trajectory %d: %d evaluations of the field were not enough to get beyond t = %g", a.number, a.MaxEvaluations, a.t)
+	}
+	a.tNext = a.t + a.step*direction
+	if direction*(a.tNext-a.end()) > 0 {
+		a.tNext = a.end()
+	}
+	a.h = a.tNext - a.t
+	a.step = math.Abs(a.h)
+	return nil
+}
+
+// stage returns where the field is to be evaluated for k[s].
+func (a *adaptive) stage(s int) (float64, []float64) {
+	for i := range a.y {
+		sum := 0.0
+		for j := range s {
+			sum += a.k[j][i] * stages[s][j]
+		}
+		a.next[i] = a.y[i] + sum*a.h
+	}
+	return a.t + nodes[s]*a.h, a.next
+}
+
+// combine makes the state after the attempted step.
+func (a *adaptive) combine() (float64, []float64) {
+	for i := range a.y {
+		sum := 0.0
+		for j := range weights {
+			sum += a.k[j][i] * weights[j]
+		}
+		a.next[i] = a.y[i] + a.h*sum
+		a.scale[i] = a.Absolute + max(math.Abs(a.y[i]), math.Abs(a.next[i]))*a.Relative
+	}
+	return a.t + a.h, a.next
+}
+
+// judge accepts or rejects the attempt by its estimated error, and sets the size of the next.
+func (a *adaptive) judge() error {
+	size := a.norm(0, func(i int) float64 {
+		sum := 0.0
+		for j := range difference {
+			sum += a.k[j][i] * difference[j]
+		}
+		return sum * a.h
+	})
+	if math.IsNaN(size) || math.IsInf(size, 0) {
+		return fmt.Errorf("integrator: trajectory %d: the field is not finite near t = %g", a.number, a.t)
+	}
+	if size >= 1 {
+		a.step *= max(0.2, 0.9*math.Pow(size, -0.2))
+		a.rejected = true
+		return nil
+	}
+	factor := 10.0
+	if size > 0 {
+		factor = min(10, 0.9*math.Pow(size, -0.2))
+	}
+	if a.rejected {
+		factor = min(1, factor)
+	}
+	a.step *= factor
+	a.record()
+	a.rejected = false
+	a.t = a.tNext
+	a.y, a.next = a.next, a.y
+	a.k[0], a.k[6] = a.k[6], a.k[0]
+	return nil
+}
+
+// record interpolates the states at the requested times that the accepted step passes.
+func (a *adaptive) record() {
+	for len(a.solution.States) < len(a.times) && a.direction()*(a.times[len(a.solution.States)]-a.tNext) <= 0 {
+		x := (a.times[len(a.solution.States)] - a.t) / a.h
+		state := make([]float64, len(a.y))
+		for i := range a.y {
+			sum, power := 0.0, 1.0
+			for order := range 4 {
+				power *= x
+				q := 0.0
+				for j := range dense {
+					q += a.k[j][i] * dense[j][order]
+				}
+				sum += q * power
+			}
+			state[i] = a.y[i] + a.h*sum
+		}
+		a.solution.States = append(a.solution.States, state)
+	}
 }

@@ -1,0 +1,145 @@
+package datasets
+
+import (
+	"math"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"hnn/integrator"
+	"hnn/internal/numpy"
+)
+
+// orbits describes trajectories of unit masses that attract each other in a plane, with G = 1. A state of n bodies is
+// (x1..xn, y1..yn, vx1..vxn, vy1..vyn).
+type orbits struct {
+	bodies       int
+	draw         func(*numpy.Random) []float64 // a random start
+	count        int                           // of the dataset's trajectories
+	points       int                           // per trajectory
+	duration     float64                       // of each, from 0
+	exampleSeed  uint32
+	exampleUntil float64
+	trialUntil   float64
+}
+
+// solver is the published one, which integrates the masses with the rest.
+func (o orbits) solver() integrator.RK45 {
+	masses := make([]float64, o.bodies)
+	for i := range masses {
+		masses[i] = 1
+	}
+	return integrator.RK45{Relative: 1e-9, Constants: masses}
+}
+
+// generate draws all starts in order and then integrates them, on all processors. The first 20% of the rows are the test set.
+func (o orbits) generate(seed uint32) (Dataset, error) {
+	random := numpy.NewRandom(seed)
+	starts := make([][]float64, o.count)
+	for i := range starts {
+		starts[i] = o.draw(random)
+	}
+	times := linspace(0, o.duration, o.points)
+	rows := o.count * o.points
+	all := Samples{X: make([][]float64, rows), DX: make([][]float64, rows)}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	const chunk = 50
+	for first := 0; first < o.count; first += chunk {
+		group.Go(func() error {
+			solutions, err := o.solver().Solve(integrator.Each(gravity), starts[first:min(first+chunk, o.count)], times)
+			for i, solution := range solutions {
+				for j, state := range solution.States {
+					row := (first+i)*o.points + j
+					all.X[row], all.DX[row] = state, make([]float64, len(state))
+					gravity(times[j], state, all.DX[row])
+				}
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Dataset{}, err
+	}
+	split := rows / 5
+	return Dataset{
+		Train: Samples{X: all.X[split:], DX: all.DX[split:]},
+		Test:  Samples{X: all.X[:split], DX: all.DX[:split]},
+	}, nil
+}
+
+// trajectory integrates the orbit of the published figures.
+func (o orbits) trajectory(Dataset) (Trajectories, error) {
+	return trajectories(gravity, [][]float64{o.draw(numpy.NewRandom(o.exampleSeed))}, linspace(0, o.exampleUntil, 2000), o.solver())
+}
+
+// trials integrates one orbit for each of the seeds 0 to 14.
+func (o orbits) trials(Dataset) (Trajectories, error) {
+	starts := make([][]float64, trialCount)
+	for seed := range starts {
+		starts[seed] = o.draw(numpy.NewRandom(uint32(seed)))
+	}
+	return trajectories(gravity, starts, linspace(0, o.trialUntil, 500), o.solver())
+}
+
+// gravity is Newton's: each body falls towards each other one by 1/r².
+func gravity(_ float64, y, out []float64) {
+	n := len(y) / 4
+	copy(out, y[2*n:])
+	clear(out[2*n:])
+	pairs(y, func(i, j int, dx, dy, r float64) {
+		ax, ay := dx/(r*r*r), dy/(r*r*r)
+		out[2*n+i], out[3*n+i] = out[2*n+i]+ax, out[3*n+i]+ay
+		out[2*n+j], out[3*n+j] = out[2*n+j]-ax, out[3*n+j]-ay
+	})
+}
+
+// gravitationalEnergy is −Σ 1/r over the pairs of bodies.
+func gravitationalEnergy(y []float64) float64 {
+	sum := 0.0
+	pairs(y, func(_, _ int, _, _, r float64) { sum -= 1 / r })
+	return sum
+}
+
+// kineticEnergy is ½Σv².
+func kineticEnergy(y []float64) float64 {
+	sum := 0.0
+	for _, v := range y[len(y)/2:] {
+		sum += v * v / 2
+	}
+	return sum
+}
+
+// pairs visits each pair of bodies with the vector from the first to the second and its length.
+func pairs(y []float64, visit func(i, j int, dx, dy, r float64)) {
+	n := len(y) / 4
+	for i := range n {
+		for j := i + 1; j < n; j++ {
+			dx, dy := y[j]-y[i], y[n+j]-y[n+i]
+			visit(i, j, dx, dy, math.Sqrt(dx*dx+dy*dy))
+		}
+	}
+}
+
+// vector is a vector of the plane.
+type vector [2]float64
+
+func (v vector) length() float64        { return math.Sqrt(v[0]*v[0] + v[1]*v[1]) }
+func (v vector) scale(a float64) vector { return vector{a * v[0], a * v[1]} }
+func (v vector) rotate(a float64) vector {
+	s, c := math.Sincos(a)
+	return vector{c*v[0] - s*v[1], s*v[0] + c*v[1]}
+}
+
+// state arranges positions and velocities in the order of a state.
+func state(positions, velocities []vector) []float64 {
+	var y []float64
+	for _, list := range [][]vector{positions, velocities} {
+		for axis := range 2 {
+			for _, v := range list {
+				y = append(y, v[axis])
+			}
+		}
+	}
+	return y
+}

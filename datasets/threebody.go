@@ -1,0 +1,57 @@
+package datasets
+
+import (
+	"math"
+
+	"hnn/internal/numpy"
+)
+
+// ThreeBody is three unit masses near the corners of a turning equilateral triangle, whose orbits are chaotic (appendix B of
+// the paper).
+var ThreeBody = register(Task{
+	Name:        "3body",
+	Description: "three bodies on near-circular orbits, chaotic",
+	Dimension:   12,
+	Bodies:      3,
+	Labels:      dimensionless,
+	Kinetic:     kineticEnergy,
+	Potential:   gravitationalEnergy,
+	Dynamics:    gravity,
+	Generate:    threeBody.generate,
+	Example:     threeBody.trajectory,
+	Trials:      threeBody.trials,
+	Steps:       10000,
+	BatchSize:   600,
+	WeightDecay: 1e-4,
+})
+
+var threeBody = orbits{
+	bodies: 3,
+	draw:   nearCircularTriple,
+	count:  5000, points: 20, duration: 5,
+	exampleSeed: 0, exampleUntil: 5,
+	trialUntil: 3,
+}
+
+// nearCircularTriple draws a direction and a radius in [.9, 1.2) for the first body and turns it by 120° for the others. The
+// velocities are those of a circular orbit, by the published formula, each component times a factor in [.8, 1.2).
+func nearCircularTriple(random *numpy.Random) []float64 {
+	const smallest, largest, noise, third = 0.9, 1.2, 0.2, 2 * math.Pi / 3
+	first := vector{2*random.Float64() - 1, 2*random.Float64() - 1}
+	r := random.Float64()*(largest-smallest) + smallest
+	first = first.scale(r / first.length())
+	cosine := math.Cos(math.Pi / 6)
+	speed := math.Sqrt(math.Sin(math.Pi/3)/(2*cosine*cosine)) / math.Pow(r, 1.5)
+	velocity := first.rotate(math.Pi / 2).scale(speed)
+	positions, velocities := make([]vector, 3), make([]vector, 3)
+	for body := range positions {
+		positions[body], velocities[body] = first, velocity
+		first, velocity = first.rotate(third), velocity.rotate(third)
+	}
+	for body := range velocities {
+		for axis := range 2 {
+			velocities[body][axis] *= 1 + noise*(2*random.Float64()-1)
+		}
+	}
+	return state(positions, velocities)
+}

@@ -1,0 +1,43 @@
+package datasets
+
+import (
+	"math"
+
+	"hnn/internal/numpy"
+)
+
+// TwoBody is two unit masses on near-circular orbits about their centre (section 4 of the paper).
+var TwoBody = register(Task{
+	Name:        "2body",
+	Description: "two bodies on near-circular orbits",
+	Dimension:   8,
+	Bodies:      2,
+	Labels:      dimensionless,
+	Kinetic:     kineticEnergy,
+	Potential:   gravitationalEnergy,
+	Dynamics:    gravity,
+	Generate:    twoBody.generate,
+	Example:     twoBody.trajectory,
+	Trials:      twoBody.trials,
+	Steps:       10000,
+	BatchSize:   200,
+})
+
+var twoBody = orbits{
+	bodies: 2,
+	draw:   nearCircularPair,
+	count:  1000, points: 50, duration: 20,
+	exampleSeed: 2, exampleUntil: 50,
+	trialUntil: 25,
+}
+
+// nearCircularPair draws the first body at (x, y), each coordinate in [.5, 1.5), with the speed 1/(2√r) of a circular orbit
+// times a normal factor of mean 1 and standard deviation .05, in the direction (−y, x). The second body is opposite.
+func nearCircularPair(random *numpy.Random) []float64 {
+	const smallest, largest, noise = 0.5, 1.5, 0.05
+	position := vector{random.Float64()*(largest-smallest) + smallest, random.Float64()*(largest-smallest) + smallest}
+	r := position.length()
+	factor := (1 + noise*random.Normal()) / (2 * math.Pow(r, 1.5))
+	velocity := vector{-position[1], position[0]}.scale(factor)
+	return state([]vector{position, position.scale(-1)}, []vector{velocity, velocity.scale(-1)})
+}
