@@ -8,6 +8,7 @@ import (
 
 	"github.com/sugarme/gotch/ts"
 
+	"hnn/integrator"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -141,4 +142,31 @@ func (m *Model) RK4Increment(s *libtorch.Scope, x *ts.Tensor, dt float64) *ts.Te
 	k3 := m.TimeDerivative(s, s.Add(x, s.Scale(dt/2, k2)))
 	k4 := m.TimeDerivative(s, s.Add(x, s.Scale(dt, k3)))
 	return s.Scale(dt/6, s.Add(s.Add(s.Add(k1, s.Scale(2, k2)), s.Scale(2, k3)), k4))
+}
+
+// Field returns the model's vector field for an integrator. States are rounded to float32 on their way in.
+func (m *Model) Field() integrator.Field {
+	return func(_ []float64, y, out [][]float64) error {
+		var s libtorch.Scope
+		defer s.Free()
+		for i, v := range s.Values(m.TimeDerivative(&s, s.Variable(y))) {
+			out[i/m.config.Dimension][i%m.config.Dimension] = float64(v)
+		}
+		return s.Err()
+	}
+}
+
+// Hamiltonian returns F2, the quantity that a solenoidal model has learned to conserve, at each of the states.
+func (m *Model) Hamiltonian(states [][]float64) ([]float64, error) {
+	if m.config.Baseline {
+		return nil, fmt.Errorf("hamiltonian: a baseline has learned no conserved quantity")
+	}
+	var s libtorch.Scope
+	defer s.Free()
+	_, f2 := m.Scalars(&s, s.Matrix(states))
+	energies := make([]float64, 0, len(states))
+	for _, v := range s.Values(f2) {
+		energies = append(energies, float64(v))
+	}
+	return energies, s.Err()
 }

@@ -37,7 +37,7 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := field["x"]
-		evaluate := func(what string, fieldType FieldType, f func(m *Model, s *libtorch.Scope, x []float32) []float32) {
+		evaluate := func(what string, fieldType FieldType, f func(m *Model, s *libtorch.Scope) []float32) {
 			want, ok := field[what]
 			if !ok {
 				t.Fatalf("%s has no reference %s", name, what)
@@ -52,7 +52,7 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 			}
 			var s libtorch.Scope
 			defer s.Free()
-			got := f(m, &s, flatten(x))
+			got := f(m, &s)
 			if s.Err() != nil {
 				t.Fatal(s.Err())
 			}
@@ -64,28 +64,36 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 				}
 			}
 		}
-		derivative := func(m *Model, s *libtorch.Scope, values []float32) []float32 {
-			states := s.Matrix(values, len(x), len(x[0]))
-			if err := states.RequiresGrad_(true); err != nil {
-				t.Fatal(err)
-			}
-			return s.Values(m.TimeDerivative(s, states))
+		derivative := func(m *Model, s *libtorch.Scope) []float32 {
+			return s.Values(m.TimeDerivative(s, s.Variable(x)))
 		}
 		evaluate("dx", Solenoidal, derivative)
+		evaluate("dx", Solenoidal, func(m *Model, _ *libtorch.Scope) []float32 {
+			out := make([][]float64, len(x))
+			for i := range out {
+				out[i] = make([]float64, len(x[0]))
+			}
+			if err := m.Field()(nil, x, out); err != nil {
+				t.Fatal(err)
+			}
+			var values []float32
+			for _, row := range out {
+				for _, v := range row {
+					values = append(values, float32(v))
+				}
+			}
+			return values
+		})
 		if strings.HasSuffix(name, "baseline") {
 			continue
 		}
 		evaluate("dx_conservative", Conservative, derivative)
 		evaluate("dx_both", Both, derivative)
-		evaluate("rk4_dt0.1", Solenoidal, func(m *Model, s *libtorch.Scope, values []float32) []float32 {
-			states := s.Matrix(values, len(x), len(x[0]))
-			if err := states.RequiresGrad_(true); err != nil {
-				t.Fatal(err)
-			}
-			return s.Values(m.RK4Increment(s, states, 0.1))
+		evaluate("rk4_dt0.1", Solenoidal, func(m *Model, s *libtorch.Scope) []float32 {
+			return s.Values(m.RK4Increment(s, s.Variable(x), 0.1))
 		})
-		evaluate("F", Solenoidal, func(m *Model, s *libtorch.Scope, values []float32) []float32 {
-			f1, f2 := m.Scalars(s, s.Matrix(values, len(x), len(x[0])))
+		evaluate("F", Solenoidal, func(m *Model, s *libtorch.Scope) []float32 {
+			f1, f2 := m.Scalars(s, s.Matrix(x))
 			first, second := s.Values(f1), s.Values(f2)
 			var both []float32
 			for i := range first {
@@ -97,16 +105,6 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 	if models != 10 {
 		t.Errorf("%d models were compared, want 10", models)
 	}
-}
-
-func flatten(rows [][]float64) []float32 {
-	var values []float32
-	for _, row := range rows {
-		for _, v := range row {
-			values = append(values, float32(v))
-		}
-	}
-	return values
 }
 
 func TestPermutationTensors(t *testing.T) {

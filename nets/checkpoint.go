@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 
 	"github.com/google/renameio/v2"
 	"github.com/sugarme/gotch/pickle"
@@ -19,17 +21,24 @@ type Entry struct {
 	Data  any
 }
 
-// Checkpoint maps a name to its array.
-type Checkpoint map[string]Entry
+// Checkpoint is what a file of arrays holds.
+type Checkpoint struct {
+	Entries  map[string]Entry
+	Settings []byte // JSON that says what the arrays are of; nil in a file that torch.save wrote
+}
+
+// settingsFile is the record of the zip in which a checkpoint carries its settings; torch.load leaves it alone.
+const settingsFile = "archive/settings.json"
 
 // WriteCheckpoint writes entries as the state dict that torch.save writes and torch.load(path, weights_only=True) reads: an
-// uncompressed zip of a pickle (protocol 2) and the arrays' bytes. The file appears whole or not at all.
-func WriteCheckpoint(path string, entries []Entry) error {
+// uncompressed zip of a pickle (protocol 2) and the arrays' bytes, and, unless they are nil, the
+// settings beside them. The file appears whole or not at all.
+func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 	var file bytes.Buffer
 	archive := zip.NewWriter(&file)
 	store := func(name string, content []byte) error {
 		w, err := archive.CreateRaw(&zip.FileHeader{
-			Name: "archive/" + name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(content),
+			Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(content),
 			CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content)),
 		})
 		if err != nil {
@@ -43,7 +52,7 @@ func WriteCheckpoint(path string, entries []Entry) error {
 	p.op("\x80\x02") // protocol 2
 	p.global("collections", "OrderedDict")
 	p.op(")R(") // call it, mark the items
-	contents := make([][]byte, len(entries))
+	arrays := make([][]byte, len(entries))
 	for i, entry := range entries {
 		var storage string
 		switch entry.Data.(type) {
@@ -56,11 +65,11 @@ func WriteCheckpoint(path string, entries []Entry) error {
 		default:
 			return fmt.Errorf("nets: %s is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Name, entry.Data)
 		}
-		var content bytes.Buffer
-		if err := binary.Write(&content, binary.LittleEndian, entry.Data); err != nil {
+		var data bytes.Buffer
+		if err := binary.Write(&data, binary.LittleEndian, entry.Data); err != nil {
 			return err
 		}
-		contents[i] = content.Bytes()
+		arrays[i] = data.Bytes()
 		elements := int64(1)
 		strides := make([]int64, len(entry.Shape))
 		for axis := len(entry.Shape) - 1; axis >= 0; axis-- {
@@ -88,18 +97,23 @@ func WriteCheckpoint(path string, entries []Entry) error {
 	}
 	p.op("u.")
 
-	if err := store("data.pkl", p.Bytes()); err != nil {
+	if err := store("archive/data.pkl", p.Bytes()); err != nil {
 		return err
 	}
-	if err := store("byteorder", []byte("little")); err != nil {
+	if err := store("archive/byteorder", []byte("little")); err != nil {
 		return err
 	}
-	for i, content := range contents {
-		if err := store(fmt.Sprintf("data/%d", i), content); err != nil {
+	for i, data := range arrays {
+		if err := store(fmt.Sprintf("archive/data/%d", i), data); err != nil {
 			return err
 		}
 	}
-	if err := store("version", []byte("3\n")); err != nil {
+	if settings != nil {
+		if err := store(settingsFile, settings); err != nil {
+			return err
+		}
+	}
+	if err := store("archive/version", []byte("3\n")); err != nil {
 		return err
 	}
 	if err := archive.Close(); err != nil {
@@ -138,33 +152,37 @@ func ReadCheckpoint(path string) (checkpoint Checkpoint, err error) {
 	defer func() {
 		// gotch's unpickler can panic on a damaged file.
 		if r := recover(); r != nil {
-			checkpoint, err = nil, fmt.Errorf("%s is no PyTorch checkpoint: %v", path, r)
+			err = fmt.Errorf("%s is no PyTorch checkpoint: %v", path, r)
 		}
 	}()
 	archive, err := zip.OpenReader(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
+		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
 	}
+	checkpoint.Settings, err = fs.ReadFile(archive, settingsFile)
 	_ = archive.Close()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Checkpoint{}, fmt.Errorf("cannot read the settings of the checkpoint %s: %w", path, err)
+	}
 	object, err := pickle.LoadWithUnpickler(path, func(r io.Reader) pickle.Unpickler { return pickle.NewUnpickler(r) })
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
+		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
 	}
 	dict, ok := object.(*pickle.OrderedDict)
 	if !ok {
-		return nil, fmt.Errorf("%s holds a %T, and a checkpoint holds an OrderedDict of tensors", path, object)
+		return Checkpoint{}, fmt.Errorf("%s holds a %T, and a checkpoint holds an OrderedDict of tensors", path, object)
 	}
-	checkpoint = make(Checkpoint, len(dict.Map))
+	checkpoint.Entries = make(map[string]Entry, len(dict.Map))
 	for key, item := range dict.Map {
 		name, isName := key.(string)
 		tensor, isTensor := item.Value.(*pickle.StorageTensor)
 		if !isName || !isTensor {
-			return nil, fmt.Errorf("%s: entry %v is a %T, and a checkpoint holds tensors", path, key, item.Value)
+			return Checkpoint{}, fmt.Errorf("%s: entry %v is a %T, and a checkpoint holds tensors", path, key, item.Value)
 		}
 		expected := int64(1)
 		for axis := len(tensor.Size) - 1; axis >= 0; axis-- {
 			if tensor.Size[axis] != 1 && tensor.Stride[axis] != expected {
-				return nil, fmt.Errorf("%s: %s is not contiguous", path, name)
+				return Checkpoint{}, fmt.Errorf("%s: %s is not contiguous", path, name)
 			}
 			expected *= tensor.Size[axis]
 		}
@@ -178,9 +196,9 @@ func ReadCheckpoint(path string) (checkpoint Checkpoint, err error) {
 		case []uint8:
 			entry.Data = data[first:last]
 		default:
-			return nil, fmt.Errorf("%s: %s holds %T; float32, int64 and uint8 are read", path, name, data)
+			return Checkpoint{}, fmt.Errorf("%s: %s holds %T; float32, int64 and uint8 are read", path, name, data)
 		}
-		checkpoint[name] = entry
+		checkpoint.Entries[name] = entry
 	}
 	return checkpoint, nil
 }

@@ -92,7 +92,7 @@ func State(prefix string, parameters []Parameter) ([]Entry, error) {
 // SetState copies the values of a checkpoint into parameters, and says which name or shape does not fit.
 func SetState(prefix string, parameters []Parameter, checkpoint Checkpoint) error {
 	for _, p := range parameters {
-		entry, ok := checkpoint[prefix+p.Name]
+		entry, ok := checkpoint.Entries[prefix+p.Name]
 		if !ok {
 			return fmt.Errorf("the checkpoint holds no %s%s", prefix, p.Name)
 		}

@@ -121,15 +121,15 @@ func TestActivations(t *testing.T) {
 	if len(forms) != len(activations) {
 		t.Errorf("%d activations are offered, and %d are tested", len(activations), len(forms))
 	}
-	inputs := []float32{-3, -1, -0.1, 0, 0.5, 2, 4}
+	inputs := []float64{-3, -1, -0.1, 0, 0.5, 2, 4}
 	for name, form := range forms {
 		var s libtorch.Scope
-		values := s.Values(activations[name](&s, s.Matrix(inputs, 1, len(inputs))))
+		values := s.Values(activations[name](&s, s.Matrix([][]float64{inputs})))
 		if s.Err() != nil {
 			t.Fatal(s.Err())
 		}
 		for i, x := range inputs {
-			near(t, fmt.Sprintf("%s(%g)", name, x), float64(values[i]), form(float64(x)), 2e-6)
+			near(t, fmt.Sprintf("%s(%g)", name, x), float64(values[i]), form(x), 2e-6)
 		}
 		s.Free()
 	}
@@ -146,15 +146,18 @@ var entries = []Entry{
 
 func TestCheckpointRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.tar")
-	if err := WriteCheckpoint(path, entries); err != nil {
+	if err := WriteCheckpoint(path, entries, []byte(`{"task": "spring"}`)); err != nil {
 		t.Fatal(err)
 	}
 	read, err := ReadCheckpoint(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if string(read.Settings) != `{"task": "spring"}` {
+		t.Errorf("the settings are %s", read.Settings)
+	}
 	for _, want := range entries {
-		if got := read[want.Name]; fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := read.Entries[want.Name]; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	}
@@ -164,7 +167,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 // allows; torch.load itself needs PyTorch, which the build does not.
 func TestPythonReadsCheckpoints(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.tar")
-	if err := WriteCheckpoint(path, entries); err != nil {
+	if err := WriteCheckpoint(path, entries, []byte(`{"task": "spring"}`)); err != nil {
 		t.Fatal(err)
 	}
 	output, err := exec.Command("python3", "testdata/read_checkpoint.py", path).CombinedOutput()
@@ -183,7 +186,7 @@ generator (3,) (1,) [0, 127, 255]
 func TestDamagedCheckpointsGiveOneLine(t *testing.T) {
 	folder := t.TempDir()
 	good := filepath.Join(folder, "good.tar")
-	if err := WriteCheckpoint(good, entries); err != nil {
+	if err := WriteCheckpoint(good, entries, nil); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(good)

@@ -11,6 +11,8 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/sugarme/gotch/ts"
 
+	"hnn/datasets"
+	"hnn/hamiltonian"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -36,7 +38,6 @@ const (
 	generatorKey = "generator"
 	trainKey     = "train_loss"
 	testKey      = "test_loss"
-	settingsKey  = "settings"
 )
 
 // Save writes a run's files into a folder, which it makes if need be; each file appears whole or not at all. final is nil
@@ -50,10 +51,14 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	if err != nil {
 		return err
 	}
-	if err := nets.WriteCheckpoint(files.Checkpoint, state); err != nil {
+	settings, err := json.Marshal(t.Settings)
+	if err != nil {
 		return err
 	}
-	settings, err := json.MarshalIndent(struct {
+	if err := nets.WriteCheckpoint(files.Checkpoint, state, settings); err != nil {
+		return err
+	}
+	summary, err := json.MarshalIndent(struct {
 		Settings
 		*Final
 		Steps int `json:"steps_done"`
@@ -61,7 +66,7 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(files.Settings, append(settings, '\n'), 0o644); err != nil {
+	if err := renameio.WriteFile(files.Settings, append(summary, '\n'), 0o644); err != nil {
 		return err
 	}
 	if err := t.saveLosses(files.Losses); err != nil {
@@ -70,7 +75,7 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	if len(t.Losses.Train) == 0 {
 		return nil
 	}
-	return t.saveResume(files.Resume, state)
+	return t.saveResume(files.Resume, state, settings)
 }
 
 func (t *Trainer) saveLosses(path string) error {
@@ -82,7 +87,7 @@ func (t *Trainer) saveLosses(path string) error {
 	return renameio.WriteFile(path, csv.Bytes(), 0o644)
 }
 
-func (t *Trainer) saveResume(path string, entries []nets.Entry) error {
+func (t *Trainer) saveResume(path string, entries []nets.Entry, settings []byte) error {
 	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
 		moments, err := nets.State(prefix, t.named(list))
 		if err != nil {
@@ -99,16 +104,11 @@ func (t *Trainer) saveResume(path string, entries []nets.Entry) error {
 	if err := generator.CopyDataUint8(bytes, uint(len(bytes))); err != nil {
 		return err
 	}
-	settings, err := json.Marshal(t.Settings)
-	if err != nil {
-		return err
-	}
 	steps := []int64{int64(len(t.Losses.Train))}
 	return nets.WriteCheckpoint(path, append(entries,
 		nets.Entry{Name: generatorKey, Shape: []int64{int64(len(bytes))}, Data: bytes},
 		nets.Entry{Name: trainKey, Shape: steps, Data: t.Losses.Train},
-		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test},
-		nets.Entry{Name: settingsKey, Shape: []int64{int64(len(settings))}, Data: settings}))
+		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test}), settings)
 }
 
 func (t *Trainer) named(list []*ts.Tensor) []nets.Parameter {
@@ -127,12 +127,11 @@ func (t *Trainer) Resume(folder string) error {
 	if err != nil {
 		return fmt.Errorf("nothing to resume: %w", err)
 	}
-	generator, _ := checkpoint[generatorKey].Data.([]uint8)
-	train, _ := checkpoint[trainKey].Data.([]float32)
-	test, _ := checkpoint[testKey].Data.([]float32)
-	encoded, _ := checkpoint[settingsKey].Data.([]uint8)
+	generator, _ := checkpoint.Entries[generatorKey].Data.([]uint8)
+	train, _ := checkpoint.Entries[trainKey].Data.([]float32)
+	test, _ := checkpoint.Entries[testKey].Data.([]float32)
 	var settings Settings
-	if err := json.Unmarshal(encoded, &settings); err != nil || generator == nil || len(train) == 0 || len(train) != len(test) {
+	if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil || generator == nil || len(train) == 0 || len(train) != len(test) {
 		return fmt.Errorf("%s is no file of a run that can be resumed", path)
 	}
 	settings.TotalSteps = t.Settings.TotalSteps
@@ -157,4 +156,35 @@ func (t *Trainer) Resume(folder string) error {
 	}
 	t.Losses = Losses{Train: train, Test: test}
 	return nil
+}
+
+// LoadModel reads the model of a task from a checkpoint, and returns it with the settings of its run. Those of a PyTorch state
+// dict, which carries none, are taken to be the published ones, with the hidden layers' size that its weights have.
+func LoadModel(task datasets.Task, baseline bool, path string) (*hamiltonian.Model, Settings, error) {
+	checkpoint, err := nets.ReadCheckpoint(path)
+	if err != nil {
+		return nil, Settings{}, err
+	}
+	wanted := DefaultSettings(task)
+	wanted.Baseline = baseline
+	settings := wanted
+	if checkpoint.Settings != nil {
+		if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil {
+			return nil, settings, fmt.Errorf("%s: its settings are damaged: %w", path, err)
+		}
+		if settings.Task != task.Name || settings.Baseline != baseline {
+			return nil, settings, fmt.Errorf("%s is the checkpoint of a %s, and a %s is needed here", path, settings.Label(), wanted.Label())
+		}
+	} else if bias := checkpoint.Entries[hamiltonian.CheckpointPrefix+"linear1.bias"]; len(bias.Shape) == 1 {
+		settings.HiddenDim = int(bias.Shape[0])
+	}
+	model, err := settings.model(task)
+	if err != nil {
+		return nil, settings, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := model.SetState(checkpoint); err != nil {
+		model.Free()
+		return nil, settings, fmt.Errorf("%s is no checkpoint of a %s: %w", path, wanted.Label(), err)
+	}
+	return model, settings, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sugarme/gotch"
 	"github.com/sugarme/gotch/ts"
+	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
@@ -31,8 +32,35 @@ type Settings struct {
 	Nonlinearity nets.Activation       `json:"nonlinearity"`
 	FieldType    hamiltonian.FieldType `json:"field_type"`
 	UseRK4       bool                  `json:"use_rk4"`
-	InputNoise   float64               `json:"input_noise"` // of the normal noise added to the predicted derivatives
-	Data         string                `json:"data,omitempty"`
+	InputNoise   float64               `json:"input_noise"`    // of the normal noise added to the predicted derivatives
+	File         string                `json:"data,omitempty"` // of data in place of those that the task generates
+}
+
+// DefaultSettings are those of the published script of a task, for seed 0.
+func DefaultSettings(task datasets.Task) Settings {
+	return Settings{
+		Task: task.Name, TotalSteps: task.Steps, BatchSize: task.BatchSize, HiddenDim: 200, LearnRate: 1e-3,
+		WeightDecay: task.WeightDecay, Nonlinearity: "tanh", FieldType: hamiltonian.Solenoidal,
+	}
+}
+
+// Data makes the dataset of a run, or reads it from the file that the settings name.
+func (s Settings) Data(task datasets.Task) (datasets.Dataset, error) {
+	switch {
+	case s.File == "":
+		return task.Generate(s.Seed)
+	case task.Load == nil:
+		return datasets.Dataset{}, fmt.Errorf("the task %s generates its data and reads no file", task.Name)
+	default:
+		return task.Load(s.File)
+	}
+}
+
+// model draws the model of a run.
+func (s Settings) model(task datasets.Task) (*hamiltonian.Model, error) {
+	return hamiltonian.New(hamiltonian.Config{
+		Dimension: task.Dimension, Hidden: s.HiddenDim, Activation: s.Nonlinearity, FieldType: s.FieldType, Baseline: s.Baseline,
+	})
 }
 
 // Check returns an error that says which setting is wrong and what would be right.
@@ -97,15 +125,19 @@ type Trainer struct {
 	model        *hamiltonian.Model
 	parameters   []*ts.Tensor
 	mean, square []*ts.Tensor // Adam's
+	data         datasets.Dataset
 	train, test  tensors
+	keep         libtorch.Scope // owns the data's tensors
 	timeStep     float64
 }
 
-// New seeds the random generators, draws the model and makes the data, in this order. Data, when set, is read in place of
-// what the task generates.
+// New seeds the random generators, draws the model and makes the data, in this order.
 func New(task datasets.Task, settings Settings) (*Trainer, error) {
 	if err := settings.Check(); err != nil {
 		return nil, err
+	}
+	if settings.UseRK4 && task.TimeStep == 0 {
+		return nil, fmt.Errorf("the task %s has no RK4 increment to train through", task.Name)
 	}
 	runtime.LockOSThread()
 	t := &Trainer{Settings: settings, timeStep: task.TimeStep}
@@ -121,11 +153,7 @@ func (t *Trainer) build(task datasets.Task) error {
 		return err
 	}
 	var err error
-	t.model, err = hamiltonian.New(hamiltonian.Config{
-		Dimension: task.Dimension, Hidden: t.Settings.HiddenDim, Activation: t.Settings.Nonlinearity,
-		FieldType: t.Settings.FieldType, Baseline: t.Settings.Baseline,
-	})
-	if err != nil {
+	if t.model, err = t.Settings.model(task); err != nil {
 		return err
 	}
 	for _, p := range t.model.Parameters() {
@@ -143,46 +171,15 @@ func (t *Trainer) build(task datasets.Task) error {
 		}
 	}
 
-	var data datasets.Dataset
-	switch {
-	case t.Settings.Data == "":
-		data, err = task.Generate(t.Settings.Seed, task.Noise)
-	case task.Load == nil:
-		err = fmt.Errorf("the task %s generates its data and reads no file", task.Name)
-	default:
-		data, err = task.Load(t.Settings.Data)
-	}
-	if err != nil {
+	if t.data, err = t.Settings.Data(task); err != nil {
 		return err
 	}
-	for _, set := range []struct {
-		samples datasets.Samples
-		target  *tensors
-	}{{data.Train, &t.train}, {data.Test, &t.test}} {
-		if set.target.x, err = matrix(set.samples.X, task.Dimension); err != nil {
-			return err
-		}
-		if err = set.target.x.RequiresGrad_(true); err != nil {
-			return err
-		}
-		if set.target.dx, err = matrix(set.samples.DX, task.Dimension); err != nil {
-			return err
-		}
-		if n := len(set.samples.X); t.Settings.BatchSize > n {
-			return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", t.Settings.BatchSize, len(data.Train.X), len(data.Test.X))
-		}
+	if n := min(len(t.data.Train.X), len(t.data.Test.X)); t.Settings.BatchSize > n {
+		return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", t.Settings.BatchSize, len(t.data.Train.X), len(t.data.Test.X))
 	}
-	return nil
-}
-
-func matrix(rows [][]float64, columns int) (*ts.Tensor, error) {
-	values := make([]float32, 0, len(rows)*columns)
-	for _, row := range rows {
-		for _, v := range row {
-			values = append(values, float32(v))
-		}
-	}
-	return libtorch.FromSlice(values, int64(len(rows)), int64(columns))
+	train, test := t.keep.Variable(t.data.Train.X), t.keep.Variable(t.data.Test.X)
+	t.train, t.test = tensors{train, t.keep.Matrix(t.data.Train.DX)}, tensors{test, t.keep.Matrix(t.data.Test.DX)}
+	return t.keep.Err()
 }
 
 // Free drops everything the trainer holds in LibTorch's memory.
@@ -190,13 +187,12 @@ func (t *Trainer) Free() {
 	if t.model != nil {
 		t.model.Free()
 	}
-	for _, list := range [][]*ts.Tensor{t.mean, t.square, {t.train.x, t.train.dx, t.test.x, t.test.dx}} {
+	for _, list := range [][]*ts.Tensor{t.mean, t.square} {
 		for _, tensor := range list {
-			if tensor != nil {
-				_ = tensor.Drop()
-			}
+			_ = tensor.Drop()
 		}
 	}
+	t.keep.Free()
 	runtime.UnlockOSThread()
 }
 
@@ -290,34 +286,35 @@ func (t *Trainer) predict(s *libtorch.Scope, x *ts.Tensor, increment bool) *ts.T
 
 // Final evaluates the model on the whole of both sets. The published scripts compare the derivatives here, also for a model
 // that was trained through an RK4 increment.
-func (t *Trainer) Final() (Final, error) {
+func (t *Trainer) Final() (Final, error) { return Evaluate(t.model, t.data) }
+
+// Evaluate compares a model's derivatives with those of a dataset.
+func Evaluate(model *hamiltonian.Model, data datasets.Dataset) (Final, error) {
 	var f Final
 	var err error
-	if f.Train, f.TrainError, err = t.distance(t.train); err != nil {
+	if f.Train, f.TrainError, err = distance(model, data.Train); err != nil {
 		return f, err
 	}
-	f.Test, f.TestError, err = t.distance(t.test)
+	f.Test, f.TestError, err = distance(model, data.Test)
 	return f, err
 }
 
-func (t *Trainer) distance(set tensors) (mean, standardError float64, err error) {
-	var s libtorch.Scope
-	defer s.Free()
-	values := s.Values(s.SquaredError(set.dx, t.predict(&s, set.x, false)))
-	if s.Err() != nil {
-		return 0, 0, s.Err()
+// evaluationRows bounds the memory that an evaluation takes.
+const evaluationRows = 10_000
+
+func distance(model *hamiltonian.Model, set datasets.Samples) (mean, standardError float64, err error) {
+	var errors []float64
+	for first := 0; first < len(set.X); first += evaluationRows {
+		last := min(first+evaluationRows, len(set.X))
+		var s libtorch.Scope
+		for _, v := range s.Values(s.SquaredError(s.Matrix(set.DX[first:last]), model.TimeDerivative(&s, s.Variable(set.X[first:last])))) {
+			errors = append(errors, float64(v))
+		}
+		s.Free()
+		if s.Err() != nil {
+			return 0, 0, s.Err()
+		}
 	}
-	rows, err := set.x.Size()
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, v := range values {
-		mean += float64(v) / float64(len(values))
-	}
-	variance := 0.0
-	for _, v := range values {
-		d := float64(v) - mean
-		variance += d * d / float64(len(values)-1)
-	}
-	return mean, math.Sqrt(variance) / math.Sqrt(float64(rows[0])), nil
+	mean, deviation := stat.MeanStdDev(errors, nil)
+	return mean, deviation / math.Sqrt(float64(len(set.X))), nil
 }

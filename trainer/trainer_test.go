@@ -19,10 +19,9 @@ import (
 )
 
 func settings(task datasets.Task, steps int) Settings {
-	return Settings{
-		Task: task.Name, TotalSteps: steps, HiddenDim: 200, LearnRate: 1e-3, WeightDecay: task.WeightDecay,
-		Nonlinearity: "tanh", FieldType: "solenoidal",
-	}
+	s := DefaultSettings(task)
+	s.TotalSteps = steps
+	return s
 }
 
 func start(t *testing.T, task datasets.Task, s Settings) *Trainer {
@@ -160,8 +159,8 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias", "linear3.weight"} {
-		if _, ok := checkpoint["differentiable_model."+name]; !ok || len(checkpoint) != 5 {
-			t.Errorf("the checkpoint has %d entries, and no %s", len(checkpoint), name)
+		if _, ok := checkpoint.Entries["differentiable_model."+name]; !ok || len(checkpoint.Entries) != 5 {
+			t.Errorf("the checkpoint has %d entries, and no %s", len(checkpoint.Entries), name)
 		}
 	}
 	losses, err := os.ReadFile(files.Losses)
@@ -207,7 +206,7 @@ func TestSettingsErrorsNameWhatIsAllowed(t *testing.T) {
 		"solenoidal, conservative, both":                  func(s *Settings) { s.FieldType = "curl" },
 		"positive":                                        func(s *Settings) { s.LearnRate = math.NaN() },
 		"only 445 training and 110 test rows":             func(s *Settings) { s.BatchSize = 111 },
-		"reads no file":                                   func(s *Settings) { s.Data = "x"; s.Task = "spring" },
+		"reads no file":                                   func(s *Settings) { s.File = "x"; s.Task = "spring" },
 	} {
 		s := settings(datasets.Real, 1)
 		change(&s)

@@ -63,14 +63,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.BoolVar(&s.Baseline, "baseline", false, "train the baseline, which learns the derivatives directly")
 	flags.Uint32Var(&s.Seed, "seed", 0, "of all random draws; the same seed gives the published code's numbers")
 	flags.IntVar(&s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
-	flags.IntVar(&s.BatchSize, "batch-size", 0, "rows drawn at each step; 0 takes all")
+	flags.IntVar(&s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
 	flags.IntVar(&s.HiddenDim, "hidden-dim", 200, "units of each of the two hidden layers")
 	flags.Float64Var(&s.LearnRate, "learn-rate", 1e-3, "of Adam")
 	nonlinearity := flags.String("nonlinearity", "tanh", strings.Join(nets.Activations(), ", "))
 	fieldType := flags.String("field-type", "solenoidal", strings.Join(hamiltonian.FieldTypes, ", "))
 	flags.BoolVar(&s.UseRK4, "use-rk4", false, "train through the increment of a Runge-Kutta step")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives")
-	flags.StringVar(&s.Data, "data", "", "`file` of measurements in place of the embedded ones (task real)")
+	flags.StringVar(&s.File, "data", "", "`file` of measurements in place of the embedded ones (task real)")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
 	flags.BoolVar(&o.resume, "resume", false, "go on from the run in the save folder, up to total-steps")
 	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines")
@@ -94,10 +94,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
+	defaults := trainer.DefaultSettings(task)
 	if !flags.Changed("total-steps") {
-		s.TotalSteps = task.Steps
+		s.TotalSteps = defaults.TotalSteps
 	}
-	s.Nonlinearity, s.FieldType, s.WeightDecay = nets.Activation(*nonlinearity), hamiltonian.FieldType(*fieldType), task.WeightDecay
+	if !flags.Changed("batch-size") {
+		s.BatchSize = defaults.BatchSize
+	}
+	s.Nonlinearity, s.FieldType, s.WeightDecay = nets.Activation(*nonlinearity), hamiltonian.FieldType(*fieldType), defaults.WeightDecay
 	if o.printEvery < 1 {
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
 	}
@@ -218,7 +222,14 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
 Tasks:
 `)
 	for _, t := range datasets.Tasks() {
-		fmt.Fprintf(w, "  %-8s %s\n           %d steps, all rows at each, weight decay %g, RK4 time step %.3g\n", t.Name, t.Description, t.Steps, t.WeightDecay, t.TimeStep)
+		rows, increment := "all rows", ""
+		if t.BatchSize > 0 {
+			rows = fmt.Sprintf("%d rows", t.BatchSize)
+		}
+		if t.TimeStep > 0 {
+			increment = fmt.Sprintf(", RK4 time step %.3g", t.TimeStep)
+		}
+		fmt.Fprintf(w, "  %-8s %s\n           %d steps, %s at each, weight decay %g%s\n", t.Name, t.Description, t.Steps, rows, t.WeightDecay, increment)
 	}
 	fmt.Fprintf(w, `
 Flags (one dash or two, - or _ between words):

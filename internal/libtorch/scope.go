@@ -1,6 +1,7 @@
 package libtorch
 
 import (
+	"errors"
 	"unsafe"
 
 	"github.com/sugarme/gotch"
@@ -118,9 +119,20 @@ func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 	})
 }
 
-// Matrix makes a tensor of float32 of shape (rows, columns) from a slice in row-major order.
-func (s *Scope) Matrix(values []float32, rows, columns int) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return FromSlice(values, int64(rows), int64(columns)) })
+// Matrix makes a float32 tensor of shape (rows, columns).
+func (s *Scope) Matrix(rows [][]float64) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return FromRows(rows) })
+}
+
+// Variable makes a float32 tensor of shape (rows, columns) by which an output can be differentiated.
+func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) {
+		x, err := FromRows(rows)
+		if err != nil {
+			return nil, err
+		}
+		return x, x.RequiresGrad_(true)
+	})
 }
 
 // Values returns the elements of a float32 tensor in row-major order.
@@ -139,6 +151,20 @@ func (s *Scope) Values(x *ts.Tensor) []float32 {
 func FromSlice(values []float32, shape ...int64) (*ts.Tensor, error) {
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
 	return ts.OfDataSize(bytes, shape, gotch.Float)
+}
+
+// FromRows makes a float32 tensor of shape (rows, columns); the caller drops it.
+func FromRows(rows [][]float64) (*ts.Tensor, error) {
+	if len(rows) == 0 {
+		return nil, errors.New("libtorch: a matrix of no rows")
+	}
+	values := make([]float32, 0, len(rows)*len(rows[0]))
+	for _, row := range rows {
+		for _, v := range row {
+			values = append(values, float32(v))
+		}
+	}
+	return FromSlice(values, int64(len(rows)), int64(len(rows[0])))
 }
 
 // Values returns the elements of a float32 tensor in row-major order.
