@@ -6,12 +6,13 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .PHONY: build demo test lint clean libtorch
 build: libtorch
-	@$(GO) build -o train ./cmd/train
+	@$(GO) build -o . ./cmd/...
 
-# Both models on the measured pendulum, with the published code's seed, sizes and number of steps.
+# Both models on the measured pendulum, with the published code's seed, sizes and number of steps, and the paper's figures.
 demo: build
 	./train -task real -verbose
 	./train -task real -baseline -verbose
+	./analyze -task real
 
 test: libtorch
 	@$(GO) test ./...
@@ -22,7 +23,7 @@ lint: libtorch
 	@$(GO) run $(STATICCHECK) ./...
 
 clean:
-	rm -rf train runs
+	rm -rf train analyze runs results
 
 libtorch:
 	@scripts/libtorch

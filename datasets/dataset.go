@@ -68,6 +68,7 @@ type Task struct {
 	Steps       int     // gradient steps after the first
 	BatchSize   int     // rows drawn at a step; 0 for all
 	WeightDecay float64 // L2, added to the gradient
+	InputNoise  bool    // the published script draws noise for the predictions, also where its size is 0
 	TimeStep    float64 // of the RK4 increment, when training through one; 0 where the published code offers none
 }
 

@@ -21,6 +21,7 @@ var TwoBody = register(Task{
 	Trials:      twoBody.trials,
 	Steps:       10000,
 	BatchSize:   200,
+	InputNoise:  true,
 })
 
 var twoBody = orbits{

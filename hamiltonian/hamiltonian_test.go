@@ -2,6 +2,7 @@ package hamiltonian
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -141,5 +142,31 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if err := small.SetState(checkpoint); err == nil || !strings.Contains(err.Error(), "shape [200 2]") {
 		t.Errorf("a checkpoint of another size gave the error %v", err)
+	}
+}
+
+// The field inside an integrator: one call per stage.
+func BenchmarkField(b *testing.B) {
+	if err := libtorch.Configure(1); err != nil {
+		b.Fatal(err)
+	}
+	for _, batch := range []int{1, 15, 100, 10_000} {
+		b.Run(fmt.Sprint(batch), func(b *testing.B) {
+			m, err := New(Config{Dimension: 2, Hidden: 200, Activation: "tanh"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Free()
+			x, out := make([][]float64, batch), make([][]float64, batch)
+			for i := range x {
+				x[i], out[i] = []float64{0.1, float64(i) / 1e4}, make([]float64, 2)
+			}
+			field := m.Field()
+			for b.Loop() {
+				if err := field(nil, x, out); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -129,6 +129,7 @@ type Trainer struct {
 	train, test  tensors
 	keep         libtorch.Scope // owns the data's tensors
 	timeStep     float64
+	drawNoise    bool
 }
 
 // New seeds the random generators, draws the model and makes the data, in this order.
@@ -140,7 +141,7 @@ func New(task datasets.Task, settings Settings) (*Trainer, error) {
 		return nil, fmt.Errorf("the task %s has no RK4 increment to train through", task.Name)
 	}
 	runtime.LockOSThread()
-	t := &Trainer{Settings: settings, timeStep: task.TimeStep}
+	t := &Trainer{Settings: settings, timeStep: task.TimeStep, drawNoise: task.InputNoise || settings.InputNoise > 0}
 	if err := t.build(task); err != nil {
 		t.Free()
 		return nil, err
@@ -264,7 +265,7 @@ func (t *Trainer) loss(s *libtorch.Scope, set tensors, increment bool) *ts.Tenso
 		set = tensors{s.Rows(set.x, rows), s.Rows(set.dx, rows)}
 	}
 	prediction := t.predict(s, set.x, increment)
-	if t.Settings.InputNoise > 0 {
+	if t.drawNoise {
 		noise := s.Apply(func(x *ts.Tensor) (*ts.Tensor, error) {
 			shape, err := x.Size()
 			if err != nil {

@@ -11,31 +11,21 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/internal/command"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 	"hnn/trainer"
 )
 
-// interrupted is the exit status of a program that SIGINT ended, as shells count it.
-const interrupted = 130
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil:
-	case errors.Is(err, context.Canceled):
-		os.Exit(interrupted)
-	default:
-		fmt.Fprintf(os.Stderr, "train: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-		os.Exit(1)
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		command.Exit("train", err)
 	}
 }
 
@@ -51,13 +41,7 @@ type options struct {
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
 	o := options{}
-	flags := pflag.NewFlagSet("train", pflag.ContinueOnError)
-	flags.SortFlags = false
-	flags.SetOutput(io.Discard)
-	// The published scripts write total_steps where others write total-steps; both are the same flag.
-	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
-	})
+	flags := command.Flags("train")
 	s := &o.settings
 	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
 	flags.BoolVar(&s.Baseline, "baseline", false, "train the baseline, which learns the derivatives directly")
@@ -78,19 +62,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	flags.IntVar(&o.threads, "threads", 0, "processors to use; 0 takes all")
 
-	if err := flags.Parse(doubleDashes(arguments)); err != nil {
+	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return help(stdout, flags)
 		}
-		return fmt.Errorf("%w; -help lists the flags", err)
+		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is no flag; -help lists the flags", flags.Arg(0))
-	}
-	if s.Task == "" {
-		return fmt.Errorf("no task is given; -task takes %s, and -help tells more", strings.Join(taskNames(), ", "))
-	}
-	task, err := datasets.Find(s.Task)
+	task, err := command.Task(s.Task)
 	if err != nil {
 		return err
 	}
@@ -136,7 +114,7 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		fmt.Fprintf(stdout, "Training %s model:\n", model)
 	}
 
-	bar := progress(o, stderr)
+	bar := command.Bar(stderr, !o.quiet, o.settings.TotalSteps+1, o.settings.Label())
 	if err := bar.Set(len(t.Losses.Train)); err != nil {
 		return err
 	}
@@ -174,42 +152,6 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		fmt.Fprintf(stdout, "Saved %s\n", files.Checkpoint)
 	}
 	return nil
-}
-
-// progress returns a bar on a terminal, and one that shows nothing elsewhere.
-func progress(o options, stderr io.Writer) *progressbar.ProgressBar {
-	file, ok := stderr.(*os.File)
-	visible := ok && term.IsTerminal(int(file.Fd())) && !o.quiet
-	return progressbar.NewOptions(o.settings.TotalSteps+1,
-		progressbar.OptionSetDescription(o.settings.Label()),
-		progressbar.OptionSetWriter(stderr),
-		progressbar.OptionSetVisibility(visible),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("steps"),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(100_000_000),
-		progressbar.OptionFullWidth())
-}
-
-// doubleDashes lets long flags start with one dash, as Go's and many researchers' do.
-func doubleDashes(arguments []string) []string {
-	result := make([]string, len(arguments))
-	for i, a := range arguments {
-		result[i] = a
-		if len(a) > 2 && a[0] == '-' && (a[1] >= 'a' && a[1] <= 'z') {
-			result[i] = "-" + a
-		}
-	}
-	return result
-}
-
-func taskNames() []string {
-	var names []string
-	for _, t := range datasets.Tasks() {
-		names = append(names, t.Name)
-	}
-	return names
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {

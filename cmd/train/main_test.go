@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func command(t *testing.T, arguments ...string) (stdout string, err error) {
+func execute(t *testing.T, arguments ...string) (stdout string, err error) {
 	t.Helper()
 	var out, errors bytes.Buffer
 	err = run(context.Background(), arguments, &out, &errors)
@@ -22,7 +22,7 @@ func TestFlagsInEverySpelling(t *testing.T) {
 		{"--task=spring", "--total-steps=2", "--print-every", "1", "--verbose"},
 	} {
 		folder := t.TempDir()
-		out, err := command(t, append(flags, "-save-dir", folder)...)
+		out, err := execute(t, append(flags, "-save-dir", folder)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"nothing to resume":      {"-task", "real", "-resume", "-save-dir", t.TempDir()},
 		"invalid argument \"x\"": {"-task", "real", "-seed", "x"},
 	} {
-		_, err := command(t, arguments...)
+		_, err := execute(t, arguments...)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(strings.TrimSpace(err.Error()), "\n") {
 			t.Errorf("%v gave the error %v, want one line with %q", arguments, err, want)
 		}
@@ -64,11 +64,11 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 }
 
 func TestHelpAndQuiet(t *testing.T) {
-	out, err := command(t, "-help")
+	out, err := execute(t, "-help")
 	if err != nil || !strings.Contains(out, "--task") || !strings.Contains(out, "2000 steps") {
 		t.Errorf("-help gave %v and\n%s", err, out)
 	}
-	out, err = command(t, "-task", "real", "-quiet", "-total-steps", "1", "-save-dir", t.TempDir())
+	out, err = execute(t, "-task", "real", "-quiet", "-total-steps", "1", "-save-dir", t.TempDir())
 	if err != nil || out != "" {
 		t.Errorf("-quiet gave %v and printed %q", err, out)
 	}

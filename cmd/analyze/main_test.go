@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const checkpoints = "../../hamiltonian/testdata"
+
+func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "results")
+	var out, errors bytes.Buffer
+	if err := run([]string{"-task", "real", "-runs", checkpoints, "-out", folder}, &out, &errors); err != nil {
+		t.Fatal(err)
+	}
+	// The published notebook's protocol on the published code's weights: 3.7133e-1 and 8.5323e-3.
+	for _, want := range []string{"energy MSE", "3.7133e-01", "8.5323e-03", "real-field.png", "real-metrics.json"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if errors.Len() > 0 {
+		t.Errorf("on stderr: %s", errors.String())
+	}
+	content, err := os.ReadFile(filepath.Join(folder, "real-metrics.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var metrics struct {
+		HNN struct {
+			EnergyMSE float64 `json:"energy_mse"`
+			Test      float64 `json:"test_loss"`
+		}
+	}
+	if err := json.Unmarshal(content, &metrics); err != nil || metrics.HNN.EnergyMSE == 0 || metrics.HNN.Test == 0 {
+		t.Errorf("metrics %+v, error %v", metrics, err)
+	}
+}
+
+func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
+	for want, arguments := range map[string][]string{
+		"the tasks are":                          {"-task", "nothing"},
+		"-task takes":                            {},
+		"-help lists":                            {"-task", "spring", "-cudda"},
+		"`./train -task spring` makes":           {"-task", "spring", "-runs", t.TempDir()},
+		"`./train -task spring -baseline` makes": {"-task", "spring", "-runs", checkpoints, "-baseline", "nowhere.tar"},
+		"is no checkpoint of a 2body-hnn":        {"-task", "2body", "-runs", checkpoints, "-hnn", checkpoints + "/3body-hnn.tar"},
+		"README.md":                              {"-task", "2body", "-runs", checkpoints, "-hnn", checkpoints + "/README.md"},
+	} {
+		err := run(arguments, &bytes.Buffer{}, &bytes.Buffer{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v gave the error %v, want one line with %q", arguments, err, want)
+		}
+	}
+}
+
+func TestHelpNamesTasksAndFlags(t *testing.T) {
+	var out bytes.Buffer
+	if err := run([]string{"-help"}, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2body", "3body", "pend", "real", "spring", "--runs", "--hnn", "--out"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("-help has no %q", want)
+		}
+	}
+}

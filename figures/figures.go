@@ -1,0 +1,226 @@
+// Package figures draws what an analysis holds: the paper's figures, as PNG and SVG, and the film of the orbits.
+package figures
+
+import (
+	"math"
+	"os"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+
+	"hnn/analysis"
+)
+
+// Write draws every figure of an analysis into a folder, which it makes if need be, and returns the paths of the files.
+// progress is called with what begins.
+func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]string, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	builders := []func(*analysis.Analysis) (figure, error){integration, drift}
+	if a.Grid != nil {
+		builders = append(builders, fields)
+	}
+	if a.Task.Bodies > 0 {
+		builders = append(builders, orbits)
+	}
+	var paths []string
+	for _, build := range builders {
+		f, err := build(a)
+		if err != nil {
+			return nil, err
+		}
+		progress("drawing " + f.name)
+		saved, err := f.save(folder)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, saved...)
+	}
+	if a.Task.Bodies == 0 {
+		return paths, nil
+	}
+	progress("filming the orbits")
+	path, err := film(folder, a)
+	return append(paths, path), err
+}
+
+// fields shows the phase plane (figure 2 of the paper): the true field with the training data, the learned fields, and the
+// trajectory that each gives to the example's start.
+func fields(a *analysis.Analysis) (figure, error) {
+	f := figure{name: a.Task.Name + "-field", width: 190, height: 185, square: 1}
+	reach := [2]float64{}
+	for _, point := range a.Grid.Points {
+		for axis := range reach {
+			reach[axis] = max(reach[axis], 1.08*math.Abs(point[axis]))
+		}
+	}
+	longest := 0.0
+	for _, v := range a.Grid.Fields[analysis.Truth] {
+		longest = max(longest, math.Abs(v[0])/reach[0], math.Abs(v[1])/reach[1])
+	}
+	row := make([]*plot.Plot, 0, len(analysis.Sources))
+	for _, s := range analysis.Sources {
+		p := panel(s.String(), a.Task.Labels.Position, a.Task.Labels.Momentum)
+		p.Add(arrows{points: a.Grid.Points, vectors: a.Grid.Fields[s], scale: 0.2 / longest, style: style(grey, 0.6, solid)})
+		if s == analysis.Truth {
+			data := make(plotter.XYs, len(a.Data.Train.X))
+			for i, x := range a.Data.Train.X {
+				data[i] = plotter.XY{X: x[0], Y: x[1]}
+			}
+			if err := dots(p, data, lighter(black, 0.5), 0.9); err != nil {
+				return f, err
+			}
+		}
+		path := a.Example.Paths[s][0]
+		if err := line(p, column(path, 0), column(path, 1), style(colorOf(s), 1.4, solid)); err != nil {
+			return f, err
+		}
+		limits(&p.X, -reach[0], reach[0])
+		limits(&p.Y, -reach[1], reach[1])
+		row = append(row, p)
+	}
+	f.rows = [][]*plot.Plot{row}
+	return f, nil
+}
+
+// integration follows the example (figure 2 of the paper, below): the predictions where they lie in a plane, the error of the
+// coordinates, the quantity that the HNN has learned to conserve, and the total energy.
+func integration(a *analysis.Analysis) (figure, error) {
+	f := figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys()}
+	labels, times := a.Task.Labels, a.Example.Times
+	predictions := panel("Predictions", labels.Position, labels.Momentum)
+	errors := panel("MSE between coordinates", labels.Time, "")
+	conserved := panel("HNN-conserved quantity", labels.Time, "")
+	energy := panel("Total energy", labels.Time, labels.Energy)
+	// The truth is drawn last but one, so that the HNN's curve lies on it rather than under the baseline's.
+	for _, s := range []analysis.Source{analysis.Baseline, analysis.Truth, analysis.HNN} {
+		path, look := a.Example.Paths[s][0], style(colorOf(s), 1.3, solid)
+		total, deviation := make([]float64, len(path)), make([]float64, len(path))
+		for i, state := range path {
+			total[i] = a.Task.Hamiltonian(state)
+			d := floats.Distance(state, a.Example.Paths[analysis.Truth][0][i], 2)
+			deviation[i] = d * d / float64(len(state))
+		}
+		curves := map[*plot.Plot][2][]float64{conserved: {times, a.Conserved[s]}, energy: {times, total}}
+		if s != analysis.Truth {
+			curves[errors] = [2][]float64{times, deviation}
+		}
+		if a.Task.Dimension == 2 {
+			curves[predictions] = [2][]float64{column(path, 0), column(path, 1)}
+		}
+		for p, curve := range curves {
+			if err := line(p, curve[0], curve[1], look); err != nil {
+				return f, err
+			}
+		}
+	}
+	row := []*plot.Plot{errors, conserved, energy}
+	if a.Task.Dimension == 2 {
+		row = append([]*plot.Plot{predictions}, row...)
+	}
+	f.rows = [][]*plot.Plot{row}
+	return f, nil
+}
+
+// drift shows how far the energy of each trial has moved from where it started.
+func drift(a *analysis.Analysis) (figure, error) {
+	f := figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175}
+	const smallest = 1e-8 // below it a logarithmic axis would show nothing but rounding
+	row := make([]*plot.Plot, 0, len(analysis.Sources))
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, s := range analysis.Sources {
+		p := panel(s.String(), a.Task.Labels.Time, "|H(t) − H(0)|")
+		for _, path := range a.Trials.Paths[s] {
+			start := a.Task.Hamiltonian(path[0])
+			moved := make([]float64, len(path)-1)
+			for i, state := range path[1:] {
+				moved[i] = math.Log10(max(smallest, math.Abs(a.Task.Hamiltonian(state)-start)))
+				low, high = min(low, moved[i]), max(high, moved[i])
+			}
+			if err := line(p, a.Trials.Times[1:], moved, style(colorOf(s), 0.7, solid)); err != nil {
+				return f, err
+			}
+		}
+		row = append(row, p)
+	}
+	for _, p := range row {
+		p.Y.Tick.Marker = decades{}
+		limits(&p.Y, math.Floor(low), math.Ceil(high))
+	}
+	f.rows = [][]*plot.Plot{row}
+	return f, nil
+}
+
+// orbits shows the example's trajectories and, below them, its energies (figures 3 and 5 of the paper).
+func orbits(a *analysis.Analysis) (figure, error) {
+	f := figure{
+		name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1,
+		keys: []key{{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)}, {"Total energy", style(black, 1.3, solid)}},
+	}
+	times := a.Example.Times
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, state := range a.Example.Paths[analysis.Truth][0] {
+		low, high = min(low, a.Task.Potential(state)), max(high, a.Task.Kinetic(state))
+	}
+	reach := orbitReach(a)
+	f.rows = make([][]*plot.Plot, 2)
+	for _, s := range analysis.Sources {
+		path := a.Example.Paths[s][0]
+		trajectories := panel(s.String(), "x", "y")
+		for body := range a.Task.Bodies {
+			if err := line(trajectories, column(path, body), column(path, a.Task.Bodies+body), style(shade(s, body), 1.1, solid)); err != nil {
+				return f, err
+			}
+		}
+		last := path[len(path)-1]
+		for body := range a.Task.Bodies {
+			if err := dots(trajectories, plotter.XYs{{X: last[body], Y: last[a.Task.Bodies+body]}}, shade(s, body), 3); err != nil {
+				return f, err
+			}
+		}
+		limits(&trajectories.X, -reach, reach)
+		limits(&trajectories.Y, -reach, reach)
+
+		energies := panel("", a.Task.Labels.Time, "Energy")
+		var kinetic, potential, total []float64
+		for _, state := range path {
+			kinetic, potential = append(kinetic, a.Task.Kinetic(state)), append(potential, a.Task.Potential(state))
+			total = append(total, a.Task.Hamiltonian(state))
+		}
+		for _, curve := range []struct {
+			values []float64
+			key    int
+		}{{kinetic, 0}, {potential, 1}, {total, 2}} {
+			look := f.keys[curve.key].style
+			look.Color = colorOf(s)
+			if err := line(energies, times, curve.values, look); err != nil {
+				return f, err
+			}
+		}
+		margin := 0.25 * (high - low)
+		limits(&energies.Y, low-margin, high+margin)
+		f.rows[0], f.rows[1] = append(f.rows[0], trajectories), append(f.rows[1], energies)
+	}
+	return f, nil
+}
+
+// orbitReach is the half width of a square that shows the true orbits and a margin.
+func orbitReach(a *analysis.Analysis) float64 {
+	reach := 0.0
+	for _, state := range a.Example.Paths[analysis.Truth][0] {
+		for _, coordinate := range state[:2*a.Task.Bodies] {
+			reach = max(reach, math.Abs(coordinate))
+		}
+	}
+	return 1.25 * reach
+}
+
+func column(rows [][]float64, i int) []float64 {
+	values := make([]float64, len(rows))
+	for j, row := range rows {
+		values[j] = row[i]
+	}
+	return values
+}

@@ -1,0 +1,205 @@
+package figures
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot"
+
+	"hnn/analysis"
+	"hnn/datasets"
+)
+
+// example is an analysis whose models are the truth, but for the baseline's momenta, which shrink.
+func example(t *testing.T, task datasets.Task) *analysis.Analysis {
+	t.Helper()
+	data, err := task.Generate(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	truth, err := task.Example(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &analysis.Analysis{Task: task, Data: data}
+	a.Example.Times = truth.Times
+	for _, s := range analysis.Sources {
+		a.Example.Paths[s] = truth.States
+		for _, state := range truth.States[0] {
+			a.Conserved[s] = append(a.Conserved[s], task.Hamiltonian(state))
+		}
+	}
+	shrunk := make([][]float64, len(truth.States[0]))
+	for i, state := range truth.States[0] {
+		shrunk[i] = slices.Clone(state)
+		for j := len(state) / 2; j < len(state); j++ {
+			shrunk[i][j] *= math.Exp(-truth.Times[i] / 20)
+		}
+	}
+	a.Example.Paths[analysis.Baseline] = [][][]float64{shrunk}
+	a.Trials = a.Example
+	if task.Dimension == 2 {
+		a.Grid = &analysis.Grid{Points: data.Train.X[:50]}
+		for _, s := range analysis.Sources {
+			a.Grid.Fields[s] = data.Train.DX[:50]
+		}
+	}
+	return a
+}
+
+func TestFiguresHoldEveryCurve(t *testing.T) {
+	for _, test := range []struct {
+		task  datasets.Task
+		names []string
+	}{
+		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-field"}},
+		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-orbits"}},
+	} {
+		folder := filepath.Join(t.TempDir(), "new")
+		paths, err := Write(folder, example(t, test.task), func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range test.names {
+			for _, extension := range []string{".png", ".svg"} {
+				if path := filepath.Join(folder, name+extension); !slices.Contains(paths, path) {
+					t.Errorf("%s is not among the files %v", path, paths)
+				}
+			}
+			file, err := os.Open(filepath.Join(folder, name+".png"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			picture, err := png.Decode(file)
+			file.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range analysis.Sources {
+				if n := count(picture, colorOf(s)); n < 300 {
+					t.Errorf("%s: %d pixels in the colour of %s", name, n, s)
+				}
+			}
+			wellFormed(t, filepath.Join(folder, name+".svg"), "Baseline NN", "Hamiltonian NN")
+		}
+	}
+}
+
+func count(picture image.Image, want color.NRGBA) int {
+	n := 0
+	for y := range picture.Bounds().Dy() {
+		for x := range picture.Bounds().Dx() {
+			if color.NRGBAModel.Convert(picture.At(x, y)) == want {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func wellFormed(t *testing.T, path string, words ...string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range words {
+		if !strings.Contains(string(content), word) {
+			t.Errorf("%s lacks %q", path, word)
+		}
+	}
+	decoder := xml.NewDecoder(strings.NewReader(string(content)))
+	for {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+}
+
+// In each frame of the film the true and the HNN's bodies are where the trajectory has them.
+func TestFilmMoves(t *testing.T) {
+	folder := t.TempDir()
+	a := example(t, datasets.TwoBody)
+	path, err := film(folder, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	movie, err := gif.DecodeAll(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(movie.Image) != frames {
+		t.Fatalf("%d frames, want %d", len(movie.Image), frames)
+	}
+	width := float64(movie.Image[0].Bounds().Dx())
+	for _, i := range []int{0, 50, 149} {
+		// The first body's black dot is the darkest place in the left third.
+		sum, n := 0.0, 0.0
+		for y := movie.Image[i].Bounds().Dy() / 8; y < movie.Image[i].Bounds().Dy()*7/8; y++ {
+			for x := 10; x < int(width/3)-10; x++ {
+				if around(movie.Image[i], x, y) {
+					sum, n = sum+float64(x), n+1
+				}
+			}
+		}
+		state := a.Example.Paths[analysis.Truth][0][i*(len(a.Example.Times)-1)/(frames-1)]
+		want := width/6 + state[0]/orbitReach(a)*width/6*0.95
+		if got := sum / n; !(math.Abs(got-want) < 0.03*width) {
+			t.Errorf("frame %d: the first body is at %.0f, want %.0f of %.0f", i, got, want, width)
+		}
+	}
+}
+
+// around tells whether a pixel and its neighbours to four sides are black.
+func around(picture *image.Paletted, x, y int) bool {
+	for _, d := range [][2]int{{0, 0}, {2, 0}, {-2, 0}, {0, 2}, {0, -2}} {
+		if color.NRGBAModel.Convert(picture.At(x+d[0], y+d[1])) != black {
+			return false
+		}
+	}
+	return true
+}
+
+func TestTicksAreRoundNumbers(t *testing.T) {
+	for want, ticks := range map[string]string{
+		"0 5 10 15":           labels(round{}.Ticks(0, 18.3)),
+		"−1 0 1":              labels(round{}.Ticks(-1.3, 1.3)),
+		"0.00 0.05 0.10 0.15": labels(round{}.Ticks(-0.001, 0.19)),
+		"−1.02 −1.01 −1.00":   labels(round{}.Ticks(-1.025, -0.995)),
+		"1e−2 1e−1 1e0 1e1":   labels(decades{}.Ticks(-2, 1.5)),
+		"1e−8 1e−6 1e−4 1e−2": labels(decades{}.Ticks(-8, -1)),
+	} {
+		if ticks != want {
+			t.Errorf("got the ticks %s, want %s", ticks, want)
+		}
+	}
+}
+
+func labels(ticks []plot.Tick) string {
+	var list []string
+	for _, tick := range ticks {
+		if tick.Label != "" {
+			list = append(list, fmt.Sprint(tick.Label))
+		}
+	}
+	return strings.Join(list, " ")
+}

@@ -1,0 +1,96 @@
+package figures
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"io"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+
+	"hnn/analysis"
+)
+
+const (
+	frames     = 150
+	frameDelay = 8 // hundredths of a second
+	filmDPI    = 110
+	tail       = 0.2 // of the example's time
+)
+
+// shade is the colour of a body, its source's in a lightness of its own.
+func shade(s analysis.Source, body int) color.NRGBA {
+	return lighter(colorOf(s), 0.35*float64(body))
+}
+
+// film draws the bodies of the example on their way, with a tail behind each, and returns the path of the GIF.
+func film(folder string, a *analysis.Analysis) (string, error) {
+	movie := gif.GIF{Image: make([]*image.Paletted, frames), Delay: make([]int, frames)}
+	colors := filmPalette(a.Task.Bodies)
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range frames {
+		group.Go(func() error {
+			f, err := frame(a, i*(len(a.Example.Times)-1)/(frames-1))
+			if err != nil {
+				return err
+			}
+			picture := f.raster(filmDPI)
+			movie.Image[i], movie.Delay[i] = image.NewPaletted(picture.Bounds(), colors), frameDelay
+			draw.Draw(movie.Image[i], picture.Bounds(), picture, image.Point{}, draw.Src)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, a.Task.Name+".gif")
+	return path, write(path, func(w io.Writer) error { return gif.EncodeAll(w, &movie) })
+}
+
+// frame shows the three sources side by side at one time of the example.
+func frame(a *analysis.Analysis, now int) (figure, error) {
+	f := figure{name: "frame", width: 190, height: 195, square: 1, rows: make([][]*plot.Plot, 1)}
+	reach := orbitReach(a)
+	first := max(0, now-int(tail*float64(len(a.Example.Times))))
+	for _, s := range analysis.Sources {
+		p := panel(s.String(), fmt.Sprintf("t = %.1f", a.Example.Times[now]), "")
+		p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks{}, plot.ConstantTicks{}
+		path := a.Example.Paths[s][0][first : now+1]
+		for body := range a.Task.Bodies {
+			x, y := column(path, body), column(path, a.Task.Bodies+body)
+			if len(path) > 1 {
+				if err := line(p, x, y, style(shade(s, body), 1.2, solid)); err != nil {
+					return f, err
+				}
+			}
+			if err := dots(p, plotter.XYs{{X: x[len(x)-1], Y: y[len(y)-1]}}, shade(s, body), 4); err != nil {
+				return f, err
+			}
+		}
+		limits(&p.X, -reach, reach)
+		limits(&p.Y, -reach, reach)
+		f.rows[0] = append(f.rows[0], p)
+	}
+	return f, nil
+}
+
+// filmPalette holds the colours of the bodies and greys, each in steps towards white for the edges.
+func filmPalette(bodies int) color.Palette {
+	const steps = 16
+	var colors color.Palette
+	for _, s := range analysis.Sources {
+		for body := range bodies {
+			for step := range steps {
+				colors = append(colors, lighter(shade(s, body), float64(step)/(steps-1)))
+			}
+		}
+	}
+	return colors
+}
