@@ -96,7 +96,12 @@ type Integration struct {
 	Until        float64 `json:"until"`
 	Points       int     `json:"points"`
 	Trials       int     `json:"trials"`
-	MidpointStep float64 `json:"implicit_midpoint_step"`
+	MidpointStep float64 `json:"implicit_midpoint_step,omitempty"`
+}
+
+func integration(solver integrator.RK45, times []float64, trials int) Integration {
+	relative, absolute := solver.Tolerances()
+	return Integration{Method: "RK45", Relative: relative, Absolute: absolute, Until: last(times), Points: len(times), Trials: trials}
 }
 
 // Run loads a task's models from the two checkpoints and compares them with the truth, both at once. progress is called with
@@ -168,10 +173,8 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 	if a.Metrics.Truth, err = reversibility(fields[Truth], trials); err != nil {
 		return nil, err
 	}
-	a.Metrics.Integration = Integration{
-		Method: "RK45", Relative: trials.Solver.Relative, Absolute: trials.Solver.Absolute,
-		Until: last(trials.Times), Points: len(trials.Times), Trials: len(trials.States), MidpointStep: midpoint(trials).Step,
-	}
+	a.Metrics.Integration = integration(trials.Solver, trials.Times, len(trials.States))
+	a.Metrics.Integration.MidpointStep = midpoint(trials).Step
 	for _, s := range Sources {
 		if a.Conserved[s], err = models[HNN].Hamiltonian(a.Example.Paths[s][0]); err != nil {
 			return nil, err
@@ -290,6 +293,15 @@ func reversibility(field integrator.Field, trials datasets.Trajectories) (Revers
 // midpoint is the symplectic solver of the trials, in 250 steps.
 func midpoint(trials datasets.Trajectories) integrator.ImplicitMidpoint {
 	return integrator.ImplicitMidpoint{Step: last(trials.Times) / 250}
+}
+
+// Column returns one component of each row.
+func Column(rows [][]float64, i int) []float64 {
+	values := make([]float64, len(rows))
+	for j, row := range rows {
+		values[j] = row[i]
+	}
+	return values
 }
 
 func last(times []float64) float64 { return times[len(times)-1] }

@@ -4,6 +4,7 @@ package datasets
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -44,6 +45,7 @@ func (t Trajectories) Starts() [][]float64 {
 // on which the paper compares the models.
 type Task struct {
 	Name        string
+	Aliases     []string
 	Description string
 	Dimension   int    // of a state, q and p together
 	Bodies      int    // that move in a plane; 0 for a system of one degree of freedom
@@ -55,10 +57,14 @@ type Task struct {
 	// Dynamics is the true field; for measurements the field of the fitted energy.
 	Dynamics integrator.Derivative
 
-	// Generate makes the dataset of a seed.
+	// Generate makes the dataset of a seed; nil where the data are pictures.
 	Generate func(seed uint32) (Dataset, error)
 	// Load reads the dataset from a file that the user gives; nil where the task generates its data.
 	Load func(path string) (Dataset, error)
+
+	// Pictures makes the data of a system that a camera sees; nil for all others. Such a task has no Dynamics, no Example and
+	// no Trials: its state is known by its pictures only.
+	Pictures func(seed uint32) (Pictures, error)
 
 	// Example is the trajectory of the figures, and Trials are those of the energy's mean squared error. Where the data are
 	// measured, both are the test set.
@@ -100,11 +106,11 @@ func Tasks() []Task {
 
 // Find returns the task of a name, or an error that lists the names there are.
 func Find(name string) (Task, error) {
-	if t, ok := tasks[name]; ok {
-		return t, nil
-	}
 	var names []string
 	for _, t := range Tasks() {
+		if name == t.Name || slices.Contains(t.Aliases, name) {
+			return t, nil
+		}
 		names = append(names, t.Name)
 	}
 	return Task{}, fmt.Errorf("there is no task %q; the tasks are %s", name, strings.Join(names, ", "))

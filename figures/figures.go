@@ -25,6 +25,17 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 	if a.Task.Bodies > 0 {
 		builders = append(builders, orbits)
 	}
+	paths, err := saveAll(folder, a, builders, progress)
+	if err != nil || a.Task.Bodies == 0 {
+		return paths, err
+	}
+	progress("filming the orbits")
+	path, err := film(folder, a)
+	return append(paths, path), err
+}
+
+// saveAll draws and saves figures, and returns the paths of the files.
+func saveAll[A any](folder string, a A, builders []func(A) (figure, error), progress func(string)) ([]string, error) {
 	var paths []string
 	for _, build := range builders {
 		f, err := build(a)
@@ -38,12 +49,7 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 		}
 		paths = append(paths, saved...)
 	}
-	if a.Task.Bodies == 0 {
-		return paths, nil
-	}
-	progress("filming the orbits")
-	path, err := film(folder, a)
-	return append(paths, path), err
+	return paths, nil
 }
 
 // fields shows the phase plane (figure 2 of the paper): the true field with the training data, the learned fields, and the
@@ -74,7 +80,7 @@ func fields(a *analysis.Analysis) (figure, error) {
 			}
 		}
 		path := a.Example.Paths[s][0]
-		if err := line(p, column(path, 0), column(path, 1), style(colorOf(s), 1.4, solid)); err != nil {
+		if err := line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(colorOf(s), 1.4, solid)); err != nil {
 			return f, err
 		}
 		limits(&p.X, -reach[0], reach[0])
@@ -108,7 +114,7 @@ func integration(a *analysis.Analysis) (figure, error) {
 			curves[errors] = [2][]float64{times, deviation}
 		}
 		if a.Task.Dimension == 2 {
-			curves[predictions] = [2][]float64{column(path, 0), column(path, 1)}
+			curves[predictions] = [2][]float64{analysis.Column(path, 0), analysis.Column(path, 1)}
 		}
 		for p, curve := range curves {
 			if err := line(p, curve[0], curve[1], look); err != nil {
@@ -170,7 +176,7 @@ func orbits(a *analysis.Analysis) (figure, error) {
 		path := a.Example.Paths[s][0]
 		trajectories := panel(s.String(), "x", "y")
 		for body := range a.Task.Bodies {
-			if err := line(trajectories, column(path, body), column(path, a.Task.Bodies+body), style(shade(s, body), 1.1, solid)); err != nil {
+			if err := line(trajectories, analysis.Column(path, body), analysis.Column(path, a.Task.Bodies+body), style(shade(s, body), 1.1, solid)); err != nil {
 				return f, err
 			}
 		}
@@ -215,12 +221,4 @@ func orbitReach(a *analysis.Analysis) float64 {
 		}
 	}
 	return 1.25 * reach
-}
-
-func column(rows [][]float64, i int) []float64 {
-	values := make([]float64, len(rows))
-	for j, row := range rows {
-		values[j] = row[i]
-	}
-	return values
 }

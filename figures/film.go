@@ -31,13 +31,19 @@ func shade(s analysis.Source, body int) color.NRGBA {
 
 // film draws the bodies of the example on their way, with a tail behind each, and returns the path of the GIF.
 func film(folder string, a *analysis.Analysis) (string, error) {
-	movie := gif.GIF{Image: make([]*image.Paletted, frames), Delay: make([]int, frames)}
-	colors := filmPalette(a.Task.Bodies)
+	return animate(filepath.Join(folder, a.Task.Name+".gif"), frames, filmPalette(a.Task.Bodies), func(i int) (figure, error) {
+		return frame(a, i*(len(a.Example.Times)-1)/(frames-1))
+	})
+}
+
+// animate writes a GIF of n frames and returns its path.
+func animate(path string, n int, colors color.Palette, build func(i int) (figure, error)) (string, error) {
+	movie := gif.GIF{Image: make([]*image.Paletted, n), Delay: make([]int, n)}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range frames {
+	for i := range n {
 		group.Go(func() error {
-			f, err := frame(a, i*(len(a.Example.Times)-1)/(frames-1))
+			f, err := build(i)
 			if err != nil {
 				return err
 			}
@@ -50,7 +56,6 @@ func film(folder string, a *analysis.Analysis) (string, error) {
 	if err := group.Wait(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(folder, a.Task.Name+".gif")
 	return path, write(path, func(w io.Writer) error { return gif.EncodeAll(w, &movie) })
 }
 
@@ -64,7 +69,7 @@ func frame(a *analysis.Analysis, now int) (figure, error) {
 		p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks{}, plot.ConstantTicks{}
 		path := a.Example.Paths[s][0][first : now+1]
 		for body := range a.Task.Bodies {
-			x, y := column(path, body), column(path, a.Task.Bodies+body)
+			x, y := analysis.Column(path, body), analysis.Column(path, a.Task.Bodies+body)
 			if len(path) > 1 {
 				if err := line(p, x, y, style(shade(s, body), 1.2, solid)); err != nil {
 					return f, err

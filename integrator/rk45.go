@@ -48,17 +48,23 @@ var (
 	}
 )
 
+// Tolerances returns the relative and the absolute tolerance in effect.
+func (m RK45) Tolerances() (relative, absolute float64) {
+	if m.Relative == 0 {
+		m.Relative = 1e-3
+	}
+	if m.Absolute == 0 {
+		m.Absolute = 1e-6
+	}
+	return m.Relative, m.Absolute
+}
+
 // Solve implements Solver.
 func (m RK45) Solve(f Field, starts [][]float64, times []float64) ([]Solution, error) {
 	if err := check(starts, times); err != nil {
 		return nil, err
 	}
-	if m.Absolute == 0 {
-		m.Absolute = 1e-6
-	}
-	if m.Relative == 0 {
-		m.Relative = 1e-3
-	}
+	m.Relative, m.Absolute = m.Tolerances()
 	if m.MaxEvaluations == 0 {
 		m.MaxEvaluations = 1_000_000
 	}

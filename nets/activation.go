@@ -39,6 +39,9 @@ func Activations() []string {
 	return names
 }
 
+// Apply returns the activation of x, which Check must have found to exist.
+func (a Activation) Apply(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor { return activations[a](s, x) }
+
 // Check returns an error that names the allowed activations unless a is one of them.
 func (a Activation) Check() error {
 	if _, ok := activations[a]; !ok {

@@ -23,52 +23,67 @@ type Parameter struct {
 	Tensor *ts.Tensor
 }
 
-// NewMLP draws a network with in inputs, two hidden layers and out outputs from LibTorch's random generator, in the order of
-// the published code: the default initialisation of the three layers, then an orthogonal redraw of each weight.
+// NewMLP draws a network with in inputs, two hidden layers and out outputs from LibTorch's random generator.
 func NewMLP(in, hidden, out int, activation Activation) (*MLP, error) {
-	if in < 1 || hidden < 1 || out < 1 {
-		return nil, fmt.Errorf("nets: an MLP of %d inputs, %d hidden units and %d outputs; each must be at least 1", in, hidden, out)
-	}
 	if err := activation.Check(); err != nil {
 		return nil, err
 	}
-	m := &MLP{activation: activation}
-	for i, size := range [][2]int{{in, hidden}, {hidden, hidden}, {hidden, out}} {
-		weight, bias, err := libtorch.NewLinear(int64(size[0]), int64(size[1]), i < 2)
+	parameters, err := Layers([][2]int{{in, hidden}, {hidden, hidden}, {hidden, out}}, false)
+	if err != nil {
+		return nil, err
+	}
+	return &MLP{activation: activation, parameters: parameters}, nil
+}
+
+// Layers draws linear1, linear2, … of the given numbers of inputs and outputs, in the order of the published code: the default
+// initialisation of each, then an orthogonal redraw of each weight. The last has a bias only if lastBias says so. The caller
+// frees them.
+func Layers(sizes [][2]int, lastBias bool) ([]Parameter, error) {
+	var parameters, weights []Parameter
+	for i, size := range sizes {
+		if size[0] < 1 || size[1] < 1 {
+			Free(parameters)
+			return nil, fmt.Errorf("nets: layer %d has %d inputs and %d outputs; each must be at least 1", i+1, size[0], size[1])
+		}
+		weight, bias, err := libtorch.NewLinear(int64(size[0]), int64(size[1]), lastBias || i < len(sizes)-1)
 		if err != nil {
-			m.Free()
+			Free(parameters)
 			return nil, err
 		}
 		layer := fmt.Sprintf("linear%d", i+1)
-		m.parameters = append(m.parameters, Parameter{layer + ".weight", weight})
+		weights = append(weights, Parameter{layer + ".weight", weight})
+		parameters = append(parameters, weights[i])
 		if bias != nil {
-			m.parameters = append(m.parameters, Parameter{layer + ".bias", bias})
+			parameters = append(parameters, Parameter{layer + ".bias", bias})
 		}
 	}
-	for _, i := range []int{0, 2, 4} {
-		if err := libtorch.Orthogonal(m.parameters[i].Tensor); err != nil {
-			m.Free()
+	for _, weight := range weights {
+		if err := libtorch.Orthogonal(weight.Tensor); err != nil {
+			Free(parameters)
 			return nil, err
 		}
 	}
-	return m, nil
+	return parameters, nil
 }
 
-// Free drops the network's parameters.
-func (m *MLP) Free() {
-	for _, p := range m.parameters {
+// Free drops parameters.
+func Free(parameters []Parameter) {
+	for _, p := range parameters {
 		_ = p.Tensor.Drop()
 	}
 }
+
+// Free drops the network's parameters.
+func (m *MLP) Free() { Free(m.parameters) }
 
 // Parameters returns the weights and biases in PyTorch's order.
 func (m *MLP) Parameters() []Parameter { return m.parameters }
 
 // Forward maps x of shape (batch, in) to (batch, out).
 func (m *MLP) Forward(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
-	act, p := activations[m.activation], m.parameters
-	h := act(s, s.Linear(x, p[0].Tensor, p[1].Tensor))
-	h = act(s, s.Linear(h, p[2].Tensor, p[3].Tensor))
+	p := m.parameters
+	h := m.activation.Apply(s, s.Linear(x, p[0].Tensor, p[1].Tensor))
+	h = m.activation.Apply(s, s.Linear(h, p[2].Tensor, p[3].Tensor))
 	return s.Linear(h, p[4].Tensor, nil)
 }
 

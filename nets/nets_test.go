@@ -124,7 +124,7 @@ func TestActivations(t *testing.T) {
 	inputs := []float64{-3, -1, -0.1, 0, 0.5, 2, 4}
 	for name, form := range forms {
 		var s libtorch.Scope
-		values := s.Values(activations[name](&s, s.Matrix([][]float64{inputs})))
+		values := s.Values(name.Apply(&s, s.Matrix([][]float64{inputs})))
 		if s.Err() != nil {
 			t.Fatal(s.Err())
 		}

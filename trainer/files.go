@@ -11,6 +11,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/sugarme/gotch/ts"
 
+	"hnn/autoencoder"
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/libtorch"
@@ -47,7 +48,7 @@ func (t *Trainer) Save(folder string, final *Final) error {
 		return err
 	}
 	files := t.Settings.FilesIn(folder)
-	state, err := t.model.State()
+	state, err := t.objective.model().State()
 	if err != nil {
 		return err
 	}
@@ -82,10 +83,16 @@ func (t *Trainer) saveLosses(path string) error {
 	var csv bytes.Buffer
 	csv.WriteString("step,train_loss,test_loss\n")
 	for step, train := range t.Losses.Train {
-		fmt.Fprintf(&csv, "%d,%s,%s\n", step, strconv.FormatFloat(float64(train), 'g', -1, 32), strconv.FormatFloat(float64(t.Losses.Test[step]), 'g', -1, 32))
+		test := ""
+		if step%t.Settings.TestEvery == 0 {
+			test = number(t.Losses.Test[step])
+		}
+		fmt.Fprintf(&csv, "%d,%s,%s\n", step, number(train), test)
 	}
 	return renameio.WriteFile(path, csv.Bytes(), 0o644)
 }
+
+func number(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 
 func (t *Trainer) saveResume(path string, entries []nets.Entry, settings []byte) error {
 	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
@@ -113,7 +120,7 @@ func (t *Trainer) saveResume(path string, entries []nets.Entry, settings []byte)
 
 func (t *Trainer) named(list []*ts.Tensor) []nets.Parameter {
 	named := make([]nets.Parameter, len(list))
-	for i, p := range t.model.Parameters() {
+	for i, p := range t.objective.model().Parameters() {
 		named[i] = nets.Parameter{Name: p.Name, Tensor: list[i]}
 	}
 	return named
@@ -138,7 +145,7 @@ func (t *Trainer) Resume(folder string) error {
 	if settings != t.Settings {
 		return fmt.Errorf("%s is of a run with other settings: %+v, and now they are %+v", path, settings, t.Settings)
 	}
-	if err := t.model.SetState(checkpoint); err != nil {
+	if err := t.objective.model().SetState(checkpoint); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
@@ -158,33 +165,44 @@ func (t *Trainer) Resume(folder string) error {
 	return nil
 }
 
-// LoadModel reads the model of a task from a checkpoint, and returns it with the settings of its run. Those of a PyTorch state
-// dict, which carries none, are taken to be the published ones, with the hidden layers' size that its weights have.
+// LoadModel reads the model of a task on vectors from a checkpoint, and returns it with the settings of its run. Those of a
+// PyTorch state dict, which carries none, are taken to be the published ones, with the hidden layers' size that its weights have.
 func LoadModel(task datasets.Task, baseline bool, path string) (*hamiltonian.Model, Settings, error) {
+	return load(task, baseline, path, hamiltonian.CheckpointPrefix+"linear1.bias", Settings.network)
+}
+
+// LoadPixelModel is LoadModel for the model of a task on pictures.
+func LoadPixelModel(task datasets.Task, baseline bool, path string) (*autoencoder.PixelHNN, Settings, error) {
+	return load(task, baseline, path, "autoencoder.linear1.bias", Settings.pixelNetwork)
+}
+
+// load reads a checkpoint into what draw makes of its settings; hidden names an entry with a hidden layer's size.
+func load[M model](task datasets.Task, baseline bool, path, hidden string, draw func(Settings, datasets.Task) (M, error)) (M, Settings, error) {
+	var none M
 	checkpoint, err := nets.ReadCheckpoint(path)
 	if err != nil {
-		return nil, Settings{}, err
+		return none, Settings{}, err
 	}
 	wanted := DefaultSettings(task)
 	wanted.Baseline = baseline
 	settings := wanted
 	if checkpoint.Settings != nil {
 		if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil {
-			return nil, settings, fmt.Errorf("%s: its settings are damaged: %w", path, err)
+			return none, settings, fmt.Errorf("%s: its settings are damaged: %w", path, err)
 		}
 		if settings.Task != task.Name || settings.Baseline != baseline {
-			return nil, settings, fmt.Errorf("%s is the checkpoint of a %s, and a %s is needed here", path, settings.Label(), wanted.Label())
+			return none, settings, fmt.Errorf("%s is the checkpoint of a %s, and a %s is needed here", path, settings.Label(), wanted.Label())
 		}
-	} else if bias := checkpoint.Entries[hamiltonian.CheckpointPrefix+"linear1.bias"]; len(bias.Shape) == 1 {
+	} else if bias := checkpoint.Entries[hidden]; len(bias.Shape) == 1 {
 		settings.HiddenDim = int(bias.Shape[0])
 	}
-	model, err := settings.model(task)
+	network, err := draw(settings, task)
 	if err != nil {
-		return nil, settings, fmt.Errorf("%s: %w", path, err)
+		return none, settings, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := model.SetState(checkpoint); err != nil {
-		model.Free()
-		return nil, settings, fmt.Errorf("%s is no checkpoint of a %s: %w", path, wanted.Label(), err)
+	if err := network.SetState(checkpoint); err != nil {
+		network.Free()
+		return none, settings, fmt.Errorf("%s is no checkpoint of a %s: %w", path, wanted.Label(), err)
 	}
-	return model, settings, nil
+	return network, settings, nil
 }

@@ -9,10 +9,9 @@ import (
 	"math"
 	"runtime"
 
-	"github.com/sugarme/gotch"
 	"github.com/sugarme/gotch/ts"
-	"gonum.org/v1/gonum/stat"
 
+	"hnn/autoencoder"
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/libtorch"
@@ -32,14 +31,23 @@ type Settings struct {
 	Nonlinearity nets.Activation       `json:"nonlinearity"`
 	FieldType    hamiltonian.FieldType `json:"field_type"`
 	UseRK4       bool                  `json:"use_rk4"`
-	InputNoise   float64               `json:"input_noise"`    // of the normal noise added to the predicted derivatives
+	InputNoise   float64               `json:"input_noise"`    // of normal noise: on the predicted derivatives, or on the latent states
+	TestEvery    int                   `json:"test_every"`     // steps between two evaluations of the test loss
 	File         string                `json:"data,omitempty"` // of data in place of those that the task generates
 }
 
+// publishedPrint is how often the published scripts print; the pixel script evaluates the test loss only then.
+const publishedPrint = 200
+
 // DefaultSettings are those of the published script of a task, for seed 0.
 func DefaultSettings(task datasets.Task) Settings {
+	testEvery := 1
+	if task.Pictures != nil {
+		testEvery = publishedPrint
+	}
 	return Settings{
-		Task: task.Name, TotalSteps: task.Steps, BatchSize: task.BatchSize, HiddenDim: 200, LearnRate: 1e-3,
+		TestEvery: testEvery,
+		Task:      task.Name, TotalSteps: task.Steps, BatchSize: task.BatchSize, HiddenDim: 200, LearnRate: 1e-3,
 		WeightDecay: task.WeightDecay, Nonlinearity: "tanh", FieldType: hamiltonian.Solenoidal,
 	}
 }
@@ -56,11 +64,20 @@ func (s Settings) Data(task datasets.Task) (datasets.Dataset, error) {
 	}
 }
 
-// model draws the model of a run.
-func (s Settings) model(task datasets.Task) (*hamiltonian.Model, error) {
-	return hamiltonian.New(hamiltonian.Config{
+func (s Settings) config(task datasets.Task) hamiltonian.Config {
+	return hamiltonian.Config{
 		Dimension: task.Dimension, Hidden: s.HiddenDim, Activation: s.Nonlinearity, FieldType: s.FieldType, Baseline: s.Baseline,
-	})
+	}
+}
+
+// network draws the model of a run on vectors.
+func (s Settings) network(task datasets.Task) (*hamiltonian.Model, error) {
+	return hamiltonian.New(s.config(task))
+}
+
+// pixelNetwork draws the model of a run on pictures, whose samples are two frames side by side.
+func (s Settings) pixelNetwork(task datasets.Task) (*autoencoder.PixelHNN, error) {
+	return autoencoder.New(autoencoder.Config{Pixels: 2 * datasets.PictureSide * datasets.PictureSide, Latent: s.config(task)})
 }
 
 // Check returns an error that says which setting is wrong and what would be right.
@@ -76,6 +93,8 @@ func (s Settings) Check() error {
 		return fmt.Errorf("total steps are %d; they must be 0 or more", s.TotalSteps)
 	case s.BatchSize < 0:
 		return fmt.Errorf("the batch size is %d; it must be 1 or more, or 0 for all rows", s.BatchSize)
+	case s.TestEvery < 1:
+		return fmt.Errorf("the test loss is to be evaluated every %d steps; it must be 1 or more", s.TestEvery)
 	case s.HiddenDim < 1:
 		return fmt.Errorf("the hidden dimension is %d; it must be 1 or more", s.HiddenDim)
 	case !(s.LearnRate > 0) || math.IsInf(s.LearnRate, 0):
@@ -98,14 +117,15 @@ func (s Settings) Label() string {
 	return label + "-hnn"
 }
 
-// Losses are the losses of every step so far: before the step's update on the training rows, after it on the test rows.
+// Losses are the losses of every step so far: before the step's update on the training rows, after it on the test rows; NaN at a
+// step without an evaluation on these.
 type Losses struct {
 	Train []float32
 	Test  []float32
 }
 
-// Final is the mean of the elementwise squared error of the derivatives over a whole set, and its standard deviation over
-// the square root of the number of rows, as the published scripts print them.
+// Final is the mean over a whole set of the elementwise squared error of the derivatives, or of the loss of pictures, and its
+// standard deviation over the square root of the number of rows, as the published scripts print them.
 type Final struct {
 	Train      float64 `json:"train_loss"`
 	TrainError float64 `json:"train_loss_error"`
@@ -113,23 +133,15 @@ type Final struct {
 	TestError  float64 `json:"test_loss_error"`
 }
 
-// tensors are a set of samples on LibTorch's side.
-type tensors struct{ x, dx *ts.Tensor }
-
 // Trainer holds a model, its optimizer and its data. It must be made, used and freed on one goroutine, which it locks to its
 // thread until Free.
 type Trainer struct {
 	Settings Settings
 	Losses   Losses
 
-	model        *hamiltonian.Model
+	objective    objective
 	parameters   []*ts.Tensor
 	mean, square []*ts.Tensor // Adam's
-	data         datasets.Dataset
-	train, test  tensors
-	keep         libtorch.Scope // owns the data's tensors
-	timeStep     float64
-	drawNoise    bool
 }
 
 // New seeds the random generators, draws the model and makes the data, in this order.
@@ -141,7 +153,7 @@ func New(task datasets.Task, settings Settings) (*Trainer, error) {
 		return nil, fmt.Errorf("the task %s has no RK4 increment to train through", task.Name)
 	}
 	runtime.LockOSThread()
-	t := &Trainer{Settings: settings, timeStep: task.TimeStep, drawNoise: task.InputNoise || settings.InputNoise > 0}
+	t := &Trainer{Settings: settings}
 	if err := t.build(task); err != nil {
 		t.Free()
 		return nil, err
@@ -154,10 +166,10 @@ func (t *Trainer) build(task datasets.Task) error {
 		return err
 	}
 	var err error
-	if t.model, err = t.Settings.model(task); err != nil {
+	if t.objective, err = newObjective(task, t.Settings); err != nil {
 		return err
 	}
-	for _, p := range t.model.Parameters() {
+	for _, p := range t.objective.model().Parameters() {
 		t.parameters = append(t.parameters, p.Tensor)
 		for _, moment := range []*[]*ts.Tensor{&t.mean, &t.square} {
 			zeros, err := p.Tensor.Detach(false)
@@ -171,29 +183,19 @@ func (t *Trainer) build(task datasets.Task) error {
 			*moment = append(*moment, zeros)
 		}
 	}
-
-	if t.data, err = t.Settings.Data(task); err != nil {
-		return err
-	}
-	if n := min(len(t.data.Train.X), len(t.data.Test.X)); t.Settings.BatchSize > n {
-		return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", t.Settings.BatchSize, len(t.data.Train.X), len(t.data.Test.X))
-	}
-	train, test := t.keep.Variable(t.data.Train.X), t.keep.Variable(t.data.Test.X)
-	t.train, t.test = tensors{train, t.keep.Matrix(t.data.Train.DX)}, tensors{test, t.keep.Matrix(t.data.Test.DX)}
-	return t.keep.Err()
+	return nil
 }
 
 // Free drops everything the trainer holds in LibTorch's memory.
 func (t *Trainer) Free() {
-	if t.model != nil {
-		t.model.Free()
+	if t.objective != nil {
+		t.objective.free()
 	}
 	for _, list := range [][]*ts.Tensor{t.mean, t.square} {
 		for _, tensor := range list {
 			_ = tensor.Drop()
 		}
 	}
-	t.keep.Free()
 	runtime.UnlockOSThread()
 }
 
@@ -208,20 +210,20 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 		if err != nil {
 			return err
 		}
-		test, err := t.evaluate()
+		test, err := t.evaluate(step)
 		if err != nil {
 			return err
 		}
 		t.Losses.Train, t.Losses.Test = append(t.Losses.Train, train), append(t.Losses.Test, test)
 		done(step, train, test)
-		for _, loss := range []float32{train, test} {
-			if math.IsNaN(float64(loss)) || math.IsInf(float64(loss), 0) {
-				return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, test, t.Settings.LearnRate)
-			}
+		if !finite(train) || step%t.Settings.TestEvery == 0 && !finite(test) {
+			return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, test, t.Settings.LearnRate)
 		}
 	}
 	return nil
 }
+
+func finite(loss float32) bool { return !math.IsNaN(float64(loss)) && !math.IsInf(float64(loss), 0) }
 
 // ErrDiverged is wrapped by the error of a run whose loss is no longer a finite number.
 var ErrDiverged = errors.New("the loss is not finite")
@@ -230,7 +232,7 @@ var ErrDiverged = errors.New("the loss is not finite")
 func (t *Trainer) update(step int) (float32, error) {
 	var s libtorch.Scope
 	defer s.Free()
-	loss := t.loss(&s, t.train, t.Settings.UseRK4)
+	loss := t.objective.loss(&s, false)
 	if s.Err() != nil {
 		return 0, s.Err()
 	}
@@ -247,75 +249,19 @@ func (t *Trainer) update(step int) (float32, error) {
 	return s.Values(loss)[0], s.Err()
 }
 
-func (t *Trainer) evaluate() (float32, error) {
+// evaluate returns the test loss, NaN at a step that has none.
+func (t *Trainer) evaluate(step int) (float32, error) {
+	if step%t.Settings.TestEvery != 0 {
+		return float32(math.NaN()), nil
+	}
 	var s libtorch.Scope
 	defer s.Free()
-	// The published script compares the derivatives here also when it trains through an increment.
-	loss := t.loss(&s, t.test, false)
+	loss := t.objective.loss(&s, true)
 	if s.Err() != nil {
 		return 0, s.Err()
 	}
 	return s.Values(loss)[0], s.Err()
 }
 
-// loss returns the mean squared error of the derivatives on all rows, or on a random batch of them.
-func (t *Trainer) loss(s *libtorch.Scope, set tensors, increment bool) *ts.Tensor {
-	if t.Settings.BatchSize > 0 {
-		rows := s.Permutation(set.x, int64(t.Settings.BatchSize))
-		set = tensors{s.Rows(set.x, rows), s.Rows(set.dx, rows)}
-	}
-	prediction := t.predict(s, set.x, increment)
-	if t.drawNoise {
-		noise := s.Apply(func(x *ts.Tensor) (*ts.Tensor, error) {
-			shape, err := x.Size()
-			if err != nil {
-				return nil, err
-			}
-			return ts.Randn(shape, gotch.Float, gotch.CPU)
-		}, set.x)
-		prediction = s.Add(prediction, s.Scale(t.Settings.InputNoise, noise))
-	}
-	return s.Mean(s.SquaredError(set.dx, prediction))
-}
-
-func (t *Trainer) predict(s *libtorch.Scope, x *ts.Tensor, increment bool) *ts.Tensor {
-	if increment {
-		return t.model.RK4Increment(s, x, t.timeStep)
-	}
-	return t.model.TimeDerivative(s, x)
-}
-
-// Final evaluates the model on the whole of both sets. The published scripts compare the derivatives here, also for a model
-// that was trained through an RK4 increment.
-func (t *Trainer) Final() (Final, error) { return Evaluate(t.model, t.data) }
-
-// Evaluate compares a model's derivatives with those of a dataset.
-func Evaluate(model *hamiltonian.Model, data datasets.Dataset) (Final, error) {
-	var f Final
-	var err error
-	if f.Train, f.TrainError, err = distance(model, data.Train); err != nil {
-		return f, err
-	}
-	f.Test, f.TestError, err = distance(model, data.Test)
-	return f, err
-}
-
-// evaluationRows bounds the memory that an evaluation takes.
-const evaluationRows = 10_000
-
-func distance(model *hamiltonian.Model, set datasets.Samples) (mean, standardError float64, err error) {
-	var errors []float64
-	for first := 0; first < len(set.X); first += evaluationRows {
-		last := min(first+evaluationRows, len(set.X))
-		var s libtorch.Scope
-		for _, v := range s.Values(s.SquaredError(s.Matrix(set.DX[first:last]), model.TimeDerivative(&s, s.Variable(set.X[first:last])))) {
-			errors = append(errors, float64(v))
-		}
-		s.Free()
-		if s.Err() != nil {
-			return 0, 0, s.Err()
-		}
-	}
-	mean, deviation := stat.MeanStdDev(errors, nil)
-	return mean, deviation / math.Sqrt(float64(len(set.X))), nil
-}
+// Final evaluates the model on the whole of both sets.
+func (t *Trainer) Final() (Final, error) { return t.objective.final() }

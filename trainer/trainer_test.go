@@ -125,11 +125,11 @@ func TestResumeContinuesExactly(t *testing.T) {
 	if !slices.Equal(whole.Losses.Train, second.Losses.Train) || !slices.Equal(whole.Losses.Test, second.Losses.Test) {
 		t.Errorf("losses differ:\n%v\n%v", whole.Losses, second.Losses)
 	}
-	want, err := whole.model.State()
+	want, err := whole.objective.model().State()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := second.model.State()
+	got, err := second.objective.model().State()
 	if err != nil {
 		t.Fatal(err)
 	}

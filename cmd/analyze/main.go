@@ -21,6 +21,7 @@ import (
 	"hnn/figures"
 	"hnn/internal/command"
 	"hnn/internal/libtorch"
+	"hnn/trainer"
 )
 
 func main() {
@@ -81,15 +82,15 @@ func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
 	}
 	spinner := command.Spinner(stderr, !o.quiet)
 	defer spinner.Clear()
-	a, err := analysis.Run(task, o.baseline, o.hnn, spinner.Say)
+	compare := vectors
+	if task.Pictures != nil {
+		compare = pictures
+	}
+	r, err := compare(task, o, spinner.Say)
 	if err != nil {
 		return err
 	}
-	paths, err := figures.Write(o.out, a, spinner.Say)
-	if err != nil {
-		return err
-	}
-	metrics, err := json.MarshalIndent(a.Metrics, "", "  ")
+	metrics, err := json.MarshalIndent(r.metrics, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -98,35 +99,70 @@ func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	spinner.Clear()
-	return report(stdout, a.Metrics, append(paths, path))
+	return r.print(stdout, task.Name, append(r.paths, path))
 }
 
-// report prints the rows of the paper's table, and the files.
-func report(w io.Writer, m analysis.Metrics, paths []string) error {
+// result is what an analysis found: the metrics, their most important ones as rows of a table, and the figures' files.
+type result struct {
+	metrics any
+	rows    [][4]string // name, baseline, HNN, truth
+	paths   []string
+}
+
+func vectors(task datasets.Task, o options, progress func(string)) (result, error) {
+	a, err := analysis.Run(task, o.baseline, o.hnn, progress)
+	if err != nil {
+		return result{}, err
+	}
+	paths, err := figures.Write(o.out, a, progress)
+	baseline, hnn, truth := a.Metrics.Baseline, a.Metrics.HNN, a.Metrics.Truth
+	rows := append(losses(baseline.Final, hnn.Final),
+		[4]string{"energy MSE", withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""},
+		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
+		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), number(truth.RK45)},
+		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), number(truth.ImplicitMidpoint)})
+	return result{a.Metrics, rows, paths}, err
+}
+
+func pictures(task datasets.Task, o options, progress func(string)) (result, error) {
+	a, err := analysis.RunPixels(task, o.baseline, o.hnn, progress)
+	if err != nil {
+		return result{}, err
+	}
+	paths, err := figures.WritePixels(o.out, a, progress)
+	baseline, hnn := a.Metrics.Baseline, a.Metrics.HNN
+	fit := func(r2 [2]float64) string { return fmt.Sprintf("%.4f, %.4f", r2[0], r2[1]) }
+	rows := append(losses(baseline.Final, hnn.Final),
+		[4]string{"energy MSE", withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""},
+		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
+		[4]string{"reconstruction MSE", number(baseline.Reconstruction), number(hnn.Reconstruction), ""},
+		[4]string{"R² of angle, velocity", fit(baseline.R2), fit(hnn.R2), ""})
+	return result{a.Metrics, rows, paths}, err
+}
+
+func losses(baseline, hnn trainer.Final) [][4]string {
+	return [][4]string{
+		{"train loss", withError(baseline.Train, baseline.TrainError), withError(hnn.Train, hnn.TrainError), ""},
+		{"test loss", withError(baseline.Test, baseline.TestError), withError(hnn.Test, hnn.TestError), ""},
+	}
+}
+
+func withError(value, deviation float64) string { return fmt.Sprintf("%.4e ± %.1e", value, deviation) }
+
+func number(value float64) string { return fmt.Sprintf("%.4e", value) }
+
+// print writes the table and the files.
+func (r result) print(w io.Writer, task string, paths []string) error {
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s\tbaseline\tHNN\ttruth\n", m.Task)
-	for _, row := range []struct {
-		name  string
-		value func(analysis.ModelMetrics) string
-		truth string
-	}{
-		{"train loss", func(m analysis.ModelMetrics) string { return fmt.Sprintf("%.4e ± %.1e", m.Train, m.TrainError) }, ""},
-		{"test loss", func(m analysis.ModelMetrics) string { return fmt.Sprintf("%.4e ± %.1e", m.Test, m.TestError) }, ""},
-		{"energy MSE", func(m analysis.ModelMetrics) string {
-			return fmt.Sprintf("%.4e ± %.1e", m.EnergyMSE, m.EnergyMSEError)
-		}, ""},
-		{"coordinate MSE", func(m analysis.ModelMetrics) string { return fmt.Sprintf("%.4e", m.CoordinateMSE) }, ""},
-		{"forward and back, RK45", func(m analysis.ModelMetrics) string { return fmt.Sprintf("%.1e", m.RK45) }, fmt.Sprintf("%.1e", m.Truth.RK45)},
-		{"forward and back, symplectic", func(m analysis.ModelMetrics) string { return fmt.Sprintf("%.1e", m.ImplicitMidpoint) }, fmt.Sprintf("%.1e", m.Truth.ImplicitMidpoint)},
-	} {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.name, row.value(m.Baseline), row.value(m.HNN), row.truth)
+	for _, row := range append([][4]string{{task, "baseline", "HNN", "truth"}}, r.rows...) {
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(row[:], "\t"), "\t"))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s\n%s\n", table.String(), strings.Join(paths, "\n"))
-	return nil
+	_, err := fmt.Fprintf(w, "%s\n%s\n", table.String(), strings.Join(paths, "\n"))
+	return err
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {
@@ -141,7 +177,8 @@ Flags (one dash or two, - or _ between words):
 %s
 The folder gets, as PNG and SVG, TASK-integration (one trajectory by the truth, the baseline and the HNN: coordinates' error,
 conserved quantity, energy), TASK-energy-drift (all trials), and TASK-field (phase plane) or TASK-orbits (trajectories and
-energies, with TASK.gif); and TASK-metrics.json with every number.
+energies, with TASK.gif); for pixel, pixel-latent, pixel-integration and pixel-filmstrip, with pixel.gif; and
+TASK-metrics.json with every number.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
 	return nil
 }

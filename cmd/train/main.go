@@ -53,7 +53,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	nonlinearity := flags.String("nonlinearity", "tanh", strings.Join(nets.Activations(), ", "))
 	fieldType := flags.String("field-type", "solenoidal", strings.Join(hamiltonian.FieldTypes, ", "))
 	flags.BoolVar(&s.UseRK4, "use-rk4", false, "train through the increment of a Runge-Kutta step")
-	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives")
+	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	flags.StringVar(&s.File, "data", "", "`file` of measurements in place of the embedded ones (task real)")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
 	flags.BoolVar(&o.resume, "resume", false, "go on from the run in the save folder, up to total-steps")
@@ -73,6 +73,10 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defaults := trainer.DefaultSettings(task)
+	s.Task, s.TestEvery = task.Name, defaults.TestEvery
+	if task.Pictures != nil {
+		s.TestEvery = o.printEvery // as in the published script
+	}
 	if !flags.Changed("total-steps") {
 		s.TotalSteps = defaults.TotalSteps
 	}

@@ -67,6 +67,11 @@ func (s *Scope) Add(a, b *ts.Tensor) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return a.Add(b, false) })
 }
 
+// Sub returns a − b.
+func (s *Scope) Sub(a, b *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return a.Sub(b, false) })
+}
+
 // Mul returns the elementwise product.
 func (s *Scope) Mul(a, b *ts.Tensor) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return a.Mul(b, false) })
@@ -98,13 +103,34 @@ func (s *Scope) Column(x *ts.Tensor, i int64) *ts.Tensor {
 
 // SquaredError returns the elementwise (a − b)².
 func (s *Scope) SquaredError(a, b *ts.Tensor) *ts.Tensor {
-	difference := s.apply(func() (*ts.Tensor, error) { return a.Sub(b, false) })
+	difference := s.Sub(a, b)
 	return s.apply(func() (*ts.Tensor, error) { return difference.Square(false) })
 }
 
 // Mean returns the mean over all elements.
 func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return x.Mean(x.DType(), false) })
+}
+
+// RowMeans returns the mean over the columns of each row of a matrix.
+func (s *Scope) RowMeans(x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.MeanDim([]int64{1}, false, x.DType(), false) })
+}
+
+// Beside returns the columns of a and, to their right, those of b.
+func (s *Scope) Beside(a, b *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return ts.Cat([]*ts.Tensor{a, b}, 1) })
+}
+
+// Normal draws a tensor of x's shape from the standard normal distribution, as torch.randn.
+func (s *Scope) Normal(x *ts.Tensor) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) {
+		shape, err := x.Size()
+		if err != nil {
+			return nil, err
+		}
+		return ts.Randn(shape, gotch.Float, gotch.CPU)
+	})
 }
 
 // Gradient returns ∂(Σ output)/∂x, differentiable again.
@@ -132,6 +158,26 @@ func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
 			return nil, err
 		}
 		return x, x.RequiresGrad_(true)
+	})
+}
+
+// Indices makes a tensor of int64 of shape (n).
+func (s *Scope) Indices(values []int) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) {
+		wide := make([]int64, len(values))
+		for i, v := range values {
+			wide[i] = int64(v)
+		}
+		return ts.OfSlice(wide)
+	})
+}
+
+// Shift returns x + n for integers.
+func (s *Scope) Shift(x *ts.Tensor, n int64) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) {
+		scalar := ts.IntScalar(n)
+		defer scalar.MustDrop()
+		return x.AddScalar(scalar, false)
 	})
 }
 

@@ -22,6 +22,17 @@ func NewRandom(seed uint32) *Random {
 	return &Random{source: source}
 }
 
+// NewRandomFromKey seeds the stream as numpy.random.seed does with the 32-bit words of a larger integer, lowest first.
+func NewRandomFromKey(key uint64) *Random {
+	words := []uint32{uint32(key)}
+	if high := uint32(key >> 32); high != 0 {
+		words = append(words, high)
+	}
+	source := prng.NewMT19937()
+	source.SeedFromKeys(words)
+	return &Random{source: source}
+}
+
 // Float64 returns the next rand(), uniform in [0, 1) with 53 bits.
 func (r *Random) Float64() float64 {
 	high, low := r.source.Uint32()>>5, r.source.Uint32()>>6

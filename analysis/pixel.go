@@ -1,0 +1,289 @@
+package analysis
+
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+
+	"hnn/autoencoder"
+	"hnn/datasets"
+	"hnn/integrator"
+	"hnn/internal/libtorch"
+	"hnn/trainer"
+)
+
+// Pixels is all that the figures of a task on pictures show. A model's latent states are compared with the true coordinates
+// through the linear map that fits the training set's best.
+type Pixels struct {
+	Task    datasets.Task
+	Frames  []float64            // the example's times, in frames
+	Film    [sources][][]byte    // the example's pictures, of Side×Side bytes: the truth's, and those decoded from latent states
+	Side    int                  // of a picture
+	Example [sources][][]float64 // by time: the true coordinates, and what the models' latent states say of them
+	Latent  [sources][][]float64 // by time: the true coordinates, and the models' latent states
+	Cloud   [sources][][]float64 // of the test samples: the true coordinates, and their latent states
+	Grids   [sources]*Grid       // each model's latent field; nil for the truth
+	Metrics PixelMetrics
+}
+
+// PixelMetrics are the figures of the paper's table for pictures, and how they were obtained.
+type PixelMetrics struct {
+	Task        string            `json:"task"`
+	Baseline    PixelModelMetrics `json:"baseline"`
+	HNN         PixelModelMetrics `json:"hnn"`
+	Energy      string            `json:"energy_from"`
+	Integration Integration       `json:"integration"`
+}
+
+// PixelModelMetrics are the figures of one model.
+type PixelModelMetrics struct {
+	Checkpoint string           `json:"checkpoint"`
+	Settings   trainer.Settings `json:"settings"`
+	trainer.Final
+	EnergyMSE       float64    `json:"energy_mse"`
+	EnergyMSEError  float64    `json:"energy_mse_error"`
+	EnergyMSETrials []float64  `json:"energy_mse_trials"`
+	CoordinateMSE   float64    `json:"coordinate_mse"`
+	Reconstruction  float64    `json:"reconstruction_mse"` // of the test samples' pixels
+	R2              [2]float64 `json:"r2"`                 // of the linear map, for angle and velocity, on the test set
+}
+
+const (
+	pixelFrames = 200 // of the example
+	pixelTrials = 15
+	trialFrames = 100
+)
+
+// RunPixels loads the models of a task on pictures from the two checkpoints and compares them with the truth, both at once.
+// progress is called with what begins, from any goroutine. LibTorch should be configured to one thread.
+func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(stage string)) (*Pixels, error) {
+	a := &Pixels{Task: task}
+	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
+	metrics := map[Source]*PixelModelMetrics{Baseline: &a.Metrics.Baseline, HNN: &a.Metrics.HNN}
+	var models [sources]*autoencoder.PixelHNN
+	for s, m := range metrics {
+		var err error
+		if models[s], m.Settings, err = trainer.LoadPixelModel(task, s == Baseline, m.Checkpoint); err != nil {
+			return nil, err
+		}
+		defer models[s].Free()
+	}
+	progress("photographing the pendulum")
+	data, err := task.Pictures(a.Metrics.HNN.Settings.Seed)
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := trainer.NewPictures(data)
+	if err != nil {
+		return nil, err
+	}
+	defer pictures.Free()
+	if err := a.truth(data); err != nil {
+		return nil, err
+	}
+	var group errgroup.Group
+	for s, m := range metrics {
+		group.Go(func() error {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			return a.follow(s, models[s], pictures, m, progress)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	a.Metrics.Energy = "latent states, mapped to (angle, velocity/4) by the linear least-squares fit of the training set"
+	a.Metrics.Integration = integration(pixelSolver, a.Frames[:trialFrames], pixelTrials)
+	return a, nil
+}
+
+var pixelSolver = integrator.RK45{Relative: 1e-9}
+
+// truth lets the first test swing go on for the example's time.
+func (a *Pixels) truth(data datasets.Pictures) error {
+	camera, err := datasets.NewCamera(datasets.Screen, data.Side)
+	if err != nil {
+		return err
+	}
+	a.Side = data.Side
+	swing := data.Starts[0]
+	swing.Step() // the first sample begins with the second frame
+	for t := range pixelFrames {
+		a.Frames = append(a.Frames, float64(t))
+		a.Film[Truth] = append(a.Film[Truth], camera.Frame(swing.Angle))
+		swing.Step()
+		next := swing
+		next.Step()
+		a.Example[Truth] = append(a.Example[Truth], next.Coordinates())
+	}
+	a.Latent[Truth] = a.Example[Truth]
+	a.Cloud[Truth] = coordinates(data, data.Test)
+	return nil
+}
+
+// coordinates returns the true coordinates of samples.
+func coordinates(data datasets.Pictures, samples []int) [][]float64 {
+	rows := make([][]float64, len(samples))
+	for i, first := range samples {
+		rows[i] = data.Coordinates[first+1]
+	}
+	return rows
+}
+
+// follow fills in what one model makes of the pictures.
+func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer.Pictures, m *PixelModelMetrics, progress func(string)) error {
+	progress(fmt.Sprintf("%s: losses", s))
+	var err error
+	if m.Final, err = trainer.EvaluatePixels(model, pictures, 0); err != nil {
+		return err
+	}
+	progress(fmt.Sprintf("%s: latent states", s))
+	trained, _, err := encode(model, pictures, pictures.Train)
+	if err != nil {
+		return err
+	}
+	if a.Cloud[s], m.Reconstruction, err = encode(model, pictures, pictures.Test); err != nil {
+		return err
+	}
+	fit, err := fitLinear(trained, coordinates(pictures.Pictures, pictures.Train))
+	if err != nil {
+		return err
+	}
+	fitted := fit.apply(a.Cloud[s])
+	for axis := range m.R2 {
+		m.R2[axis] = stat.RSquaredFrom(Column(fitted, axis), Column(a.Cloud[Truth], axis), nil)
+	}
+
+	progress(fmt.Sprintf("%s: the example", s))
+	solutions, err := pixelSolver.Solve(model.Field(), a.Cloud[s][:1], a.Frames)
+	if err != nil {
+		return fmt.Errorf("%s, the example: %w", s, err)
+	}
+	a.Latent[s] = solutions[0].States
+	a.Example[s] = fit.apply(a.Latent[s])
+	if a.Film[s], err = decode(model, a.Latent[s], a.Side*a.Side); err != nil {
+		return err
+	}
+	if a.Grids[s], err = latentGrid(model, s, a.Cloud[s]); err != nil {
+		return err
+	}
+
+	progress(fmt.Sprintf("%s: the trials", s))
+	starts := make([][]float64, pixelTrials)
+	perSwing := len(pictures.Test) / (len(pictures.Starts) / 5)
+	for i := range starts {
+		starts[i] = a.Cloud[s][i*perSwing]
+	}
+	if solutions, err = pixelSolver.Solve(model.Field(), starts, a.Frames[:trialFrames]); err != nil {
+		return fmt.Errorf("%s, the trials: %w", s, err)
+	}
+	var errors []float64
+	for i, solution := range solutions {
+		energy := 0.0
+		for t, state := range fit.apply(solution.States) {
+			truth := a.Cloud[Truth][i*perSwing+t]
+			d := a.Task.Hamiltonian(state) - a.Task.Hamiltonian(truth)
+			energy += d * d / trialFrames
+			distance := floats.Distance(state, truth, 2)
+			errors = append(errors, distance*distance/2)
+		}
+		m.EnergyMSETrials = append(m.EnergyMSETrials, energy)
+	}
+	m.EnergyMSE, m.EnergyMSEError = stat.Mean(m.EnergyMSETrials, nil), bootstrap(m.EnergyMSETrials)
+	m.CoordinateMSE = stat.Mean(errors, nil)
+	return nil
+}
+
+// encode returns the latent states of samples, and the mean squared error of what is decoded from them.
+func encode(model *autoencoder.PixelHNN, pictures *trainer.Pictures, samples []int) (latent [][]float64, reconstruction float64, err error) {
+	const rows = 1000
+	for first := 0; first < len(samples); first += rows {
+		part := samples[first:min(first+rows, len(samples))]
+		var s libtorch.Scope
+		x, _ := pictures.Samples(&s, s.Indices(part))
+		z := model.Encode(&s, x)
+		deviation := s.Values(s.Mean(s.SquaredError(x, model.Decode(&s, z))))
+		values := s.Values(z)
+		s.Free()
+		if s.Err() != nil {
+			return nil, 0, s.Err()
+		}
+		reconstruction += float64(deviation[0]) * float64(len(part)) / float64(len(samples))
+		for i := 0; i < len(values); i += 2 {
+			latent = append(latent, []float64{float64(values[i]), float64(values[i+1])})
+		}
+	}
+	return latent, reconstruction, nil
+}
+
+// decode returns the first frame of the pictures that latent states stand for, as bytes.
+func decode(model *autoencoder.PixelHNN, latent [][]float64, size int) ([][]byte, error) {
+	var s libtorch.Scope
+	defer s.Free()
+	values := s.Values(model.Decode(&s, s.Matrix(latent)))
+	if s.Err() != nil {
+		return nil, s.Err()
+	}
+	frames := make([][]byte, len(latent))
+	for i := range frames {
+		for _, v := range values[i*2*size : i*2*size+size] {
+			frames[i] = append(frames[i], byte(min(255, max(0, 255*v+0.5))))
+		}
+	}
+	return frames, nil
+}
+
+// latentGrid evaluates a latent field over the region of the latent states.
+func latentGrid(model *autoencoder.PixelHNN, s Source, cloud [][]float64) (*Grid, error) {
+	var g Grid
+	x, y := Column(cloud, 0), Column(cloud, 1)
+	for _, u := range floats.Span(make([]float64, gridLines), floats.Min(x), floats.Max(x)) {
+		for _, v := range floats.Span(make([]float64, gridLines), floats.Min(y), floats.Max(y)) {
+			g.Points = append(g.Points, []float64{u, v})
+			g.Fields[s] = append(g.Fields[s], make([]float64, 2))
+		}
+	}
+	return &g, model.Field()(nil, g.Points, g.Fields[s])
+}
+
+// linear is an affine map of latent states to coordinates.
+type linear struct{ coefficients mat.Dense }
+
+// fitLinear fits coordinates by an affine map of latent states in the least-squares sense.
+func fitLinear(latent, coordinates [][]float64) (*linear, error) {
+	var l linear
+	if err := l.coefficients.Solve(withOnes(latent), dense(coordinates)); err != nil {
+		return nil, fmt.Errorf("analysis: the latent states do not span a plane: %w", err)
+	}
+	return &l, nil
+}
+
+func (l *linear) apply(latent [][]float64) [][]float64 {
+	var product mat.Dense
+	product.Mul(withOnes(latent), &l.coefficients)
+	rows := make([][]float64, len(latent))
+	for i := range rows {
+		rows[i] = mat.Row(nil, i, &product)
+	}
+	return rows
+}
+
+func withOnes(rows [][]float64) *mat.Dense {
+	m := mat.NewDense(len(rows), len(rows[0])+1, nil)
+	for i, row := range rows {
+		m.SetRow(i, append([]float64{1}, row...))
+	}
+	return m
+}
+
+func dense(rows [][]float64) *mat.Dense {
+	m := mat.NewDense(len(rows), len(rows[0]), nil)
+	for i, row := range rows {
+		m.SetRow(i, row)
+	}
+	return m
+}

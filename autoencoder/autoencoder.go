@@ -1,0 +1,115 @@
+// Package autoencoder holds the model of a system that a camera sees: an autoencoder, whose latent space a Hamiltonian neural
+// network or its baseline moves (section 5 of the paper).
+package autoencoder
+
+import (
+	"github.com/sugarme/gotch/ts"
+
+	"hnn/hamiltonian"
+	"hnn/integrator"
+	"hnn/internal/libtorch"
+	"hnn/nets"
+)
+
+// MLPAutoencoder maps pictures to latent states and back, by four layers each with relu and residual connections.
+type MLPAutoencoder struct{ parameters []nets.Parameter }
+
+// NewMLPAutoencoder draws the eight layers from LibTorch's random generator in the published order.
+func NewMLPAutoencoder(in, hidden, latent int) (*MLPAutoencoder, error) {
+	parameters, err := nets.Layers([][2]int{
+		{in, hidden}, {hidden, hidden}, {hidden, hidden}, {hidden, latent},
+		{latent, hidden}, {hidden, hidden}, {hidden, hidden}, {hidden, in},
+	}, true)
+	if err != nil {
+		return nil, err
+	}
+	return &MLPAutoencoder{parameters}, nil
+}
+
+// Encode maps pictures of shape (batch, in) to latent states of shape (batch, latent).
+func (a *MLPAutoencoder) Encode(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor { return a.half(s, x, 0) }
+
+// Decode maps latent states of shape (batch, latent) to pictures of shape (batch, in).
+func (a *MLPAutoencoder) Decode(s *libtorch.Scope, z *ts.Tensor) *ts.Tensor { return a.half(s, z, 4) }
+
+// half applies four layers from the given one on.
+func (a *MLPAutoencoder) half(s *libtorch.Scope, x *ts.Tensor, first int) *ts.Tensor {
+	const relu nets.Activation = "relu"
+	linear := func(layer int, x *ts.Tensor) *ts.Tensor {
+		i := 2 * (first + layer)
+		return s.Linear(x, a.parameters[i].Tensor, a.parameters[i+1].Tensor)
+	}
+	h := relu.Apply(s, linear(0, x))
+	h = s.Add(h, relu.Apply(s, linear(1, h)))
+	h = s.Add(h, relu.Apply(s, linear(2, h)))
+	return linear(3, h)
+}
+
+// Config describes a PixelHNN.
+type Config struct {
+	Pixels int                // of a picture: all of its frames'
+	Latent hamiltonian.Config // the model of the latent state
+}
+
+// PixelHNN is the autoencoder with the model of its latent state. One step of the latent field is one frame.
+type PixelHNN struct {
+	MLPAutoencoder
+	latent     *hamiltonian.Model
+	parameters []nets.Parameter
+}
+
+// New draws a model from LibTorch's random generator in the published order: the autoencoder, then the latent model.
+func New(c Config) (*PixelHNN, error) {
+	coder, err := NewMLPAutoencoder(c.Pixels, c.Latent.Hidden, c.Latent.Dimension)
+	if err != nil {
+		return nil, err
+	}
+	latent, err := hamiltonian.New(c.Latent)
+	if err != nil {
+		nets.Free(coder.parameters)
+		return nil, err
+	}
+	m := &PixelHNN{MLPAutoencoder: *coder, latent: latent}
+	for _, p := range coder.parameters {
+		m.parameters = append(m.parameters, nets.Parameter{Name: "autoencoder." + p.Name, Tensor: p.Tensor})
+	}
+	for _, p := range latent.Parameters() {
+		m.parameters = append(m.parameters, nets.Parameter{Name: "hnn." + hamiltonian.CheckpointPrefix + p.Name, Tensor: p.Tensor})
+	}
+	return m, nil
+}
+
+// Free drops the model's tensors.
+func (m *PixelHNN) Free() {
+	nets.Free(m.MLPAutoencoder.parameters)
+	m.latent.Free()
+}
+
+// Parameters returns the parameters in PyTorch's order.
+func (m *PixelHNN) Parameters() []nets.Parameter { return m.parameters }
+
+// State returns the model's state dict, with the names of the published PixelHNN.
+func (m *PixelHNN) State() ([]nets.Entry, error) { return nets.State("", m.parameters) }
+
+// SetState loads a state dict of a model of the same configuration.
+func (m *PixelHNN) SetState(c nets.Checkpoint) error { return nets.SetState("", m.parameters, c) }
+
+// Field returns the field of the latent state per frame, for an integrator.
+func (m *PixelHNN) Field() integrator.Field { return m.latent.Field() }
+
+// Loss returns the loss of each row, of shape (batch), given pictures and those that follow them, of shape (batch, pixels):
+// the mean squared error of the reconstruction, of the latent velocity against the change of the latent position, and a tenth
+// of that of the field against the change of the latent state. Normal noise of the given size is added to the states at which
+// the field is taken; it is drawn also where its size is 0, as in the published code.
+func (m *PixelHNN) Loss(s *libtorch.Scope, x, next *ts.Tensor, noise float64) *ts.Tensor {
+	z, zNext := m.Encode(s, x), m.Encode(s, next)
+	reconstruction := s.RowMeans(s.SquaredError(x, m.Decode(s, z)))
+
+	noisy := s.Add(z, s.Scale(noise, s.Normal(z)))
+	field := s.RowMeans(s.SquaredError(zNext, s.Add(z, m.latent.TimeDerivative(s, noisy))))
+
+	position, velocity, positionNext := s.Column(z, 0), s.Column(z, 1), s.Column(zNext, 0)
+	canonical := s.RowMeans(s.SquaredError(velocity, s.Sub(positionNext, position)))
+
+	return s.Add(s.Add(reconstruction, canonical), s.Scale(0.1, field))
+}

@@ -1,0 +1,133 @@
+package datasets
+
+import (
+	"crypto/sha512"
+	"encoding/binary"
+	"math"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"hnn/internal/numpy"
+)
+
+// Pixel is the pendulum of gym's Pendulum-v0 seen by a camera (section 5 of the paper). Its Hamiltonian, of the angle from
+// hanging and a quarter of the angular velocity, was fitted to the motion.
+var Pixel = register(Task{
+	Name:        "pixel",
+	Aliases:     []string{"pixels"},
+	Description: "pendulum seen by a camera, 28×28 pixels: an autoencoder and a latent Hamiltonian",
+	Dimension:   2,
+	Labels:      Labels{Position: "θ (rad)", Momentum: "θ̇/4 (rad/s)", Time: "frame", Energy: "H"},
+	Kinetic:     func(s []float64) float64 { return s[1] * s[1] },
+	Potential:   func(s []float64) float64 { return 1.9 * (1 - math.Cos(s[0])) },
+	Pictures:    photograph,
+	Steps:       10000,
+	BatchSize:   200,
+	WeightDecay: 1e-5,
+	InputNoise:  true,
+})
+
+// Pictures are the frames that a camera took of swings from random starts, each frame held once. A sample is given by the
+// number f of its first frame: it shows the frames f and f+1, its successor f+1 and f+2, and its coordinates are those of f+1.
+type Pictures struct {
+	Side        int
+	Frames      [][]byte    // of Side×Side bytes, all swings' one after the other
+	Coordinates [][]float64 // after each frame's time step: angle from hanging, a quarter of the angular velocity
+	Starts      []Swing     // of the swings
+	Train, Test []int       // the samples
+}
+
+// PictureSide is the number of rows and of columns of a frame, and Screen that of the screen that it shows a part of.
+const (
+	PictureSide = 28
+	Screen      = 1000
+)
+
+const (
+	swings        = 200
+	framesOfSwing = 103
+	samplesOf     = framesOfSwing - 3 // a swing's: the first frame belongs to none
+	largestAngle  = math.Pi / 6       // of a start, from hanging
+)
+
+// Swing is the state of gym's pendulum: the angle from upright, in rad, and the angular velocity, in rad/s.
+type Swing struct{ Angle, Velocity float64 }
+
+// Step advances the swing by gym's time step of 1/20 s, with gravity 10, mass and length 1 and no torque.
+func (s *Swing) Step() {
+	const step, fastest = 0.05, 8
+	velocity := s.Velocity + -3*10./2*math.Sin(s.Angle+math.Pi)*step
+	s.Angle += velocity * step
+	s.Velocity = min(fastest, max(-fastest, velocity))
+}
+
+// Coordinates returns the angle from hanging, in −π..π, and a quarter of the angular velocity, which make the energy
+// 1.9(1 − cos q) + p² as constant as can be.
+func (s Swing) Coordinates() []float64 {
+	angle := math.Atan2(math.Cos(s.Angle), -math.Sin(s.Angle)) + math.Pi/2
+	if angle < -math.Pi {
+		angle += 2 * math.Pi
+	}
+	if angle > math.Pi {
+		angle -= 2 * math.Pi
+	}
+	return []float64{angle, s.Velocity / 4}
+}
+
+// gymRandom is the random stream of gym's seeding: the first eight bytes of the seed's SHA-512 are the key.
+func gymRandom(seed uint32) *numpy.Random {
+	hash := sha512.Sum512([]byte(strconv.FormatUint(uint64(seed), 10)))
+	return numpy.NewRandomFromKey(binary.LittleEndian.Uint64(hash[:8]))
+}
+
+// photograph lets the pendulum swing from random starts near hanging. The first 20% of the samples are the test set.
+func photograph(seed uint32) (Pictures, error) {
+	p := Pictures{Side: PictureSide}
+	camera, err := NewCamera(Screen, PictureSide)
+	if err != nil {
+		return p, err
+	}
+	random := gymRandom(seed)
+	uniform := func(reach float64) float64 { return -reach + 2*reach*random.Float64() }
+	var angles []float64
+	for range swings {
+		var s Swing
+		for {
+			s = Swing{Angle: uniform(math.Pi), Velocity: uniform(1)}
+			if a := math.Abs(s.Coordinates()[0]); a > 0 && a < largestAngle {
+				break
+			}
+		}
+		p.Starts = append(p.Starts, s)
+		for range framesOfSwing {
+			angles = append(angles, s.Angle)
+			s.Step()
+			p.Coordinates = append(p.Coordinates, s.Coordinates())
+		}
+	}
+	p.Frames = make([][]byte, len(angles))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for swing := range swings {
+		group.Go(func() error {
+			for i := swing * framesOfSwing; i < (swing+1)*framesOfSwing; i++ {
+				p.Frames[i] = camera.Frame(angles[i])
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return p, err
+	}
+	for i := range swings * samplesOf {
+		first := i/samplesOf*framesOfSwing + i%samplesOf + 1
+		if i < swings*samplesOf/5 {
+			p.Test = append(p.Test, first)
+		} else {
+			p.Train = append(p.Train, first)
+		}
+	}
+	return p, nil
+}
