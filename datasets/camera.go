@@ -1,7 +1,11 @@
 package datasets
 
 import (
+	"bytes"
+	_ "embed"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 )
 
@@ -10,11 +14,11 @@ import (
 // of goroutines.
 type Camera struct {
 	Side   int
-	scale  float64   // pixels of the screen per unit of length
-	left   int       // of the crop
-	top    int       // of the crop
-	size   int       // of the crop, in pixels
-	light  []float64 // what the axle and the arrow leave of the rod's colour, by pixel of the crop
+	scale  float64 // pixels of the screen per unit of length
+	left   int     // of the crop
+	top    int     // of the crop
+	size   int     // of the crop, in pixels
+	rod    []byte  // what the rod would show at each pixel of the crop, under the axle and the arrow: red minus green
 	shrink []taps
 }
 
@@ -24,31 +28,18 @@ const (
 	rodLength    = 1.0
 	rodRadius    = 0.1
 	axleRadius   = 0.05
-	rodRedness   = 128  // red minus green of the rod's colour (.8, .3, .3); the background's and black's are 0
+	rodRed       = 204 // of 255, as gym's colour (.8, .3, .3) comes out; the background's and black's red minus green are 0
+	rodGreen     = 76
 	publishedTop = 0.44 // the crop of the published code, as shares of the screen
 	publishedFar = 0.33
 	cropSize     = 0.34
 )
 
-// The arrow that gym lays over the pendulum is a picture. Its stroke's inner and outer distance from the pivot, in pixels of a
-// screen of 1000, by the angle from straight down towards the right, in degrees: measured on gym's screen and, from −30 to 30,
-// where the rod swings, fitted to its frames.
-var arrow = []struct{ angle, inner, outer float64 }{
-	{-90, 92, 98.5},
-	{-60, 97, 103.8},
-	{-30, 101.6, 108.9},
-	{-15, 104.2, 111.4},
-	{-5, 105.6, 112.85},
-	{5, 106.8, 114.05},
-	{15, 107.55, 114.85},
-	{30, 108.15, 115.25},
-	{60, 107.5, 114.2},
-	{90, 106.5, 113.5},
-	{180, 106.5, 113.5},
-}
-
-// arrowHead is the triangle at the arrow's end, in pixels of that screen.
-var arrowHead = [3]vector{{401, 468}, {387, 510}, {416, 510}}
+// arrowPicture is the arrow that gym lays over the pendulum, a unit wide and high and around the pivot: black, in the picture's
+// opacity. It is a file of gym 0.17.3, under the licence in clockwise-LICENSE.txt.
+//
+//go:embed clockwise.png
+var arrowPicture []byte
 
 // NewCamera returns a camera for a square screen, 500 or 1000 pixels wide in gym, and square frames.
 func NewCamera(screen, side int) (*Camera, error) {
@@ -61,89 +52,101 @@ func NewCamera(screen, side int) (*Camera, error) {
 		left: share(publishedFar), top: share(publishedTop), size: share(cropSize),
 	}
 	c.shrink = triangleFilter(c.size, side)
-	zoom := float64(screen) / 1000
-	c.light = make([]float64, c.size*c.size)
+	arrow, err := png.Decode(bytes.NewReader(arrowPicture))
+	if err != nil {
+		return nil, fmt.Errorf("the picture of the arrow: %w", err)
+	}
+	c.rod = make([]byte, c.size*c.size)
+	middle := worldReach * c.scale
 	for row := range c.size {
 		for column := range c.size {
-			x, y := c.position(row, column)
-			if !inDisc(x, y, axleRadius*c.scale) {
-				c.light[row*c.size+column] = 1 - arrowCoverage(x/zoom, y/zoom, zoom)
-			}
+			x, y := float64(c.left+column)+0.5-middle, float64(c.top+row)+0.5-middle
+			light := 1 - math.Round(255*opacity(arrow, x/c.scale+0.5, y/c.scale+0.5))/255 // a texture's bytes
+			c.rod[row*c.size+column] = byte(math.Round(rodRed*light)) - byte(math.Round(rodGreen*light))
 		}
 	}
+	c.fill(disc(vector{}, axleRadius), func(row, first, last int) { clear(c.rod[row*c.size+first : row*c.size+last]) })
 	return c, nil
 }
 
-// position returns a pixel's centre relative to the pivot, in pixels, x to the right and y upwards.
-func (c *Camera) position(row, column int) (x, y float64) {
+// opacity samples a picture at a point given in shares of its width and height, between the nearest four of its pixels; outside
+// of it is nothing.
+func opacity(picture image.Image, x, y float64) float64 {
+	size := picture.Bounds().Size()
+	x, y = x*float64(size.X)-0.5, y*float64(size.Y)-0.5
+	column, row := math.Floor(x), math.Floor(y)
+	at := func(dx, dy int) float64 {
+		_, _, _, alpha := picture.At(int(column)+dx, int(row)+dy).RGBA()
+		return float64(alpha) / 0xffff
+	}
+	u, v := x-column, y-row
+	return (1-v)*((1-u)*at(0, 0)+u*at(1, 0)) + v*((1-u)*at(0, 1)+u*at(1, 1))
+}
+
+// disc returns the corners of what gym draws as a disc: thirty, the first to the right.
+func disc(center vector, radius float64) []vector {
+	corners := make([]vector, 30)
+	for i := range corners {
+		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(len(corners)))
+		corners[i] = vector{center[0] + radius*cos, center[1] + radius*sin}
+	}
+	return corners
+}
+
+// fill calls paint for each row of the crop with the pixels, from first to before last, whose centres lie in a convex polygon.
+// The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a pixel, as OpenGL does.
+func (c *Camera) fill(corners []vector, paint func(row, first, last int)) {
+	const unit = 256
+	type point struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
+	points := make([]point, len(corners))
 	middle := worldReach * c.scale
-	return float64(c.left+column) + 0.5 - middle, middle - float64(c.top+row) - 0.5
-}
-
-// inDisc tells whether a point relative to a disc's centre lies in it. gym draws a disc as a polygon of thirty corners, the first
-// to the right, and like every shape without smoothing its edges: a pixel is on or off by its centre.
-func inDisc(x, y, radius float64) bool {
-	const halfSide = math.Pi / 30
-	r := math.Hypot(x, y)
-	if r > radius || r <= radius*math.Cos(halfSide) {
-		return r <= radius
-	}
-	fromCorner := math.Mod(math.Atan2(y, x)+2*math.Pi, 2*halfSide)
-	return r*math.Cos(fromCorner-halfSide) <= radius*math.Cos(halfSide)
-}
-
-// coverage is the share of a pixel that lies within an edge at a signed distance of its centre, in pixels.
-func coverage(distance float64) float64 { return min(1, max(0, 0.5-distance)) }
-
-// arrowCoverage is the share of a pixel, given by its centre on a screen of 1000 pixels, that the arrow covers.
-func arrowCoverage(x, y, zoom float64) float64 {
-	r, angle := math.Hypot(x, y), math.Atan2(x, -y)*180/math.Pi
-	stroke := 0.0
-	for i := 1; i < len(arrow); i++ {
-		a, b := arrow[i-1], arrow[i]
-		if angle < a.angle || angle > b.angle {
-			continue
+	top, bottom := math.MaxInt, math.MinInt
+	for i, p := range corners {
+		points[i] = point{
+			int(math.Round(unit * (middle + p[0]*c.scale - 0.5 - float64(c.left)))),
+			int(math.Round(unit * (middle - p[1]*c.scale - 0.5 - float64(c.top)))),
 		}
-		t := (angle - a.angle) / (b.angle - a.angle)
-		inner, outer := a.inner+t*(b.inner-a.inner), a.outer+t*(b.outer-a.outer)
-		stroke = coverage(zoom * max(inner-r, r-outer))
-		break
+		top, bottom = min(top, points[i].y), max(bottom, points[i].y)
 	}
-	// The triangle's edges go round it clockwise on the screen, whose rows go down.
-	head := math.Inf(-1)
-	point := vector{x + 500, 500 - y}
-	for i, a := range arrowHead {
-		b := arrowHead[(i+1)%3]
-		edge := vector{b[0] - a[0], b[1] - a[1]}
-		head = max(head, (edge[0]*(point[1]-a[1])-edge[1]*(point[0]-a[0]))/edge.length())
+	for row := max(0, top/unit); row <= min(c.size-1, bottom/unit); row++ {
+		first, last := 0, c.size-1
+		for i, a := range points {
+			// To the left of each edge lies the inside: dy·(x − a.x) ≥ dx·(row − a.y), as rows go down.
+			b := points[(i+1)%len(points)]
+			dx, dy := b.x-a.x, b.y-a.y
+			right := dx*(row*unit-a.y) + dy*a.x // dy·x is at least this
+			switch {
+			case dy > 0:
+				first = max(first, int(math.Ceil(float64(right)/float64(dy*unit))))
+			case dy < 0:
+				last = min(last, int(math.Floor(float64(right)/float64(dy*unit))))
+			case right > 0:
+				last = -1
+			}
+		}
+		if first <= last {
+			paint(row, first, last+1)
+		}
 	}
-	return max(stroke, coverage(zoom*head))
 }
 
 // Frame photographs the pendulum at an angle from upright, anticlockwise, in radians: Side rows of Side bytes, 128 where the
 // rod is.
 func (c *Camera) Frame(angle float64) []byte {
-	sin, cos := math.Sincos(angle + math.Pi/2)
-	length, radius := rodLength*c.scale, rodRadius*c.scale
-	// Only the pixels of the box around the rod are looked at; x grows with the column, y falls with the row.
-	x0, y0 := c.position(0, 0)
-	within := func(i float64) int { return min(c.size, max(0, int(i))) }
-	lit := box{
-		left: within(min(0, length*cos) - radius - 1 - x0), right: within(max(0, length*cos) + radius + 2 - x0),
-		top: within(y0 - max(0, length*sin) - radius - 1), bottom: within(y0 - min(0, length*sin) + radius + 2),
-	}
 	crop := make([]byte, c.size*c.size)
-	for row := lit.top; row < lit.bottom; row++ {
-		y := y0 - float64(row)
-		for column := lit.left; column < lit.right; column++ {
-			x := x0 + float64(column)
-			along, across := x*cos+y*sin, y*cos-x*sin
-			between := along >= 0 && along <= length && math.Abs(across) <= radius
-			if !between && !inDisc(along, across, radius) && !inDisc(along-length, across, radius) {
-				continue
-			}
-			crop[row*c.size+column] = byte(rodRedness*c.light[row*c.size+column] + 0.5)
+	lit := box{left: c.size, top: c.size}
+	for _, shape := range [][]vector{
+		{{0, -rodRadius}, {rodLength, -rodRadius}, {rodLength, rodRadius}, {0, rodRadius}},
+		disc(vector{}, rodRadius),
+		disc(vector{rodLength, 0}, rodRadius),
+	} {
+		for i, corner := range shape {
+			shape[i] = corner.rotate(angle + math.Pi/2)
 		}
+		c.fill(shape, func(row, first, last int) {
+			copy(crop[row*c.size+first:row*c.size+last], c.rod[row*c.size+first:])
+			lit = box{min(lit.left, first), max(lit.right, last), min(lit.top, row), max(lit.bottom, row+1)}
+		})
 	}
 	return c.shrunk(crop, lit)
 }

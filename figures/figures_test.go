@@ -97,6 +97,62 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 	}
 }
 
+func TestPixelFigures(t *testing.T) {
+	camera, err := datasets.NewCamera(datasets.Screen, datasets.PictureSide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &analysis.Pixels{Task: datasets.Pixel, Side: datasets.PictureSide}
+	swing := datasets.Swing{Angle: math.Pi + 0.4}
+	for i := range 60 {
+		a.Frames = append(a.Frames, float64(i))
+		for _, s := range analysis.Sources {
+			a.Film[s] = append(a.Film[s], camera.Frame(swing.Angle))
+			a.Example[s] = append(a.Example[s], swing.Coordinates())
+		}
+		swing.Step()
+	}
+	a.Latent, a.Cloud = a.Example, a.Example
+	a.Grids[analysis.HNN] = &analysis.Grid{Points: a.Example[0]}
+	a.Grids[analysis.HNN].Fields[analysis.HNN] = a.Example[0]
+	folder := t.TempDir()
+	paths, err := WritePixels(folder, a, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) != 7 {
+		t.Errorf("%d files, want three figures as PNG and SVG, and a GIF: %v", len(paths), paths)
+	}
+	file, err := os.Open(filepath.Join(folder, "pixel.gif"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	movie, err := gif.DecodeAll(file)
+	if err != nil || len(movie.Image) != 60 {
+		t.Fatalf("%d frames, error %v", len(movie.Image), err)
+	}
+	// A swing of 0.4 from hanging takes 2π/√15·(1 + 0.4²/16) s: after half of it, in 20ths of a second, the rod is on the other side.
+	half := int(math.Round(math.Pi / math.Sqrt(15) * (1 + 0.16/16) * 20))
+	if left, right := weight(movie.Image[0]), weight(movie.Image[half]); left*right >= 0 || math.Abs(left+right) > 0.3*math.Abs(left) {
+		t.Errorf("the rod is at %.2f at first, and at %.2f after half a period", left, right)
+	}
+}
+
+// weight is the mean horizontal place of the dark pixels of a film's first picture, from its middle.
+func weight(picture *image.Paletted) float64 {
+	sum, n := 0.0, 0.0
+	third := picture.Bounds().Dx() / 3
+	for y := picture.Bounds().Dy() / 5; y < picture.Bounds().Dy()*4/5; y++ {
+		for x := range third {
+			if v, _, _, _ := picture.At(x, y).RGBA(); v < 0x2000 {
+				sum, n = sum+float64(x), n+1
+			}
+		}
+	}
+	return sum/n - float64(third)/2
+}
+
 func count(picture image.Image, want color.NRGBA) int {
 	n := 0
 	for y := range picture.Bounds().Dy() {

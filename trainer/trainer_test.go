@@ -270,3 +270,35 @@ func resident(t *testing.T) int {
 	}
 	return kilobytes
 }
+
+// The published pixel models on our pictures give the published final losses; our models begin with the published step 0.
+func TestPixelLossesEqualThePublishedOnes(t *testing.T) {
+	for name, want := range map[string]struct {
+		step0       [2]float64
+		train, test float64
+	}{
+		"hnn":      {[2]float64{0.081055, 0.14623}, 2.0849e-4, 2.0537e-4},
+		"baseline": {[2]float64{0.081461, 0.16752}, 1.7873e-4, 1.7621e-4},
+	} {
+		s := settings(datasets.Pixel, 1)
+		s.Baseline = name == "baseline"
+		trainer := start(t, datasets.Pixel, s)
+		run(t, trainer)
+		relative(t, name+" train loss at step 0", float64(trainer.Losses.Train[0]), want.step0[0], 1e-3)
+		relative(t, name+" test loss at step 0", float64(trainer.Losses.Test[0]), want.step0[1], 1e-2)
+		if !math.IsNaN(float64(trainer.Losses.Test[1])) {
+			t.Errorf("%s: the test loss was evaluated at step 1, out of turn", name)
+		}
+		network, _, err := LoadPixelModel(datasets.Pixel, s.Baseline, "../autoencoder/testdata/pixel-"+name+".tar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer network.Free()
+		final, err := EvaluatePixels(network, trainer.objective.(*pixels).pictures, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		relative(t, name+" final train loss", final.Train, want.train, 5e-3)
+		relative(t, name+" final test loss", final.Test, want.test, 5e-3)
+	}
+}

@@ -18,3 +18,19 @@ func TestStream(t *testing.T) {
 		}
 	}
 }
+
+// Values of numpy 2.4.6: RandomState([low word, high word]).rand(3).
+func TestStreamFromAKey(t *testing.T) {
+	for key, want := range map[uint64][3]float64{
+		1331072711323073585: {0.05436005625078322, 0.9653909372423204, 0.6326909455841033},
+		4008908563610459910: {0.1257176246691768, 0.26830545753325263, 0.6485709683687602},
+		7:                   {0.32383276483316237, 0.15084917392450192, 0.6509344730398537},
+	} {
+		r := NewRandomFromKey(key)
+		for i := range want {
+			if got := r.Float64(); got-want[i] > 1e-15 || want[i]-got > 1e-15 {
+				t.Errorf("key %d, value %d: got %.17g, want %.17g", key, i, got, want[i])
+			}
+		}
+	}
+}

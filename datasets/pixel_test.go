@@ -1,0 +1,133 @@
+package datasets
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// The data of seed 0 are gym's and the published preprocessing's: coordinates to 1e-6, frames to one level in 255.
+func TestPicturesEqualThePublishedOnes(t *testing.T) {
+	content, err := os.ReadFile("testdata/pixels.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type coordinates struct {
+		Rows, Every int
+		Mean, Std   []float64
+		Values      [][]float64
+	}
+	type pixels struct {
+		Mean, Std float64
+		Every     int
+		Values    [][]float64
+	}
+	var want struct {
+		Coords, Test_coords              coordinates
+		Pixels, Test_pixels, Next_pixels pixels
+	}
+	if err := json.Unmarshal(content, &want); err != nil {
+		t.Fatal(err)
+	}
+	data, err := Pixel.Pictures(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range []struct {
+		name    string
+		samples []int
+		want    coordinates
+	}{{"train", data.Train, want.Coords}, {"test", data.Test, want.Test_coords}} {
+		if len(set.samples) != set.want.Rows {
+			t.Errorf("%d %s samples, want %d", len(set.samples), set.name, set.want.Rows)
+		}
+		for axis := range 2 {
+			var column []float64
+			for _, first := range set.samples {
+				column = append(column, data.Coordinates[first+1][axis])
+			}
+			mean, std := stat.PopMeanStdDev(column, nil)
+			if math.Abs(mean-set.want.Mean[axis]) > 1e-9 || math.Abs(std-set.want.Std[axis]) > 1e-9 {
+				t.Errorf("%s, axis %d: mean %.12g and deviation %.12g, want %.12g and %.12g", set.name, axis, mean, std, set.want.Mean[axis], set.want.Std[axis])
+			}
+			for i, row := range set.want.Values {
+				if got := column[i*set.want.Every]; math.Abs(got-row[axis]) > 1e-6 {
+					t.Fatalf("%s, sample %d, axis %d: got %.10g, want %.10g", set.name, i*set.want.Every, axis, got, row[axis])
+				}
+			}
+		}
+	}
+	for _, set := range []struct {
+		name    string
+		samples []int
+		shift   int
+		want    pixels
+	}{{"train", data.Train, 0, want.Pixels}, {"test", data.Test, 0, want.Test_pixels}, {"next", data.Train, 1, want.Next_pixels}} {
+		sum, square, n := 0.0, 0.0, 0.0
+		for i, first := range set.samples {
+			var picture []byte
+			picture = append(append(picture, data.Frames[first+set.shift]...), data.Frames[first+set.shift+1]...)
+			for _, v := range picture {
+				sum, square, n = sum+float64(v)/255, square+float64(v)*float64(v)/255/255, n+1
+			}
+			if i%set.want.Every != 0 || i/set.want.Every >= len(set.want.Values) {
+				continue
+			}
+			total := 0.0
+			for j, v := range set.want.Values[i/set.want.Every] {
+				d := math.Abs(float64(picture[j]) - v)
+				total += d
+				if d > 1 {
+					t.Errorf("%s, sample %d, pixel %d: got %d, want %g", set.name, i, j, picture[j], v)
+				}
+			}
+			if total > 20 {
+				t.Errorf("%s, sample %d: the pixels differ by %g levels in all", set.name, i, total)
+			}
+		}
+		mean := sum / n
+		std := math.Sqrt(square/n - mean*mean)
+		if math.Abs(mean/set.want.Mean-1) > 1e-3 || math.Abs(std/set.want.Std-1) > 1e-3 {
+			t.Errorf("%s: mean %g and deviation %g of the pixels, want %g and %g", set.name, mean, std, set.want.Mean, set.want.Std)
+		}
+	}
+}
+
+// Whatever the screen and the frame, the rod hangs from the middle of the frame's upper part, at its angle.
+func TestCameraSeesTheRod(t *testing.T) {
+	for _, size := range [][2]int{{1000, 28}, {500, 28}, {500, 64}, {1000, 100}} {
+		camera, err := NewCamera(size[0], size[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, angle := range []float64{-0.6, -0.2, 0, 0.4} {
+			mass, x, y := 0.0, 0.0, 0.0
+			for i, v := range camera.Frame(math.Pi + angle) {
+				// Relative to the pivot, which is at 0.5 and (0.5 − 0.44)/0.34 of the frame, in units of the world.
+				scale := cropSize * 2 * worldReach / float64(camera.Side)
+				mass += float64(v)
+				x += float64(v) * (float64(i%camera.Side) + 0.5 - float64(camera.Side)/2) * scale
+				y += float64(v) * ((float64(i/camera.Side)+0.5)*scale - (0.5-publishedTop)*2*worldReach)
+			}
+			// Half of the rod's length from the pivot, less or more by the axle and the arrow, which hide a part of it.
+			if r := math.Hypot(x, y) / mass; math.Abs(r-0.53) > 0.02 {
+				t.Errorf("%v, angle %g: the rod's middle is %.3f from the pivot", size, angle, r)
+			}
+			if got := math.Atan2(x, y); math.Abs(got-angle) > 0.01 {
+				t.Errorf("%v: the rod hangs at %.4f, want %g", size, got, angle)
+			}
+			covered := mass / (rodRed - rodGreen) * math.Pow(cropSize*2*worldReach/float64(camera.Side), 2)
+			if area := rodLength*2*rodRadius + math.Pi*rodRadius*rodRadius; covered > area || covered < 0.9*area {
+				t.Errorf("%v, angle %g: %.4f of the rod's area %.4f are visible", size, angle, covered, area)
+			}
+		}
+	}
+	for _, wrong := range [][2]int{{10, 5}, {1000, 0}, {100, 101}} {
+		if _, err := NewCamera(wrong[0], wrong[1]); err == nil {
+			t.Errorf("a camera of %v was accepted", wrong)
+		}
+	}
+}
