@@ -16,7 +16,7 @@ import (
 
 // objective is what a run minimises: the loss of a model on the data of a task.
 type objective interface {
-	// Loss is the mean loss of a random batch of the training set, or of the test set.
+	// loss is the mean loss of a random batch of the training set, or of the test set.
 	loss(s *libtorch.Scope, test bool) *ts.Tensor
 	final() (Final, error)
 	model() model
@@ -71,7 +71,7 @@ type derivatives struct {
 // tensors are a set of samples on LibTorch's side.
 type tensors struct{ x, dx *ts.Tensor }
 
-func newDerivatives(task datasets.Task, settings Settings) (*derivatives, error) {
+func newDerivatives(task datasets.Task, settings Settings) (objective, error) {
 	d := &derivatives{settings: settings, timeStep: task.TimeStep, drawNoise: task.InputNoise || settings.InputNoise > 0}
 	var err error
 	if d.network, err = settings.network(task); err != nil {
@@ -199,7 +199,10 @@ func (p *Pictures) Samples(s *libtorch.Scope, first *ts.Tensor) (x, next *ts.Ten
 	return s.Beside(a, b), s.Beside(b, c)
 }
 
-func newPixels(task datasets.Task, settings Settings) (*pixels, error) {
+func newPixels(task datasets.Task, settings Settings) (objective, error) {
+	if settings.File != "" {
+		return nil, fmt.Errorf("the task %s draws its pictures and reads no file", task.Name)
+	}
 	network, err := settings.pixelNetwork(task)
 	if err != nil {
 		return nil, err

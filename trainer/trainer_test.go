@@ -202,11 +202,13 @@ func TestInterruptionAndDivergence(t *testing.T) {
 
 func TestSettingsErrorsNameWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Settings){
-		"elu, relu, selu, sigmoid, softplus, swish, tanh": func(s *Settings) { s.Nonlinearity = "gelu" },
-		"solenoidal, conservative, both":                  func(s *Settings) { s.FieldType = "curl" },
-		"positive":                                        func(s *Settings) { s.LearnRate = math.NaN() },
-		"only 445 training and 110 test rows":             func(s *Settings) { s.BatchSize = 111 },
-		"reads no file":                                   func(s *Settings) { s.File = "x"; s.Task = "spring" },
+		"elu, relu, selu, sigmoid, softplus, swish, tanh":      func(s *Settings) { s.Nonlinearity = "gelu" },
+		"solenoidal, conservative, both":                       func(s *Settings) { s.FieldType = "curl" },
+		"positive":                                             func(s *Settings) { s.LearnRate = math.NaN() },
+		"only 445 training and 110 test rows":                  func(s *Settings) { s.BatchSize = 111 },
+		"the task spring generates its data and reads no file": func(s *Settings) { s.File = "x"; s.Task = "spring" },
+		"the task pixel draws its pictures and reads no file":  func(s *Settings) { s.File = "x"; s.Task = "pixel"; s.BatchSize = 200 },
+		"the task 2body has no RK4 increment":                  func(s *Settings) { s.UseRK4 = true; s.Task = "2body" },
 	} {
 		s := settings(datasets.Real, 1)
 		change(&s)
