@@ -15,8 +15,17 @@ import (
 	"testing"
 
 	"hnn/datasets"
+	"hnn/internal/libtorch"
 	"hnn/nets"
 )
+
+// The reference was computed on one thread; more would only get in the way of the other packages' tests.
+func TestMain(m *testing.M) {
+	if err := libtorch.Configure(1); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func settings(task datasets.Task, steps int) Settings {
 	s := DefaultSettings(task)

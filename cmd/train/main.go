@@ -60,7 +60,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines")
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses as training goes on")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
-	flags.IntVar(&o.threads, "threads", 0, "processors to use; 0 takes all")
+	flags.IntVar(&o.threads, "threads", 1, "processors to use, 0 for all; with one the numbers are the published code's to the last digit")
 
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
