@@ -65,7 +65,7 @@ func NewCamera(screen, side int) (*Camera, error) {
 			c.rod[row*c.size+column] = byte(math.Round(rodRed*light)) - byte(math.Round(rodGreen*light))
 		}
 	}
-	c.fill(disc(vector{}, axleRadius), func(row, first, last int) { clear(c.rod[row*c.size+first : row*c.size+last]) })
+	c.fill(disc(axleRadius), c.place(0, 0), func(row, first, last int) { clear(c.rod[row*c.size+first : row*c.size+last]) })
 	return c, nil
 }
 
@@ -84,28 +84,42 @@ func opacity(picture image.Image, x, y float64) float64 {
 }
 
 // disc returns the corners of what gym draws as a disc: thirty, the first to the right.
-func disc(center vector, radius float64) []vector {
+func disc(radius float64) []vector {
 	corners := make([]vector, 30)
 	for i := range corners {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(len(corners)))
-		corners[i] = vector{center[0] + radius*cos, center[1] + radius*sin}
+		corners[i] = vector{radius * cos, radius * sin}
 	}
 	return corners
 }
 
+// placement turns a shape and moves it along its own first axis. It is computed in OpenGL's 32 bits, and from an angle in
+// degrees as OpenGL's, because a corner's rounding decides about pixels. Its result is in halves of the screen from the middle.
+type placement struct{ xx, xy, yx, yy, x, y float32 }
+
+func (c *Camera) place(angle float64, along float32) placement {
+	degrees := float32(angle * 180 / math.Pi)
+	sin, cos := math.Sincos(float64(degrees * float32(math.Pi/180)))
+	scale, half := float32(c.scale), float32(1/(worldReach*c.scale))
+	p := placement{xx: half * (scale * float32(cos)), yx: half * (scale * float32(sin))}
+	p.xy, p.yy = -p.yx, p.xx
+	p.x, p.y = p.xx*along, p.yx*along
+	return p
+}
+
 // fill calls paint for each row of the crop with the pixels, from first to before last, whose centres lie in a convex polygon.
 // The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a pixel, as OpenGL does.
-func (c *Camera) fill(corners []vector, paint func(row, first, last int)) {
+func (c *Camera) fill(corners []vector, place placement, paint func(row, first, last int)) {
 	const unit = 256
 	type point struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
 	points := make([]point, len(corners))
-	middle := worldReach * c.scale
+	half := float32(worldReach * c.scale)
 	top, bottom := math.MaxInt, math.MinInt
 	for i, p := range corners {
-		points[i] = point{
-			int(math.Round(unit * (middle + p[0]*c.scale - 0.5 - float64(c.left)))),
-			int(math.Round(unit * (middle - p[1]*c.scale - 0.5 - float64(c.top)))),
-		}
+		x, y := float32(p[0]), float32(p[1])
+		right := half + half*(place.xx*x+place.xy*y+place.x) - 0.5
+		down := half - half*(place.yx*x+place.yy*y+place.y) - 0.5
+		points[i] = point{int(math.RoundToEven(float64(unit*right))) - unit*c.left, int(math.RoundToEven(float64(unit*down))) - unit*c.top}
 		top, bottom = min(top, points[i].y), max(bottom, points[i].y)
 	}
 	for row := max(0, top/unit); row <= min(c.size-1, bottom/unit); row++ {
@@ -135,15 +149,15 @@ func (c *Camera) fill(corners []vector, paint func(row, first, last int)) {
 func (c *Camera) Frame(angle float64) []byte {
 	crop := make([]byte, c.size*c.size)
 	lit := box{left: c.size, top: c.size}
-	for _, shape := range [][]vector{
-		{{0, -rodRadius}, {rodLength, -rodRadius}, {rodLength, rodRadius}, {0, rodRadius}},
-		disc(vector{}, rodRadius),
-		disc(vector{rodLength, 0}, rodRadius),
+	for _, part := range []struct {
+		shape []vector
+		along float32
+	}{
+		{[]vector{{0, -rodRadius}, {rodLength, -rodRadius}, {rodLength, rodRadius}, {0, rodRadius}}, 0},
+		{disc(rodRadius), 0},
+		{disc(rodRadius), rodLength},
 	} {
-		for i, corner := range shape {
-			shape[i] = corner.rotate(angle + math.Pi/2)
-		}
-		c.fill(shape, func(row, first, last int) {
+		c.fill(part.shape, c.place(angle+math.Pi/2, part.along), func(row, first, last int) {
 			copy(crop[row*c.size+first:row*c.size+last], c.rod[row*c.size+first:])
 			lit = box{min(lit.left, first), max(lit.right, last), min(lit.top, row), max(lit.bottom, row+1)}
 		})
