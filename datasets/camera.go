@@ -57,30 +57,44 @@ func NewCamera(screen, side int) (*Camera, error) {
 		return nil, fmt.Errorf("the picture of the arrow: %w", err)
 	}
 	c.rod = make([]byte, c.size*c.size)
-	middle := worldReach * c.scale
+	start, end := c.place(0, 0).onScreen(vector{-0.5, -0.5}), c.place(0, 0).onScreen(vector{0.5, 0.5}) // of the picture, from lower left
+	size := arrow.Bounds().Size()
 	for row := range c.size {
+		y := texel(c.top+row, start.y, end.y, size.Y)
 		for column := range c.size {
-			x, y := float64(c.left+column)+0.5-middle, float64(c.top+row)+0.5-middle
-			light := 1 - math.Round(255*opacity(arrow, x/c.scale+0.5, y/c.scale+0.5))/255 // a texture's bytes
-			c.rod[row*c.size+column] = byte(math.Round(rodRed*light)) - byte(math.Round(rodGreen*light))
+			light := 255 - opacity(arrow, texel(c.left+column, start.x, end.x, size.X), y)
+			c.rod[row*c.size+column] = scaled(rodRed, light) - scaled(rodGreen, light)
 		}
 	}
 	c.fill(disc(axleRadius), c.place(0, 0), func(row, first, last int) { clear(c.rod[row*c.size+first : row*c.size+last]) })
 	return c, nil
 }
 
-// opacity samples a picture at a point given in shares of its width and height, between the nearest four of its pixels; outside
-// of it is nothing.
-func opacity(picture image.Image, x, y float64) float64 {
-	size := picture.Bounds().Size()
-	x, y = x*float64(size.X)-0.5, y*float64(size.Y)-0.5
-	column, row := math.Floor(x), math.Floor(y)
-	at := func(dx, dy int) float64 {
-		_, _, _, alpha := picture.At(int(column)+dx, int(row)+dy).RGBA()
-		return float64(alpha) / 0xffff
+// scaled returns the nearest byte to v·share/255.
+func scaled(v, share int) byte { return byte((v*share + 127) / 255) }
+
+// texel returns the place of a pixel's centre in a picture of so many pixels that is stretched over the screen from start to
+// end: in units of 1/256 of the picture's pixels, from the centre of its first. Mesa's software renderer follows a straight line
+// in 32 bits, from the picture's lower left, and rounds the place to such a unit.
+func texel(pixel int, start, end float32, size int) int {
+	slope := float32(size) / (end - start)
+	first := -float32(slope * (start - 0.5))
+	return int(math.RoundToEven(256*float64(fused(slope, float32(pixel), first)))) - 128
+}
+
+// fused returns a·b + c, rounded once.
+func fused(a, b, c float32) float32 { return float32(float64(a)*float64(b) + float64(c)) }
+
+// opacity samples a picture between four of its pixels, at a place that texel gives, from its lower left: first along two rows,
+// then between them, rounded to bytes each time, as Mesa's software renderer does. Outside of the picture is nothing.
+func opacity(picture image.Image, x, y int) int {
+	at := func(dx, dy int) int {
+		_, _, _, alpha := picture.At(x>>8+dx, picture.Bounds().Dy()-1-(y>>8+dy)).RGBA()
+		return int(alpha >> 8)
 	}
-	u, v := x-column, y-row
-	return (1-v)*((1-u)*at(0, 0)+u*at(1, 0)) + v*((1-u)*at(0, 1)+u*at(1, 1))
+	mix := func(a, b, share int) int { return a + ((b-a)*share+128)>>8 }
+	u, v := x&255, y&255
+	return mix(mix(at(0, 0), at(1, 0), u), mix(at(0, 1), at(1, 1), u), v)
 }
 
 // disc returns the corners of what gym draws as a disc: thirty, the first to the right.
@@ -93,53 +107,87 @@ func disc(radius float64) []vector {
 	return corners
 }
 
-// placement turns a shape and moves it along its own first axis. It is computed in OpenGL's 32 bits, and from an angle in
-// degrees as OpenGL's, because a corner's rounding decides about pixels. Its result is in halves of the screen from the middle.
-type placement struct{ xx, xy, yx, yy, x, y float32 }
+// placement turns a shape and moves it, into OpenGL's coordinates of −1..1 across the screen. As a corner's rounding decides
+// about pixels, all is computed in the 32 bits and the order of Mesa's OpenGL; the explicit conversions keep Go from fusing
+// products and sums.
+type placement struct{ xx, xy, yx, yy, x, y, half float32 }
 
-func (c *Camera) place(angle float64, along float32) placement {
-	degrees := float32(angle * 180 / math.Pi)
-	sin, cos := math.Sincos(float64(degrees * float32(math.Pi/180)))
-	scale, half := float32(c.scale), float32(1/(worldReach*c.scale))
-	p := placement{xx: half * (scale * float32(cos)), yx: half * (scale * float32(sin))}
-	p.xy, p.yy = -p.yx, p.xx
-	p.x, p.y = p.xx*along, p.yx*along
-	return p
+// place turns a shape by an angle, which gym gives OpenGL in degrees, after it has moved it along the first axis.
+func (c *Camera) place(angle, along float64) placement {
+	degrees := float32(angle * (180 / math.Pi))
+	sin, cos := sincos32(float32(float64(degrees) * math.Pi / 180))
+	scale, half := float32(c.scale), float32(worldReach*c.scale)
+	pixel := 1 / half
+	sin, cos = scale*sin, scale*cos
+	return placement{
+		xx: pixel * cos, xy: pixel * -sin, x: float32(pixel*(half+float32(cos*float32(along)))) - 1,
+		yx: pixel * sin, yy: pixel * cos, y: float32(pixel*(half+float32(sin*float32(along)))) - 1,
+		half: half,
+	}
 }
 
-// fill calls paint for each row of the crop with the pixels, from first to before last, whose centres lie in a convex polygon.
-// The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a pixel, as OpenGL does.
+// onScreen returns where a corner lies on the screen, in pixels to the right and down.
+func (p placement) onScreen(corner vector) point {
+	x, y := float32(corner[0]), float32(corner[1])
+	right := float32(float32(p.xx*x)+float32(p.xy*y)) + p.x
+	up := float32(float32(p.yx*x)+float32(p.yy*y)) + p.y
+	return point{fused(right, p.half, p.half), fused(up, -p.half, p.half)}
+}
+
+// point is a place on the screen.
+type point struct{ x, y float32 }
+
+// sincos32 returns the sine and cosine as the GNU C library computes them in 32 bits, which is not always the nearest number:
+// by the polynomials of degree 7 and 8 with the least largest error within 1/8 turn (of sin x/x and of cos x).
+func sincos32(angle float32) (sin, cos float32) {
+	turn := math.Round(float64(angle) * (2 / math.Pi))
+	x := float64(angle) - turn*(math.Pi/2)
+	z := x * x
+	s := x * (1 + z*(-0.166666549437011+z*(0.0083321781461389+z*-0.00019517298981392)))
+	c := 1 + z*(-0.499999997251082+z*(0.0416666233243447+z*(-0.0013886763794381+z*2.4390450704e-5)))
+	switch int(turn) & 3 {
+	case 1:
+		s, c = c, -s
+	case 2:
+		s, c = -s, -c
+	case 3:
+		s, c = -c, s
+	}
+	return float32(s), float32(c)
+}
+
+// fill calls paint for each row of the crop with the pixels, from first to before last, whose centres lie in a convex polygon,
+// or on its left or its bottom edge. The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a
+// pixel, as OpenGL does.
 func (c *Camera) fill(corners []vector, place placement, paint func(row, first, last int)) {
 	const unit = 256
-	type point struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
-	points := make([]point, len(corners))
-	half := float32(worldReach * c.scale)
+	type fixed struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
+	points := make([]fixed, len(corners))
 	top, bottom := math.MaxInt, math.MinInt
-	for i, p := range corners {
-		x, y := float32(p[0]), float32(p[1])
-		right := half + half*(place.xx*x+place.xy*y+place.x) - 0.5
-		down := half - half*(place.yx*x+place.yy*y+place.y) - 0.5
-		points[i] = point{int(math.RoundToEven(float64(unit*right))) - unit*c.left, int(math.RoundToEven(float64(unit*down))) - unit*c.top}
+	for i, corner := range corners {
+		p := place.onScreen(corner)
+		points[i] = fixed{int(math.RoundToEven(float64(unit*(p.x-0.5)))) - unit*c.left, int(math.RoundToEven(float64(unit*(p.y-0.5)))) - unit*c.top}
 		top, bottom = min(top, points[i].y), max(bottom, points[i].y)
 	}
 	for row := max(0, top/unit); row <= min(c.size-1, bottom/unit); row++ {
-		first, last := 0, c.size-1
+		first, last := 0, c.size
 		for i, a := range points {
 			// To the left of each edge lies the inside: dy·(x − a.x) ≥ dx·(row − a.y), as rows go down.
 			b := points[(i+1)%len(points)]
 			dx, dy := b.x-a.x, b.y-a.y
 			right := dx*(row*unit-a.y) + dy*a.x // dy·x is at least this
+			from := func() int { return int(math.Ceil(float64(right) / float64(dy*unit))) }
 			switch {
 			case dy > 0:
-				first = max(first, int(math.Ceil(float64(right)/float64(dy*unit))))
+				first = max(first, from())
 			case dy < 0:
-				last = min(last, int(math.Floor(float64(right)/float64(dy*unit))))
-			case right > 0:
-				last = -1
+				last = min(last, from())
+			case right > 0 || right == 0 && dx < 0:
+				last = 0
 			}
 		}
-		if first <= last {
-			paint(row, first, last+1)
+		if first < last {
+			paint(row, first, last)
 		}
 	}
 }
@@ -151,7 +199,7 @@ func (c *Camera) Frame(angle float64) []byte {
 	lit := box{left: c.size, top: c.size}
 	for _, part := range []struct {
 		shape []vector
-		along float32
+		along float64
 	}{
 		{[]vector{{0, -rodRadius}, {rodLength, -rodRadius}, {rodLength, rodRadius}, {0, rodRadius}}, 0},
 		{disc(rodRadius), 0},
