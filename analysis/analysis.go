@@ -117,7 +117,10 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 			return nil, err
 		}
 		defer model.Free()
-		models[s], fields[s], m.Settings = model, model.Field(), settings
+		if fields[s], err = model.Field(1); err != nil {
+			return nil, err
+		}
+		models[s], m.Settings = model, settings
 	}
 	var err error
 	if a.Data, err = a.Metrics.HNN.Settings.Data(task); err != nil {

@@ -126,7 +126,7 @@ func (a *Pixels) truth(data datasets.Pictures) error {
 }
 
 // coordinates returns the true coordinates of samples.
-func coordinates(data datasets.Pictures, samples []int) [][]float64 {
+func coordinates(data datasets.Pictures, samples []int64) [][]float64 {
 	rows := make([][]float64, len(samples))
 	for i, first := range samples {
 		rows[i] = data.Coordinates[first+1]
@@ -138,7 +138,7 @@ func coordinates(data datasets.Pictures, samples []int) [][]float64 {
 func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer.Pictures, m *PixelModelMetrics, progress func(string)) error {
 	progress(fmt.Sprintf("%s: losses", s))
 	var err error
-	if m.Final, err = trainer.EvaluatePixels(model, pictures, 0); err != nil {
+	if m.Final, err = trainer.EvaluatePixels(model, pictures); err != nil {
 		return err
 	}
 	progress(fmt.Sprintf("%s: latent states", s))
@@ -159,7 +159,11 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 	}
 
 	progress(fmt.Sprintf("%s: the example", s))
-	solutions, err := pixelSolver.Solve(model.Field(), a.Cloud[s][:1], a.Frames)
+	field, err := model.Field(1)
+	if err != nil {
+		return err
+	}
+	solutions, err := pixelSolver.Solve(field, a.Cloud[s][:1], a.Frames)
 	if err != nil {
 		return fmt.Errorf("%s, the example: %w", s, err)
 	}
@@ -168,7 +172,7 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 	if a.Film[s], err = decode(model, a.Latent[s], a.Side*a.Side); err != nil {
 		return err
 	}
-	if a.Grids[s], err = latentGrid(model, s, a.Cloud[s]); err != nil {
+	if a.Grids[s], err = latentGrid(field, s, a.Cloud[s]); err != nil {
 		return err
 	}
 
@@ -178,7 +182,7 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 	for i := range starts {
 		starts[i] = a.Cloud[s][i*perSwing]
 	}
-	if solutions, err = pixelSolver.Solve(model.Field(), starts, a.Frames[:trialFrames]); err != nil {
+	if solutions, err = pixelSolver.Solve(field, starts, a.Frames[:trialFrames]); err != nil {
 		return fmt.Errorf("%s, the trials: %w", s, err)
 	}
 	var errors []float64
@@ -199,7 +203,7 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 }
 
 // encode returns the latent states of samples, and the mean squared error of what is decoded from them.
-func encode(model *autoencoder.PixelHNN, pictures *trainer.Pictures, samples []int) (latent [][]float64, reconstruction float64, err error) {
+func encode(model *autoencoder.PixelHNN, pictures *trainer.Pictures, samples []int64) (latent [][]float64, reconstruction float64, err error) {
 	const rows = 1000
 	for first := 0; first < len(samples); first += rows {
 		part := samples[first:min(first+rows, len(samples))]
@@ -238,7 +242,7 @@ func decode(model *autoencoder.PixelHNN, latent [][]float64, size int) ([][]byte
 }
 
 // latentGrid evaluates a latent field over the region of the latent states.
-func latentGrid(model *autoencoder.PixelHNN, s Source, cloud [][]float64) (*Grid, error) {
+func latentGrid(field integrator.Field, s Source, cloud [][]float64) (*Grid, error) {
 	var g Grid
 	x, y := Column(cloud, 0), Column(cloud, 1)
 	for _, u := range floats.Span(make([]float64, gridLines), floats.Min(x), floats.Max(x)) {
@@ -247,7 +251,7 @@ func latentGrid(model *autoencoder.PixelHNN, s Source, cloud [][]float64) (*Grid
 			g.Fields[s] = append(g.Fields[s], make([]float64, 2))
 		}
 	}
-	return &g, model.Field()(nil, g.Points, g.Fields[s])
+	return &g, field(nil, g.Points, g.Fields[s])
 }
 
 // linear is an affine map of latent states to coordinates.

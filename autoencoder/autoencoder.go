@@ -7,6 +7,7 @@ import (
 
 	"hnn/hamiltonian"
 	"hnn/integrator"
+	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -55,6 +56,7 @@ type Config struct {
 type PixelHNN struct {
 	MLPAutoencoder
 	latent     *hamiltonian.Model
+	half       int // of a latent state: its positions, and its velocities
 	parameters []nets.Parameter
 }
 
@@ -69,7 +71,7 @@ func New(c Config) (*PixelHNN, error) {
 		nets.Free(coder.parameters)
 		return nil, err
 	}
-	m := &PixelHNN{MLPAutoencoder: *coder, latent: latent}
+	m := &PixelHNN{MLPAutoencoder: *coder, latent: latent, half: c.Latent.Dimension / 2}
 	for _, p := range coder.parameters {
 		m.parameters = append(m.parameters, nets.Parameter{Name: "autoencoder." + p.Name, Tensor: p.Tensor})
 	}
@@ -94,21 +96,27 @@ func (m *PixelHNN) State() ([]nets.Entry, error) { return nets.State("", m.param
 // SetState loads a state dict of a model of the same configuration.
 func (m *PixelHNN) SetState(c nets.Checkpoint) error { return nets.SetState("", m.parameters, c) }
 
-// Field returns the field of the latent state per frame, for an integrator.
-func (m *PixelHNN) Field() integrator.Field { return m.latent.Field() }
+// ClosedForm describes the latent model to package kernels, and is false where that has no closed form of it.
+func (m *PixelHNN) ClosedForm() (kernels.Dynamics, bool) { return m.latent.ClosedForm() }
+
+// Field returns the field of the latent state per frame, as hamiltonian.Model's.
+func (m *PixelHNN) Field(threads int) (integrator.Field, error) { return m.latent.Field(threads) }
 
 // Loss returns the loss of each row, of shape (batch), given pictures and those that follow them, of shape (batch, pixels):
 // the mean squared error of the reconstruction, of the latent velocity against the change of the latent position, and a tenth
-// of that of the field against the change of the latent state. Normal noise of the given size is added to the states at which
-// the field is taken; it is drawn also where its size is 0, as in the published code.
-func (m *PixelHNN) Loss(s *libtorch.Scope, x, next *ts.Tensor, noise float64) *ts.Tensor {
+// of that of the field against the change of the latent state. The noise, of shape (batch, latent) or nil for none, is added to
+// the states at which the field is taken.
+func (m *PixelHNN) Loss(s *libtorch.Scope, x, next, noise *ts.Tensor) *ts.Tensor {
 	z, zNext := m.Encode(s, x), m.Encode(s, next)
 	reconstruction := s.RowMeans(s.SquaredError(x, m.Decode(s, z)))
 
-	noisy := s.Add(z, s.Scale(noise, s.Normal(z)))
+	noisy := z
+	if noise != nil {
+		noisy = s.Add(z, noise)
+	}
 	field := s.RowMeans(s.SquaredError(zNext, s.Add(z, m.latent.TimeDerivative(s, noisy))))
 
-	position, velocity, positionNext := s.Column(z, 0), s.Column(z, 1), s.Column(zNext, 0)
+	position, velocity, positionNext := s.Columns(z, 0, m.half), s.Columns(z, m.half, m.half), s.Columns(zNext, 0, m.half)
 	canonical := s.RowMeans(s.SquaredError(velocity, s.Sub(positionNext, position)))
 
 	return s.Add(s.Add(reconstruction, canonical), s.Scale(0.1, field))

@@ -44,7 +44,7 @@ func TestLossIsTheSumOfItsTerms(t *testing.T) {
 		var s libtorch.Scope
 		defer s.Free()
 		x := s.Variable(rows)
-		got := s.Values(m.Loss(&s, x, x, 0))
+		got := s.Values(m.Loss(&s, x, x, nil))
 		latent, decoded := s.Values(m.Encode(&s, x)), s.Values(m.Decode(&s, m.Encode(&s, x)))
 		if s.Err() != nil {
 			t.Fatal(s.Err())
@@ -53,7 +53,11 @@ func TestLossIsTheSumOfItsTerms(t *testing.T) {
 		for i := range states {
 			states[i], field[i] = []float64{float64(latent[2*i]), float64(latent[2*i+1])}, make([]float64, 2)
 		}
-		if err := m.Field()(nil, states, field); err != nil {
+		evaluate, err := m.Field(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := evaluate(nil, states, field); err != nil {
 			t.Fatal(err)
 		}
 		for i := range rows {

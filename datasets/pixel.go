@@ -36,7 +36,7 @@ type Pictures struct {
 	Frames      [][]byte    // of Side×Side bytes, all swings' one after the other
 	Coordinates [][]float64 // after each frame's time step: angle from hanging, a quarter of the angular velocity
 	Starts      []Swing     // of the swings
-	Train, Test []int       // the samples
+	Train, Test []int64     // the samples
 }
 
 // PictureSide is the number of rows and of columns of a frame, and Screen that of the screen that it shows a part of.
@@ -122,7 +122,7 @@ func photograph(seed uint32) (Pictures, error) {
 		return p, err
 	}
 	for i := range swings * samplesOf {
-		first := i/samplesOf*framesOfSwing + i%samplesOf + 1
+		first := int64(i/samplesOf*framesOfSwing + i%samplesOf + 1)
 		if i < swings*samplesOf/5 {
 			p.Test = append(p.Test, first)
 		} else {

@@ -39,7 +39,7 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 	}
 	for _, set := range []struct {
 		name    string
-		samples []int
+		samples []int64
 		want    coordinates
 	}{{"train", data.Train, want.Coords}, {"test", data.Test, want.Test_coords}} {
 		if len(set.samples) != set.want.Rows {
@@ -63,8 +63,8 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 	}
 	for _, set := range []struct {
 		name    string
-		samples []int
-		shift   int
+		samples []int64
+		shift   int64
 		want    pixels
 	}{{"train", data.Train, 0, want.Pixels}, {"test", data.Test, 0, want.Test_pixels}, {"next", data.Train, 1, want.Next_pixels}} {
 		sum, square, n := 0, 0, 0

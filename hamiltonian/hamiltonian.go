@@ -4,11 +4,13 @@ package hamiltonian
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sugarme/gotch/ts"
 
 	"hnn/integrator"
+	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -51,7 +53,9 @@ type Config struct {
 type Model struct {
 	config      Config
 	network     *nets.MLP
-	permutation *ts.Tensor // Mᵀ
+	transposed  [][]float32 // Mᵀ
+	permutation *ts.Tensor  // Mᵀ
+	kernel      *kernels.Model[float32]
 }
 
 // CheckpointPrefix stands before the network's parameter names in a checkpoint, as in the published HNN class.
@@ -80,24 +84,27 @@ func New(c Config) (*Model, error) {
 	if c.LeviCivita {
 		m = LeviCivitaPermutation(c.Dimension)
 	}
-	transposed := make([]float32, 0, c.Dimension*c.Dimension)
-	for column := range c.Dimension {
-		for row := range c.Dimension {
-			transposed = append(transposed, m[row][column])
+	transposed := square(c.Dimension)
+	for i, row := range m {
+		for j, v := range row {
+			transposed[j][i] = v
 		}
 	}
-	permutation, err := libtorch.FromSlice(transposed, int64(c.Dimension), int64(c.Dimension))
+	permutation, err := libtorch.FromSlice(slices.Concat(transposed...), int64(c.Dimension), int64(c.Dimension))
 	if err != nil {
 		network.Free()
 		return nil, err
 	}
-	return &Model{config: c, network: network, permutation: permutation}, nil
+	return &Model{config: c, network: network, transposed: transposed, permutation: permutation}, nil
 }
 
 // Free drops the model's tensors.
 func (m *Model) Free() {
 	m.network.Free()
 	_ = m.permutation.Drop()
+	if m.kernel != nil {
+		m.kernel.Free()
+	}
 }
 
 // Parameters returns the network's parameters in PyTorch's order.
@@ -114,7 +121,7 @@ func (m *Model) SetState(c nets.Checkpoint) error {
 // Scalars returns F1 and F2 at x, each of shape (batch, 1). F2 is the learned Hamiltonian of a solenoidal model.
 func (m *Model) Scalars(s *libtorch.Scope, x *ts.Tensor) (f1, f2 *ts.Tensor) {
 	y := m.network.Forward(s, x)
-	return s.Column(y, 0), s.Column(y, 1)
+	return s.Columns(y, 0, 1), s.Columns(y, 1, 1)
 }
 
 // TimeDerivative returns dx/dt at the states x, of shape (batch, dimension): ∂F1/∂x + (∂F2/∂x)·Mᵀ, or the terms of it that
@@ -129,10 +136,16 @@ func (m *Model) TimeDerivative(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
 	case Conservative:
 		return s.Gradient(f1, x)
 	case Both:
-		return s.Add(s.Gradient(f1, x), s.Matmul(s.Gradient(f2, x), m.permutation))
+		return s.Add(s.Gradient(f1, x), m.turn(s, s.Gradient(f2, x)))
 	default:
-		return s.Matmul(s.Gradient(f2, x), m.permutation)
+		return m.turn(s, s.Gradient(f2, x))
 	}
+}
+
+// turn multiplies rows by Mᵀ, in their type of number.
+func (m *Model) turn(s *libtorch.Scope, rows *ts.Tensor) *ts.Tensor {
+	convert := func(m *ts.Tensor) (*ts.Tensor, error) { return m.Totype(rows.DType(), false) }
+	return s.Matmul(rows, s.Apply(convert, m.permutation))
 }
 
 // RK4Increment returns x(t + dt) − x(t) by one step of the classical Runge-Kutta method along the model's field.
@@ -144,16 +157,68 @@ func (m *Model) RK4Increment(s *libtorch.Scope, x *ts.Tensor, dt float64) *ts.Te
 	return s.Scale(dt/6, s.Add(s.Add(s.Add(k1, s.Scale(2, k2)), s.Scale(2, k3)), k4))
 }
 
-// Field returns the model's vector field for an integrator. States are rounded to float32 on their way in.
-func (m *Model) Field() integrator.Field {
-	return func(_ []float64, y, out [][]float64) error {
-		var s libtorch.Scope
-		defer s.Free()
-		for i, v := range s.Values(m.TimeDerivative(&s, s.Variable(y))) {
-			out[i/m.config.Dimension][i%m.config.Dimension] = float64(v)
+// ClosedForm describes the model to package kernels, and is false where that has no closed form of it: for the sum of two fields,
+// and for activations whose derivatives are no functions of their value.
+func (m *Model) ClosedForm() (kernels.Dynamics, bool) {
+	d := kernels.Dynamics{Inputs: m.config.Dimension, Hidden: m.config.Hidden, Activation: string(m.config.Activation), Scalar: 1, Matrix: m.transposed}
+	switch {
+	case m.config.Baseline:
+		d.Scalar = -1
+	case m.config.FieldType == Conservative:
+		d.Scalar, d.Matrix = 0, square(d.Inputs)
+		for i := range d.Inputs {
+			d.Matrix[i][i] = 1
 		}
-		return s.Err()
+	case m.config.FieldType == Both:
+		return d, false
 	}
+	return d, kernels.Covers(d.Activation, d.Inputs)
+}
+
+// Field returns the vector field of the model's present weights for an integrator, in closed form where there is one, on a number
+// of threads (0 for all processors). States are rounded to float32 on their way in. The field is the model's memory: it ends with
+// Free, or with the next Field.
+func (m *Model) Field(threads int) (integrator.Field, error) {
+	dynamics, ok := m.ClosedForm()
+	if !ok {
+		return m.fieldByAutograd, nil
+	}
+	if m.kernel != nil {
+		m.kernel.Free()
+	}
+	var err error
+	if m.kernel, err = kernels.NewDynamics[float32](threads, dynamics); err != nil {
+		return nil, err
+	}
+	if err := nets.ToKernel(m.kernel, kernels.Value, m.Parameters()); err != nil {
+		return nil, err
+	}
+	var states, derivatives []float32
+	return func(_ []float64, y, out [][]float64) error {
+		states = states[:0]
+		for _, row := range y {
+			for _, v := range row {
+				states = append(states, float32(v))
+			}
+		}
+		derivatives = slices.Grow(derivatives[:0], len(states))[:len(states)]
+		m.kernel.Field(states, derivatives, len(y))
+		for i, row := range out {
+			for j := range row {
+				row[j] = float64(derivatives[i*len(row)+j])
+			}
+		}
+		return nil
+	}, nil
+}
+
+func (m *Model) fieldByAutograd(_ []float64, y, out [][]float64) error {
+	var s libtorch.Scope
+	defer s.Free()
+	for i, v := range s.Values(m.TimeDerivative(&s, s.Variable(y))) {
+		out[i/m.config.Dimension][i%m.config.Dimension] = float64(v)
+	}
+	return s.Err()
 }
 
 // Hamiltonian returns F2, the quantity that a solenoidal model has learned to conserve, at each of the states.

@@ -74,7 +74,11 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 			for i := range out {
 				out[i] = make([]float64, len(x[0]))
 			}
-			if err := m.Field()(nil, x, out); err != nil {
+			field, err := m.Field(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := field(nil, x, out); err != nil {
 				t.Fatal(err)
 			}
 			var values []float32
@@ -161,7 +165,11 @@ func BenchmarkField(b *testing.B) {
 			for i := range x {
 				x[i], out[i] = []float64{0.1, float64(i) / 1e4}, make([]float64, 2)
 			}
-			field := m.Field()
+			field, err := m.Field(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
 			for b.Loop() {
 				if err := field(nil, x, out); err != nil {
 					b.Fatal(err)

@@ -95,8 +95,8 @@ func (t *Trainer) saveLosses(path string) error {
 func number(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 
 func (t *Trainer) saveResume(path string, entries []nets.Entry, settings []byte) error {
-	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
-		moments, err := nets.State(prefix, t.named(list))
+	for prefix, list := range t.moments() {
+		moments, err := nets.State(prefix, list)
 		if err != nil {
 			return err
 		}
@@ -118,12 +118,8 @@ func (t *Trainer) saveResume(path string, entries []nets.Entry, settings []byte)
 		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test}), settings)
 }
 
-func (t *Trainer) named(list []*ts.Tensor) []nets.Parameter {
-	named := make([]nets.Parameter, len(list))
-	for i, p := range t.objective.model().Parameters() {
-		named[i] = nets.Parameter{Name: p.Name, Tensor: list[i]}
-	}
-	return named
+func (t *Trainer) moments() map[string][]nets.Parameter {
+	return map[string][]nets.Parameter{meanPrefix: t.mean, squarePrefix: t.square}
 }
 
 // Resume restores what Save wrote into a folder, so that Run continues exactly where that run stopped. All settings but the
@@ -148,8 +144,8 @@ func (t *Trainer) Resume(folder string) error {
 	if err := t.objective.model().SetState(checkpoint); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	for prefix, list := range map[string][]*ts.Tensor{meanPrefix: t.mean, squarePrefix: t.square} {
-		if err := nets.SetState(prefix, t.named(list), checkpoint); err != nil {
+	for prefix, list := range t.moments() {
+		if err := nets.SetState(prefix, list, checkpoint); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}

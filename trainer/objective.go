@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sugarme/gotch/ts"
 	"gonum.org/v1/gonum/stat"
@@ -10,14 +11,19 @@ import (
 	"hnn/autoencoder"
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
 
 // objective is what a run minimises: the loss of a model on the data of a task.
 type objective interface {
-	// loss is the mean loss of a random batch of the training set, or of the test set.
-	loss(s *libtorch.Scope, test bool) *ts.Tensor
+	// draw takes the next random batch of the training set, or of the test set; it holds until the next draw.
+	draw(test bool) (kernels.Batch[float32], error)
+	// loss is the mean loss of a batch, for LibTorch to differentiate.
+	loss(s *libtorch.Scope, batch kernels.Batch[float32], test bool) *ts.Tensor
+	// closedForm returns the same loss in closed form, or nil where there is none of it.
+	closedForm(threads int) (*kernels.Model[float32], error)
 	final() (Final, error)
 	model() model
 	free()
@@ -57,19 +63,42 @@ func summary(errors []float64, rows int) (mean, standardError float64) {
 	return mean, deviation / math.Sqrt(float64(rows))
 }
 
+// draws are the random numbers of a batch, in memory that is used again.
+type draws struct {
+	rows  []int64
+	noise []float32
+}
+
+// permutation returns the first size row numbers of a random permutation of so many.
+func (d *draws) permutation(rows, size int) ([]int64, error) {
+	d.rows = slices.Grow(d.rows[:0], size)[:size]
+	return d.rows, libtorch.Permutation(rows, d.rows)
+}
+
+// normal returns so many numbers of the standard normal distribution.
+func (d *draws) normal(count int) ([]float32, error) {
+	d.noise = slices.Grow(d.noise[:0], count)[:count]
+	return d.noise, libtorch.Normal(d.noise)
+}
+
 // derivatives compares the time derivatives of a model with observed ones.
 type derivatives struct {
+	draws
 	settings    Settings
 	timeStep    float64 // of the increment to train through
 	drawNoise   bool
 	network     *hamiltonian.Model
 	data        datasets.Dataset
-	train, test tensors
+	train, test samples
 	keep        libtorch.Scope // owns the tensors
 }
 
-// tensors are a set of samples on LibTorch's side.
-type tensors struct{ x, dx *ts.Tensor }
+// samples are states and their derivatives, by rows, and the same on LibTorch's side.
+type samples struct {
+	rows    int
+	x, dx   []float32
+	xs, dxs *ts.Tensor
+}
 
 func newDerivatives(task datasets.Task, settings Settings) (objective, error) {
 	d := &derivatives{settings: settings, timeStep: task.TimeStep, drawNoise: task.InputNoise || settings.InputNoise > 0}
@@ -81,8 +110,7 @@ func newDerivatives(task datasets.Task, settings Settings) (objective, error) {
 		err = checkBatch(settings.BatchSize, len(d.data.Train.X), len(d.data.Test.X))
 	}
 	if err == nil {
-		d.train = tensors{d.keep.Variable(d.data.Train.X), d.keep.Matrix(d.data.Train.DX)}
-		d.test = tensors{d.keep.Variable(d.data.Test.X), d.keep.Matrix(d.data.Test.DX)}
+		d.train, d.test = d.samples(d.data.Train), d.samples(d.data.Test)
 		err = d.keep.Err()
 	}
 	if err != nil {
@@ -92,6 +120,12 @@ func newDerivatives(task datasets.Task, settings Settings) (objective, error) {
 	return d, nil
 }
 
+func (d *derivatives) samples(set datasets.Samples) samples {
+	s := samples{rows: len(set.X), xs: d.keep.Variable(set.X), dxs: d.keep.Matrix(set.DX)}
+	s.x, s.dx = d.keep.Values(s.xs), d.keep.Values(s.dxs)
+	return s
+}
+
 func (d *derivatives) model() model { return d.network }
 
 func (d *derivatives) free() {
@@ -99,25 +133,57 @@ func (d *derivatives) free() {
 	d.keep.Free()
 }
 
-func (d *derivatives) loss(s *libtorch.Scope, test bool) *ts.Tensor {
-	set := d.train
+func (d *derivatives) set(test bool) samples {
 	if test {
-		set = d.test
+		return d.test
 	}
+	return d.train
+}
+
+func (d *derivatives) draw(test bool) (kernels.Batch[float32], error) {
+	set := d.set(test)
+	batch := kernels.Batch[float32]{X: set.x, DX: set.dx, Count: set.rows, NoiseScale: d.settings.InputNoise}
+	var err error
 	if d.settings.BatchSize > 0 {
-		rows := s.Permutation(set.x, int64(d.settings.BatchSize))
-		set = tensors{s.Rows(set.x, rows), s.Rows(set.dx, rows)}
+		batch.Count = d.settings.BatchSize
+		if batch.Rows, err = d.permutation(set.rows, batch.Count); err != nil {
+			return batch, err
+		}
+	}
+	if d.drawNoise {
+		var noise []float32
+		if noise, err = d.normal(batch.Count * len(set.x) / set.rows); d.settings.InputNoise > 0 {
+			batch.Noise = noise
+		}
+	}
+	return batch, err
+}
+
+func (d *derivatives) loss(s *libtorch.Scope, batch kernels.Batch[float32], test bool) *ts.Tensor {
+	set := d.set(test)
+	x, dx := set.xs, set.dxs
+	if batch.Rows != nil {
+		rows := s.Indices(batch.Rows)
+		x, dx = s.Rows(x, rows), s.Rows(dx, rows)
 	}
 	var prediction *ts.Tensor
 	if d.settings.UseRK4 && !test {
-		prediction = d.network.RK4Increment(s, set.x, d.timeStep)
+		prediction = d.network.RK4Increment(s, x, d.timeStep)
 	} else { // the published script compares the derivatives in the test also when it trains through an increment
-		prediction = d.network.TimeDerivative(s, set.x)
+		prediction = d.network.TimeDerivative(s, x)
 	}
-	if d.drawNoise {
-		prediction = s.Add(prediction, s.Scale(d.settings.InputNoise, s.Normal(set.x)))
+	if batch.Noise != nil {
+		prediction = s.Add(prediction, s.Scale(batch.NoiseScale, s.Slice(batch.Noise, len(batch.Noise)/batch.Count)))
 	}
-	return s.Mean(s.SquaredError(set.dx, prediction))
+	return s.Mean(s.SquaredError(dx, prediction))
+}
+
+func (d *derivatives) closedForm(threads int) (*kernels.Model[float32], error) {
+	dynamics, ok := d.network.ClosedForm()
+	if !ok || d.settings.UseRK4 {
+		return nil, nil
+	}
+	return kernels.NewDynamics[float32](threads, dynamics)
 }
 
 func (d *derivatives) final() (Final, error) { return Evaluate(d.network, d.data) }
@@ -152,17 +218,17 @@ func distance(network *hamiltonian.Model, set datasets.Samples) (mean, standardE
 
 // pixels is the loss of a PixelHNN on pictures.
 type pixels struct {
+	draws
 	settings Settings
 	network  *autoencoder.PixelHNN
+	latent   int // the dimension of a latent state
 	pictures *Pictures
 }
 
 // Pictures are a task's pictures on LibTorch's side, each frame once.
 type Pictures struct {
 	datasets.Pictures
-	frames      *ts.Tensor // float32 of 0..1, (frames, pixels)
-	train, test *ts.Tensor // int64: the first frames of the samples
-	keep        libtorch.Scope
+	frames *ts.Tensor // float32 of 0..1, (frames, pixels)
 }
 
 // NewPictures moves pictures to LibTorch's side; the caller frees them.
@@ -179,17 +245,13 @@ func NewPictures(data datasets.Pictures) (*Pictures, error) {
 			values = append(values, shades[v])
 		}
 	}
-	p.frames = p.keep.Keep(libtorch.FromSlice(values, int64(len(data.Frames)), int64(size)))
-	p.train, p.test = p.keep.Indices(data.Train), p.keep.Indices(data.Test)
-	if p.keep.Err() != nil {
-		p.Free()
-		return nil, p.keep.Err()
-	}
-	return p, nil
+	var err error
+	p.frames, err = libtorch.FromSlice(values, int64(len(data.Frames)), int64(size))
+	return p, err
 }
 
-// Free drops the tensors.
-func (p *Pictures) Free() { p.keep.Free() }
+// Free drops the pictures' tensor.
+func (p *Pictures) Free() { _ = p.frames.Drop() }
 
 // Samples returns the pictures of the samples that start at the given frames, and the ones that follow them: (n, 2·Side²) each.
 func (p *Pictures) Samples(s *libtorch.Scope, first *ts.Tensor) (x, next *ts.Tensor) {
@@ -207,7 +269,7 @@ func newPixels(task datasets.Task, settings Settings) (objective, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pixels{settings: settings, network: network}
+	p := &pixels{settings: settings, network: network, latent: task.Dimension}
 	data, err := task.Pictures(settings.Seed)
 	if err == nil {
 		err = checkBatch(settings.BatchSize, len(data.Train), len(data.Test))
@@ -231,34 +293,62 @@ func (p *pixels) free() {
 	}
 }
 
-func (p *pixels) loss(s *libtorch.Scope, test bool) *ts.Tensor {
-	first := p.pictures.train
+func (p *pixels) draw(test bool) (kernels.Batch[float32], error) {
+	first := p.pictures.Train
 	if test {
-		first = p.pictures.test
+		first = p.pictures.Test
 	}
+	batch := kernels.Batch[float32]{Rows: first, Count: len(first), NoiseScale: p.settings.InputNoise}
 	if p.settings.BatchSize > 0 {
-		first = s.Rows(first, s.Permutation(first, int64(p.settings.BatchSize)))
+		rows, err := p.permutation(len(first), p.settings.BatchSize)
+		if err != nil {
+			return batch, err
+		}
+		for i, row := range rows {
+			rows[i] = first[row]
+		}
+		batch.Rows, batch.Count = rows, len(rows)
 	}
-	x, next := p.pictures.Samples(s, first)
-	return s.Mean(p.network.Loss(s, x, next, p.settings.InputNoise))
+	noise, err := p.normal(batch.Count * p.latent) // also where its size is 0, as in the published code
+	if p.settings.InputNoise > 0 {
+		batch.Noise = noise
+	}
+	return batch, err
+}
+
+func (p *pixels) loss(s *libtorch.Scope, batch kernels.Batch[float32], _ bool) *ts.Tensor {
+	x, next := p.pictures.Samples(s, s.Indices(batch.Rows))
+	var noise *ts.Tensor
+	if batch.Noise != nil {
+		noise = s.Scale(batch.NoiseScale, s.Slice(batch.Noise, p.latent))
+	}
+	return s.Mean(p.network.Loss(s, x, next, noise))
+}
+
+func (p *pixels) closedForm(threads int) (*kernels.Model[float32], error) {
+	latent, ok := p.network.ClosedForm()
+	if !ok {
+		return nil, nil
+	}
+	return kernels.NewPixels[float32](threads, latent, p.pictures.Frames)
 }
 
 func (p *pixels) final() (Final, error) {
-	return EvaluatePixels(p.network, p.pictures, p.settings.InputNoise)
+	return EvaluatePixels(p.network, p.pictures)
 }
 
-// EvaluatePixels returns the loss of a model on the whole of both sets.
-func EvaluatePixels(network *autoencoder.PixelHNN, pictures *Pictures, noise float64) (Final, error) {
+// EvaluatePixels returns the loss of a model on the whole of both sets, without noise.
+func EvaluatePixels(network *autoencoder.PixelHNN, pictures *Pictures) (Final, error) {
 	var f Final
 	for _, set := range []struct {
-		samples             []int
+		samples             []int64
 		mean, standardError *float64
 	}{{pictures.Train, &f.Train, &f.TrainError}, {pictures.Test, &f.Test, &f.TestError}} {
 		var losses []float64
 		for first := 0; first < len(set.samples); first += evaluationRows / 10 {
 			var s libtorch.Scope
 			x, next := pictures.Samples(&s, s.Indices(set.samples[first:min(first+evaluationRows/10, len(set.samples))]))
-			for _, v := range s.Values(network.Loss(&s, x, next, noise)) {
+			for _, v := range s.Values(network.Loss(&s, x, next, nil)) {
 				losses = append(losses, float64(v))
 			}
 			s.Free()

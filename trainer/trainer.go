@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/sugarme/gotch/ts"
 
 	"hnn/autoencoder"
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -34,6 +36,7 @@ type Settings struct {
 	InputNoise   float64               `json:"input_noise"`    // of normal noise: on the predicted derivatives, or on the latent states
 	TestEvery    int                   `json:"test_every"`     // steps between two evaluations of the test loss
 	File         string                `json:"data,omitempty"` // of data in place of those that the task generates
+	Autograd     bool                  `json:"autograd"`       // differentiate by LibTorch, in the order of the published code's operations
 }
 
 // publishedPrint is how often the published scripts print; the pixel script evaluates the test loss only then.
@@ -139,13 +142,14 @@ type Trainer struct {
 	Settings Settings
 	Losses   Losses
 
-	objective    objective
-	parameters   []*ts.Tensor
-	mean, square []*ts.Tensor // Adam's
+	objective            objective
+	closed               *kernels.Model[float32] // nil where LibTorch differentiates
+	values, mean, square []nets.Parameter        // the model's parameters and Adam's moments of them
 }
 
-// New seeds the random generators, draws the model and makes the data, in this order.
-func New(task datasets.Task, settings Settings) (*Trainer, error) {
+// New seeds the random generators, draws the model and makes the data, in this order. Training in closed form takes a number of
+// threads, 0 for all processors, on which no number depends; LibTorch has its own setting (libtorch.Configure).
+func New(task datasets.Task, settings Settings, threads int) (*Trainer, error) {
 	if err := settings.Check(); err != nil {
 		return nil, err
 	}
@@ -154,14 +158,14 @@ func New(task datasets.Task, settings Settings) (*Trainer, error) {
 	}
 	runtime.LockOSThread()
 	t := &Trainer{Settings: settings}
-	if err := t.build(task); err != nil {
+	if err := t.build(task, threads); err != nil {
 		t.Free()
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *Trainer) build(task datasets.Task) error {
+func (t *Trainer) build(task datasets.Task, threads int) error {
 	if err := libtorch.Seed(int64(t.Settings.Seed)); err != nil {
 		return err
 	}
@@ -169,9 +173,9 @@ func (t *Trainer) build(task datasets.Task) error {
 	if t.objective, err = newObjective(task, t.Settings); err != nil {
 		return err
 	}
-	for _, p := range t.objective.model().Parameters() {
-		t.parameters = append(t.parameters, p.Tensor)
-		for _, moment := range []*[]*ts.Tensor{&t.mean, &t.square} {
+	t.values = t.objective.model().Parameters()
+	for _, p := range t.values {
+		for _, moment := range []*[]nets.Parameter{&t.mean, &t.square} {
 			zeros, err := p.Tensor.Detach(false)
 			if err != nil {
 				return err
@@ -180,28 +184,54 @@ func (t *Trainer) build(task datasets.Task) error {
 			if err != nil {
 				return err
 			}
-			*moment = append(*moment, zeros)
+			*moment = append(*moment, nets.Parameter{Name: p.Name, Tensor: zeros})
 		}
 	}
-	return nil
+	if t.Settings.Autograd {
+		return nil
+	}
+	t.closed, err = t.objective.closedForm(threads)
+	return err
 }
 
-// Free drops everything the trainer holds in LibTorch's memory.
+// ClosedForm tells whether training takes its gradients in closed form, and not from LibTorch's automatic differentiation.
+func (t *Trainer) ClosedForm() bool { return t.closed != nil }
+
+// Free drops everything the trainer holds in LibTorch's memory, and the closed form.
 func (t *Trainer) Free() {
 	if t.objective != nil {
 		t.objective.free()
 	}
-	for _, list := range [][]*ts.Tensor{t.mean, t.square} {
-		for _, tensor := range list {
-			_ = tensor.Drop()
-		}
+	nets.Free(t.mean)
+	nets.Free(t.square)
+	if t.closed != nil {
+		t.closed.Free()
 	}
 	runtime.UnlockOSThread()
 }
 
+// kept lists what training changes.
+func (t *Trainer) kept() map[kernels.Kept][]nets.Parameter {
+	return map[kernels.Kept][]nets.Parameter{kernels.Value: t.values, kernels.Mean: t.mean, kernels.Square: t.square}
+}
+
 // Run trains from the step after the last recorded one to Settings.TotalSteps and calls done after each. It stops early with
 // the context's error, or with an error that names the step at which a loss was no number.
-func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) error {
+func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
+	if t.closed != nil {
+		for what, parameters := range t.kept() {
+			if err := nets.ToKernel(t.closed, what, parameters); err != nil {
+				return err
+			}
+		}
+		defer func() {
+			for what, parameters := range t.kept() {
+				err = errors.Join(err, nets.FromKernel(t.closed, what, parameters))
+			}
+		}()
+	}
+	steps := max(0, t.Settings.TotalSteps+1-len(t.Losses.Train))
+	t.Losses.Train, t.Losses.Test = slices.Grow(t.Losses.Train, steps), slices.Grow(t.Losses.Test, steps)
 	for step := len(t.Losses.Train); step <= t.Settings.TotalSteps; step++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -230,23 +260,39 @@ var ErrDiverged = errors.New("the loss is not finite")
 
 // update makes one step of Adam and returns the loss before it.
 func (t *Trainer) update(step int) (float32, error) {
+	batch, err := t.objective.draw(false)
+	if err != nil {
+		return 0, err
+	}
+	if t.closed != nil {
+		return float32(t.closed.Step(batch, step+1, t.Settings.LearnRate, t.Settings.WeightDecay)), nil
+	}
 	var s libtorch.Scope
 	defer s.Free()
-	loss := t.objective.loss(&s, false)
+	loss := t.objective.loss(&s, batch, false)
 	if s.Err() != nil {
 		return 0, s.Err()
 	}
-	gradients, err := libtorch.Gradient(loss, t.parameters, false)
+	values := tensors(t.values)
+	gradients, err := libtorch.Gradient(loss, values, false)
 	if err != nil {
 		return 0, err
 	}
 	for _, g := range gradients {
 		s.Keep(g, nil)
 	}
-	if err := libtorch.Adam(t.parameters, gradients, t.mean, t.square, step+1, t.Settings.LearnRate, t.Settings.WeightDecay); err != nil {
+	if err := libtorch.Adam(values, gradients, tensors(t.mean), tensors(t.square), step+1, t.Settings.LearnRate, t.Settings.WeightDecay); err != nil {
 		return 0, err
 	}
 	return s.Values(loss)[0], s.Err()
+}
+
+func tensors(parameters []nets.Parameter) []*ts.Tensor {
+	list := make([]*ts.Tensor, len(parameters))
+	for i, p := range parameters {
+		list[i] = p.Tensor
+	}
+	return list
 }
 
 // evaluate returns the test loss, NaN at a step that has none.
@@ -254,9 +300,16 @@ func (t *Trainer) evaluate(step int) (float32, error) {
 	if step%t.Settings.TestEvery != 0 {
 		return float32(math.NaN()), nil
 	}
+	batch, err := t.objective.draw(true)
+	if err != nil {
+		return 0, err
+	}
+	if t.closed != nil {
+		return float32(t.closed.Loss(batch)), nil
+	}
 	var s libtorch.Scope
 	defer s.Free()
-	loss := t.objective.loss(&s, true)
+	loss := t.objective.loss(&s, batch, true)
 	if s.Err() != nil {
 		return 0, s.Err()
 	}

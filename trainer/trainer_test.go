@@ -35,12 +35,18 @@ func settings(task datasets.Task, steps int) Settings {
 
 func start(t *testing.T, task datasets.Task, s Settings) *Trainer {
 	t.Helper()
-	trainer, err := New(task, s)
+	trainer, err := New(task, s, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(trainer.Free)
 	return trainer
+}
+
+// both runs a test with gradients in closed form, and with those of LibTorch's automatic differentiation.
+func both(t *testing.T, name string, f func(t *testing.T, autograd bool)) {
+	t.Run(name+", closed form", func(t *testing.T) { f(t, false) })
+	t.Run(name+", autograd", func(t *testing.T) { f(t, true) })
 }
 
 func silent(int, float32, float32) {}
@@ -77,7 +83,7 @@ func TestLossesEqualThePublishedOnes(t *testing.T) {
 		t.Fatalf("%d published runs, want 10", len(published))
 	}
 	for name, want := range published {
-		t.Run(name, func(t *testing.T) {
+		both(t, name, func(t *testing.T, autograd bool) {
 			taskName, model, _ := strings.Cut(name, "-")
 			task, err := datasets.Find(taskName)
 			if err != nil {
@@ -88,7 +94,7 @@ func TestLossesEqualThePublishedOnes(t *testing.T) {
 				steps = task.Steps
 			}
 			s := settings(task, steps)
-			s.Baseline = model == "baseline"
+			s.Baseline, s.Autograd = model == "baseline", autograd
 			trainer := start(t, task, s)
 			run(t, trainer)
 			for i, losses := range [][]float32{trainer.Losses.Train, trainer.Losses.Test} {
@@ -113,8 +119,12 @@ func TestLossesEqualThePublishedOnes(t *testing.T) {
 
 // Twenty steps, and ten, saved, resumed and ten more, leave the same losses and the same weights, bit for bit.
 func TestResumeContinuesExactly(t *testing.T) {
+	both(t, "real", resumesExactly)
+}
+
+func resumesExactly(t *testing.T, autograd bool) {
 	s := settings(datasets.Real, 20)
-	s.BatchSize, s.InputNoise = 50, 0.1 // both draw from the generator
+	s.BatchSize, s.InputNoise, s.Autograd = 50, 0.1, autograd // the first two draw from the generator
 	whole := start(t, datasets.Real, s)
 	run(t, whole)
 
@@ -225,7 +235,7 @@ func TestSettingsErrorsNameWhatIsAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(task, s); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(task, s, 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got the error %v, want one with %q", err, want)
 		}
 	}
@@ -295,8 +305,8 @@ func TestPixelLossesEqualThePublishedOnes(t *testing.T) {
 		s.Baseline = name == "baseline"
 		trainer := start(t, datasets.Pixel, s)
 		run(t, trainer)
-		relative(t, name+" train loss at step 0", float64(trainer.Losses.Train[0]), want.step0[0], 1e-3)
-		relative(t, name+" test loss at step 0", float64(trainer.Losses.Test[0]), want.step0[1], 1e-2)
+		relative(t, name+" train loss at step 0", float64(trainer.Losses.Train[0]), want.step0[0], 1e-5)
+		relative(t, name+" test loss at step 0", float64(trainer.Losses.Test[0]), want.step0[1], 4e-5)
 		if !math.IsNaN(float64(trainer.Losses.Test[1])) {
 			t.Errorf("%s: the test loss was evaluated at step 1, out of turn", name)
 		}
@@ -305,11 +315,11 @@ func TestPixelLossesEqualThePublishedOnes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer network.Free()
-		final, err := EvaluatePixels(network, trainer.objective.(*pixels).pictures, 0)
+		final, err := EvaluatePixels(network, trainer.objective.(*pixels).pictures)
 		if err != nil {
 			t.Fatal(err)
 		}
-		relative(t, name+" final train loss", final.Train, want.train, 5e-3)
-		relative(t, name+" final test loss", final.Test, want.test, 5e-3)
+		relative(t, name+" final train loss", final.Train, want.train, 5e-5)
+		relative(t, name+" final test loss", final.Test, want.test, 5e-5)
 	}
 }

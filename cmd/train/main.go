@@ -60,7 +60,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines")
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses as training goes on")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
-	flags.IntVar(&o.threads, "threads", 1, "processors to use, 0 for all; with one the numbers are the published code's to the last digit")
+	flags.BoolVar(&s.Autograd, "autograd", false, "take gradients by LibTorch's automatic differentiation: slower, and with one thread the published code's numbers to the last digit")
+	flags.IntVar(&o.threads, "threads", 0, "processors to use, 0 for all; only with -autograd do numbers depend on it, and there it is 1 by default")
 
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -90,6 +91,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if o.threads < 0 {
 		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for all processors", o.threads)
 	}
+	if s.Autograd && !flags.Changed("threads") {
+		o.threads = 1
+	}
 	if o.quiet {
 		stdout = io.Discard
 	}
@@ -100,11 +104,14 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	if err := libtorch.Configure(o.threads); err != nil {
 		return err
 	}
-	t, err := trainer.New(task, o.settings)
+	t, err := trainer.New(task, o.settings, o.threads)
 	if err != nil {
 		return err
 	}
 	defer t.Free()
+	if !o.settings.Autograd && !t.ClosedForm() {
+		fmt.Fprintf(stderr, "train: these settings have no closed form, and gradients are taken by automatic differentiation (as with -autograd)\n")
+	}
 	if o.resume {
 		if err := t.Resume(o.saveDir); err != nil {
 			return err

@@ -1,6 +1,7 @@
 // What gotch v0.9.1, written for LibTorch 2.1, calls and later versions declare differently. The header is included before
 // every C++ file of the build. None of the three works without CUDA, and nothing here uses them: they say so when called.
 #pragma once
+#ifndef HNN_WITHOUT_TORCH // of the one package whose C++ is not LibTorch's
 #include <torch/torch.h>
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR > 1
 namespace at {
@@ -22,4 +23,5 @@ inline std::tuple<Tensor, Tensor> _scaled_mm_out(Tensor&, Tensor&, const Tensor&
 }
 
 }  // namespace at
+#endif
 #endif

@@ -6,6 +6,7 @@
 // state per thread of the operating system.
 package libtorch
 
+// #cgo CXXFLAGS: -O3
 // #include <stdlib.h>
 // #include "libtorch.h"
 import "C"
@@ -52,6 +53,16 @@ func GeneratorState() (*ts.Tensor, error) {
 func SetGeneratorState(state *ts.Tensor) error {
 	defer runtime.KeepAlive(state)
 	return check("set generator state", C.hnn_set_generator_state(state.Ctensor()))
+}
+
+// Permutation fills first with the first values of torch.randperm(n), and draws as many random numbers.
+func Permutation(n int, first []int64) error {
+	return check("permutation", C.hnn_permutation(C.int64_t(n), (*C.int64_t)(unsafe.SliceData(first)), C.int64_t(len(first))))
+}
+
+// Normal fills values from the standard normal distribution, as torch.randn does.
+func Normal(values []float32) error {
+	return check("normal", C.hnn_normal((*C.float)(unsafe.SliceData(values)), C.int64_t(len(values))))
 }
 
 // NewLinear draws a layer as torch.nn.Linear(in, out) does: a weight of shape (out, in) and a bias of shape (out), nil

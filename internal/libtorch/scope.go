@@ -96,9 +96,9 @@ func (s *Scope) Apply(f func(x *ts.Tensor) (*ts.Tensor, error), x *ts.Tensor) *t
 	return s.apply(func() (*ts.Tensor, error) { return f(x) })
 }
 
-// Column returns column i of a matrix as a (rows, 1) matrix.
-func (s *Scope) Column(x *ts.Tensor, i int64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.Narrow(1, i, 1, false) })
+// Columns returns some columns of a matrix, from the given one on.
+func (s *Scope) Columns(x *ts.Tensor, first, count int) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return x.Narrow(1, int64(first), int64(count), false) })
 }
 
 // SquaredError returns the elementwise (a − b)².
@@ -122,17 +122,6 @@ func (s *Scope) Beside(a, b *ts.Tensor) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return ts.Cat([]*ts.Tensor{a, b}, 1) })
 }
 
-// Normal draws a tensor of x's shape from the standard normal distribution, as torch.randn.
-func (s *Scope) Normal(x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		shape, err := x.Size()
-		if err != nil {
-			return nil, err
-		}
-		return ts.Randn(shape, gotch.Float, gotch.CPU)
-	})
-}
-
 // Gradient returns ∂(Σ output)/∂x, differentiable again.
 func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 	sum := s.Sum(output)
@@ -143,6 +132,11 @@ func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 		}
 		return g[0], nil
 	})
+}
+
+// Slice makes a float32 tensor of shape (rows, columns) of its elements in row-major order.
+func (s *Scope) Slice(values []float32, columns int) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return FromSlice(values, int64(len(values)/columns), int64(columns)) })
 }
 
 // Matrix makes a float32 tensor of shape (rows, columns).
@@ -162,14 +156,8 @@ func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
 }
 
 // Indices makes a tensor of int64 of shape (n).
-func (s *Scope) Indices(values []int) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		wide := make([]int64, len(values))
-		for i, v := range values {
-			wide[i] = int64(v)
-		}
-		return ts.OfSlice(wide)
-	})
+func (s *Scope) Indices(values []int64) *ts.Tensor {
+	return s.apply(func() (*ts.Tensor, error) { return ts.OfSlice(values) })
 }
 
 // Shift returns x + n for integers.
@@ -223,18 +211,6 @@ func Values(x *ts.Tensor) ([]float32, error) {
 		return nil, err
 	}
 	return values, nil
-}
-
-// Permutation returns the first n values of a random permutation of x's row numbers, as torch.randperm(rows)[:n].
-func (s *Scope) Permutation(x *ts.Tensor, n int64) *ts.Tensor {
-	all := s.apply(func() (*ts.Tensor, error) {
-		shape, err := x.Size()
-		if err != nil {
-			return nil, err
-		}
-		return ts.Randperm(shape[0], gotch.Int64, gotch.CPU)
-	})
-	return s.apply(func() (*ts.Tensor, error) { return all.Narrow(0, 0, n, false) })
 }
 
 // Rows returns the rows of x that the index names.
