@@ -4,7 +4,7 @@ export LIBTORCH LIBTORCH_VERSION
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test lint clean libtorch
+.PHONY: build demo test bench lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -16,6 +16,16 @@ demo: build
 
 test: libtorch
 	@$(GO) test ./...
+
+# Training steps, fields and whole runs beside PyTorch's and JAX's; about half an hour. The peers are pip's, in a folder of their own.
+bench: build .bench/peers
+	@$(GO) run ./scripts/bench
+	@$(GO) run ./scripts/bench -scaling
+
+.bench/peers: scripts/bench/requirements.txt
+	python3 -m venv .bench
+	.bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 lint: libtorch
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }

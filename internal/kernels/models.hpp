@@ -28,8 +28,8 @@ struct Model : hnn_model {
 // The field compared with observed derivatives.
 template <class T, template <class> class Activation>
 struct Derivatives : Model<T> {
-  static constexpr long block = 64;    // rows whose numbers stay in a processor's second cache
-  static constexpr long chunk = 4096;  // rows whose numbers are kept for the weights' gradient
+  // Rows whose numbers stay in the second cache: on their way forward and back, and for the weights' gradient.
+  static constexpr long block = 64, chunk = 192;
   using Model<T>::team;
   Dynamics<T, Activation> net;
   Buffer<double> errors;  // of each row
