@@ -277,6 +277,28 @@ func TestResidentMemoryIsFlat(t *testing.T) {
 	}
 }
 
+// Training in closed form takes its memory once.
+func TestStepsInClosedFormAllocateNothing(t *testing.T) {
+	for _, task := range []datasets.Task{datasets.Real, datasets.TwoBody} {
+		trainer := start(t, task, settings(task, 300))
+		var before, after runtime.MemStats
+		err := trainer.Run(context.Background(), func(step int, _, _ float32) {
+			switch step {
+			case 100:
+				runtime.ReadMemStats(&before)
+			case 300:
+				runtime.ReadMemStats(&after)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := after.Mallocs - before.Mallocs; n > 20 { // of the runtime's own
+			t.Errorf("%s: %d allocations in 200 steps", task.Name, n)
+		}
+	}
+}
+
 func resident(t *testing.T) int {
 	t.Helper()
 	runtime.GC()

@@ -164,12 +164,16 @@ struct Half {
     multiply<T>(end - i, layer.row, rows, in + i, 1, in_row, d, layer.row, layer.gradient(i), layer.row, add);
   }
 
-  void update(Share share, const Adam<T>& adam) {
+  // Adam's step for the same share of the rows that weights gave a gradient, and for one of those that have none.
+  void update(Share share, long depth, const Adam<T>& adam) {
     for (auto& layer : layers) {
-      const auto [i, end] = share.of(layer.rows(), 1);
+      const long rows = &layer == layers ? depth : layer.rows();
+      const auto [i, end] = share.of(rows, 1);
       layer.update(adam, i, end, 0, layer.row);
       if (&layer != layers) layer.transpose(i, end, 0, layer.out);
     }
+    const auto [i, end] = share.of(layers[0].rows() - depth, 1);
+    layers[0].update(adam, depth + i, depth + end, 0, layers[0].row);
   }
 };
 
@@ -245,7 +249,7 @@ struct Pixels : Model<T> {
           net.weights(share, part, start > 0);
           if (start + part < count) return;
           net.finish(share, adam);
-          if (adam) encoder.update(share, *adam), decoder.update(share, *adam);
+          if (adam) encoder.update(share, depth, *adam), decoder.update(share, latent + 1, *adam);
         });
     }
     return loss / count;

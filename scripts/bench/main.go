@@ -66,7 +66,7 @@ func run() error {
 	if _, err := os.Stat(o.python); err != nil {
 		return fmt.Errorf("%s is not there: `make bench` installs the peers", o.python)
 	}
-	fmt.Printf("%d processors, %s kernels. Medians of %d turns of about %g s, taken in turns; [least–most].\n", runtime.NumCPU(), kernels.InstructionSet(), o.repetitions, o.seconds)
+	fmt.Printf("%d processors, %s kernels. Medians of %d turns of about %g s; [least–most]; **what a peer took as a multiple of what this program took in the same turn**.\n", runtime.NumCPU(), kernels.InstructionSet(), o.repetitions, o.seconds)
 	for _, processors := range slices.Compact([]int{1, runtime.NumCPU()}) {
 		if err := steps(o, processors); err != nil {
 			return err
@@ -146,10 +146,10 @@ func times(o options, peers []*peer, work string) (map[string][]float64, error) 
 
 const us = "this program"
 
-// row prints the medians, and those of the peers as multiples of ours.
+// row prints the medians, and of the peers the median multiple of what this program took in the same turn: a virtual machine's pace
+// changes more from one minute to the next than within a turn.
 func row(label string, frameworks []string, taken map[string][]float64, format string) {
 	fmt.Printf("| %s |", label)
-	ours := median(taken[us])
 	for _, f := range append([]string{us}, frameworks...) {
 		list := taken[f]
 		if len(list) == 0 {
@@ -158,7 +158,11 @@ func row(label string, frameworks []string, taken map[string][]float64, format s
 		}
 		fmt.Printf(" "+format+" ["+format+"–"+format+"]", median(list), slices.Min(list), slices.Max(list))
 		if f != us {
-			fmt.Printf(", **%.2f×**", median(list)/ours)
+			ratios := make([]float64, len(list))
+			for i, v := range list {
+				ratios[i] = v / taken[us][i]
+			}
+			fmt.Printf(", **%.2f×**", median(ratios))
 		}
 		fmt.Print(" |")
 	}

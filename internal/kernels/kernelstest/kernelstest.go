@@ -48,42 +48,77 @@ func Near[T kernels.Real](t *testing.T, what string, got, want []T, tolerance fl
 	}
 }
 
-// Check compares the loss of a batch and its gradient by each parameter with the oracle's loss, and the gradients that models with
-// other numbers of threads find with one another, bit for bit.
+// Check compares the loss of a batch, its gradient by each parameter and a step of Adam with the oracle's, of the same number type;
+// and what models with other numbers of threads find with one another, bit for bit.
 func Check[T kernels.Real](t *testing.T, models []*kernels.Model[T], batch kernels.Batch[T], parameters []nets.Parameter, loss *ts.Tensor, tolerance float64) {
 	t.Helper()
-	var tensors []*ts.Tensor
+	const step, learningRate, weightDecay = 10, 1e-3, 1e-2
+	var s libtorch.Scope
+	defer s.Free()
+	var oracle [4][]*ts.Tensor // by what is kept
 	for _, p := range parameters {
-		tensors = append(tensors, p.Tensor)
+		oracle[kernels.Value] = append(oracle[kernels.Value], s.Keep(p.Tensor.Detach(false)))
+		for _, moment := range []kernels.Kept{kernels.Mean, kernels.Square} {
+			oracle[moment] = append(oracle[moment], s.Keep(s.Keep(p.Tensor.Detach(false)).RandLike(false)))
+		}
 	}
-	oracle, err := libtorch.Gradient(loss, tensors, false)
-	if err != nil {
+	var differentiable []*ts.Tensor
+	for _, p := range parameters {
+		differentiable = append(differentiable, p.Tensor)
+	}
+	var err error
+	if oracle[kernels.Gradient], err = libtorch.Gradient(loss, differentiable, false); err != nil {
 		t.Fatal(err)
 	}
-	for i, model := range models {
-		each(parameters, tensors, func(layer, first int, weight, bias []T) { model.Load(kernels.Value, layer, weight, bias) })
-		Near(t, "loss", []T{T(model.Loss(batch))}, Values[T](loss), tolerance)
-		Near(t, "loss with the gradient", []T{T(model.Gradient(batch))}, Values[T](loss), tolerance)
-		each(parameters, oracle, func(layer, first int, weight, bias []T) {
-			found := func(model *kernels.Model[T]) [2][]T {
-				both := [2][]T{make([]T, len(weight)), make([]T, len(bias))}
-				model.Store(kernels.Gradient, layer, both[0], both[1])
-				return both
-			}
-			got, one := found(model), found(models[0])
-			for k, want := range [2][]T{weight, bias} {
-				if len(want) == 0 {
-					continue
+	for _, g := range oracle[kernels.Gradient] {
+		s.Keep(g, nil)
+	}
+
+	compare := func(what kernels.Kept, name string) {
+		t.Helper()
+		each(parameters, oracle[what], func(layer, first int, weight, bias []T) {
+			var one [2][]T
+			for i, model := range models {
+				got := [2][]T{make([]T, len(weight)), make([]T, len(bias))}
+				model.Store(what, layer, got[0], got[1])
+				if i == 0 {
+					one = got
 				}
-				Near(t, "gradient of "+parameters[first+k].Name, got[k], want, tolerance)
-				if !slices.Equal(got[k], one[k]) {
-					t.Errorf("the gradient of %s depends on the number of threads (model %d)", parameters[first+k].Name, i)
+				for k, want := range [2][]T{weight, bias} {
+					if len(want) == 0 {
+						continue
+					}
+					Near(t, name+" of "+parameters[first+k].Name, got[k], want, tolerance)
+					if !slices.Equal(got[k], one[k]) {
+						t.Errorf("the %s of %s depends on the number of threads", name, parameters[first+k].Name)
+					}
 				}
 			}
 		})
 	}
-	for _, g := range oracle {
-		g.MustDrop()
+	for _, model := range models {
+		for _, what := range []kernels.Kept{kernels.Value, kernels.Mean, kernels.Square} {
+			each(parameters, oracle[what], func(layer, first int, weight, bias []T) { model.Load(what, layer, weight, bias) })
+		}
+		Near(t, "loss", []T{T(model.Loss(batch))}, Values[T](loss), tolerance)
+		Near(t, "loss with the gradient", []T{T(model.Gradient(batch))}, Values[T](loss), tolerance)
+	}
+	compare(kernels.Gradient, "gradient")
+
+	for _, model := range models {
+		model.Step(batch, step, learningRate, weightDecay)
+	}
+	if err := libtorch.Adam(oracle[kernels.Value], oracle[kernels.Gradient], oracle[kernels.Mean], oracle[kernels.Square], step, learningRate, weightDecay); err != nil {
+		t.Fatal(err)
+	}
+	compare(kernels.Value, "next value")
+	compare(kernels.Mean, "next mean")
+	compare(kernels.Square, "next square")
+	after := models[0].Loss(batch)
+	for _, model := range models {
+		if got := model.Loss(batch); got != after {
+			t.Errorf("the loss after a step is %g on one thread and %g on more", after, got)
+		}
 	}
 }
 
