@@ -89,9 +89,8 @@ func compare[T kernels.Real](t *testing.T, c hamiltonian.Config, pictures [][]by
 		}
 		return s.Keep(s.Keep(s.Keep(ts.OfSlice(values)).Reshape([]int64{int64(samples), 2 * int64(len(pictures[0]))}, false)).Totype(kind, false))
 	}
-	loss := s.Mean(m.Loss(&s, show(0), show(1), s.Scale(0.1, noise)))
-	if s.Err() != nil {
-		t.Fatal(s.Err())
+	loss := func(s *libtorch.Scope) *ts.Tensor {
+		return s.Mean(m.Loss(s, show(0), show(1), s.Scale(0.1, noise)))
 	}
 	batch := kernels.Batch[T]{Rows: first, Count: samples, Noise: kernelstest.Values[T](noise), NoiseScale: 0.1}
 	kernelstest.Check(t, models, batch, parameters, loss, tolerance)

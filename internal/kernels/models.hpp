@@ -13,7 +13,7 @@ struct Model : hnn_model {
 
   void load(int what, int i, const void* weight, const void* bias) override {
     layer(i).load(what, static_cast<const T*>(weight), static_cast<const T*>(bias));
-    derive();
+    if (what == HNN_VALUE) derive();
   }
   void store(int what, int i, void* weight, void* bias) override { layer(i).store(what, static_cast<T*>(weight), static_cast<T*>(bias)); }
 
@@ -109,6 +109,7 @@ template <class T>
 struct Half {
   Layer<T> layers[4];
   long wide = 0, hidden = 0;
+  bool input_gradient = false;  // whether someone asks for the first layer's transpose
   Buffer<T> h1, h2, h3, a2, a3, d1, d2, d3, e;  // a are what the middle layers add
 
   void make(long in, long hidden, long out) {
@@ -170,7 +171,7 @@ struct Half {
       const long rows = &layer == layers ? depth : layer.rows();
       const auto [i, end] = share.of(rows, 1);
       layer.update(adam, i, end, 0, layer.row);
-      if (&layer != layers) layer.transpose(i, end, 0, layer.out);
+      if (&layer != layers || input_gradient) layer.transpose(i, end, 0, layer.out);
     }
     const auto [i, end] = share.of(layers[0].rows() - depth, 1);
     layers[0].update(adam, depth + i, depth + end, 0, layers[0].row);
@@ -205,7 +206,7 @@ struct Pixels : Model<T> {
       for (long p = 0; p < size; p++)
         if (seen[p]) frames[f * lit + place[p]] = T(bytes[f * size + p] / 255.0);
 
-    encoder.make(2 * size, d.hidden, latent), decoder.make(latent, d.hidden, 2 * size);
+    encoder.make(2 * size, d.hidden, latent), decoder.make(latent, d.hidden, 2 * size), decoder.input_gradient = true;
     auto &input = encoder.layers[0].input, &output = decoder.layers[3].output;
     for (long p = 0, dark = 0; p < size; p++)
       for (long k = 0; k < 2; k++) {

@@ -191,7 +191,7 @@ struct Layer {
       for (long i = 0; i < in; i++) kept[what][input[i] * row + output[o]] = weight[o * in + i];
       if (bias) kept[what][input[in] * row + output[o]] = biases[o];
     }
-    transpose(0, rows(), 0, out);
+    if (what == HNN_VALUE) transpose(0, rows(), 0, out);
   }
 
   void store(int what, T* weight, T* biases) const {
