@@ -259,7 +259,13 @@ func TestEveryOptionLearns(t *testing.T) {
 
 // What a step makes is freed within it: the resident size stays where it was after the first steps.
 func TestResidentMemoryIsFlat(t *testing.T) {
-	trainer := start(t, datasets.Real, settings(datasets.Real, 1500))
+	both(t, "real", residentMemoryIsFlat)
+}
+
+func residentMemoryIsFlat(t *testing.T, autograd bool) {
+	s := settings(datasets.Real, 1500)
+	s.Autograd = autograd
+	trainer := start(t, datasets.Real, s)
 	var before, after int
 	err := trainer.Run(context.Background(), func(step int, _, _ float32) {
 		switch step {

@@ -73,3 +73,24 @@ func TestHelpAndQuiet(t *testing.T) {
 		t.Errorf("-quiet gave %v and printed %q", err, out)
 	}
 }
+
+// Settings without a closed form are said once, and trained all the same.
+func TestAutomaticDifferentiationIsAnnounced(t *testing.T) {
+	for _, test := range []struct {
+		arguments []string
+		announced int
+	}{
+		{[]string{"-nonlinearity", "swish"}, 1},
+		{[]string{"-nonlinearity", "swish", "-autograd"}, 0},
+		{[]string{"-nonlinearity", "sigmoid"}, 0},
+	} {
+		var out, errors bytes.Buffer
+		arguments := append([]string{"-task", "real", "-total-steps", "2", "-save-dir", t.TempDir()}, test.arguments...)
+		if err := run(context.Background(), arguments, &out, &errors); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(errors.String(), "no closed form"); n != test.announced || !strings.Contains(out.String(), "Final test loss") {
+			t.Errorf("%v: announced %d times, want %d:\n%s%s", test.arguments, n, test.announced, errors.String(), out.String())
+		}
+	}
+}

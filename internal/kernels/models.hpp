@@ -38,7 +38,7 @@ struct Derivatives : Model<T> {
     net.reserve(threads * block, threads * block);
     errors.resize(chunk);
   }
-  Layer<T>& layer(int i) override { return i == 0 ? net.linear1 : i == 1 ? net.linear2 : net.linear3; }
+  Layer<T>& layer(int i) override { return net.layer(i); }
   void derive() override { net.derive(0, net.wide); }
 
   // Calls f(first row, its place in the net's memory, rows, the thread's block) for the blocks of a chunk.
