@@ -197,6 +197,13 @@ func (t *Trainer) build(task datasets.Task, threads int) error {
 // ClosedForm tells whether training takes its gradients in closed form, and not from LibTorch's automatic differentiation.
 func (t *Trainer) ClosedForm() bool { return t.closed != nil }
 
+// Model returns the model of a task on vectors, with the weights that the last Run left; nil of a task on pictures. It is the
+// trainer's, and ends with Free.
+func (t *Trainer) Model() *hamiltonian.Model {
+	network, _ := t.objective.model().(*hamiltonian.Model)
+	return network
+}
+
 // Free drops everything the trainer holds in LibTorch's memory, and the closed form.
 func (t *Trainer) Free() {
 	if t.objective != nil {
@@ -215,7 +222,7 @@ func (t *Trainer) kept() map[kernels.Kept][]nets.Parameter {
 	return map[kernels.Kept][]nets.Parameter{kernels.Value: t.values, kernels.Mean: t.mean, kernels.Square: t.square}
 }
 
-// Run trains from the step after the last recorded one to Settings.TotalSteps and calls done after each. It stops early with
+// Run trains from the step after the last recorded one to Settings.TotalSteps and calls done, unless it is nil, after each. It stops early with
 // the context's error, or with an error that names the step at which a loss was no number.
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
 	if t.closed != nil {
@@ -245,7 +252,9 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 			return err
 		}
 		t.Losses.Train, t.Losses.Test = append(t.Losses.Train, train), append(t.Losses.Test, test)
-		done(step, train, test)
+		if done != nil {
+			done(step, train, test)
+		}
 		if !finite(train) || step%t.Settings.TestEvery == 0 && !finite(test) {
 			return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, test, t.Settings.LearnRate)
 		}

@@ -1,0 +1,77 @@
+package datasets_test
+
+import (
+	"fmt"
+	"log"
+	"math"
+	"os"
+	"path/filepath"
+
+	"hnn/datasets"
+)
+
+func ExampleFind() {
+	task, err := datasets.Find("spring")
+	if err != nil {
+		log.Fatal(err)
+	}
+	data, err := task.Generate(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n%d training rows, %d test rows\n", task.Description, len(data.Train.X), len(data.Test.X))
+	fmt.Printf("H(1, 2) = %g\n", task.Hamiltonian([]float64{1, 2}))
+	// Output:
+	// ideal mass-spring system, H = q² + p², noisy
+	// 750 training rows, 750 test rows
+	// H(1, 2) = 5
+}
+
+// A pendulum from rest at 0.5, 1 and 2 rad; the last trajectory is the test set.
+func ExampleFromHamiltonian() {
+	pendulum := func(q, p []float64) float64 { return p[0]*p[0]/2 + 1 - math.Cos(q[0]) }
+	task, err := datasets.FromHamiltonian("pendulum", pendulum, [][]float64{{0.5, 0}, {1, 0}, {2, 0}}, []float64{0, 0.5, 1, 1.5, 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	data, err := task.Generate(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	end := data.Test.X[len(data.Test.X)-1]
+	fmt.Printf("%d training rows, %d test rows\n", len(data.Train.X), len(data.Test.X))
+	fmt.Printf("1 − cos 2 = %.6f, and after two seconds H = %.6f\n", 1-math.Cos(2), task.Hamiltonian(end))
+	// Output:
+	// 10 training rows, 5 test rows
+	// 1 − cos 2 = 1.416147, and after two seconds H = 1.416147
+}
+
+// Free fall from rest, measured at uneven times; parabolas give its derivatives without an error.
+func ExampleFromTable() {
+	folder, err := os.MkdirTemp("", "datasets")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	content := "t,q,p\n"
+	for _, t := range []float64{0, 1, 3, 4, 5, 7, 8, 10, 12, 13} {
+		content += fmt.Sprintf("%g,%g,%g\n", t, -5*t*t, -10*t)
+	}
+	path := filepath.Join(folder, "fall.csv")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	task, err := datasets.FromTable(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	data, err := task.Generate(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s, dimension %d, %d and %d rows\n", task.Name, task.Dimension, len(data.Train.X), len(data.Test.X))
+	fmt.Printf("at %.0f the derivative is %.0f\n", data.Train.X[2], data.Train.DX[2])
+	// Output:
+	// fall, dimension 2, 8 and 2 rows
+	// at [-45 -30] the derivative is [-30 -10]
+}

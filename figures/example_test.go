@@ -1,0 +1,41 @@
+package figures_test
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"hnn/analysis"
+	"hnn/datasets"
+	"hnn/figures"
+)
+
+// Every figure of the published models of the measured pendulum.
+func ExampleWrite() {
+	const checkpoints = "../hamiltonian/testdata/"
+	silent := func(string) {}
+	a, err := analysis.Run(datasets.Real, checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", silent)
+	if err != nil {
+		log.Fatal(err)
+	}
+	folder, err := os.MkdirTemp("", "figures")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	paths, err := figures.Write(folder, a, silent)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range paths {
+		fmt.Println(filepath.Base(path))
+	}
+	// Output:
+	// real-integration.png
+	// real-integration.svg
+	// real-energy-drift.png
+	// real-energy-drift.svg
+	// real-field.png
+	// real-field.svg
+}
