@@ -164,7 +164,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 }
 
 // Python's own unpickler reads what WriteCheckpoint writes, with no other globals than the ones torch.load(weights_only=True)
-// allows; torch.load itself needs PyTorch, which the build does not.
+// allows; torch.load itself needs PyTorch, which the build does not, and is tested in package hamiltonian where it is there.
 func TestPythonReadsCheckpoints(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.tar")
 	if err := WriteCheckpoint(path, entries, []byte(`{"task": "spring"}`)); err != nil {
