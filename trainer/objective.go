@@ -20,8 +20,8 @@ import (
 type objective interface {
 	// draw takes the next random batch of the training set, or of the test set; it holds until the next draw.
 	draw(test bool) (kernels.Batch[float32], error)
-	// loss is the mean loss of a batch, for LibTorch to differentiate.
-	loss(s *libtorch.Scope, batch kernels.Batch[float32], test bool) *ts.Tensor
+	// loss is the mean loss of a batch, for LibTorch to differentiate: of its rows and with its noise, nil for all and none.
+	loss(s *libtorch.Scope, rows, noise *ts.Tensor, test bool) *ts.Tensor
 	// closedForm returns the same loss in closed form, or nil where there is none of it.
 	closedForm(threads int) (*kernels.Model[float32], error)
 	final() (Final, error)
@@ -159,11 +159,10 @@ func (d *derivatives) draw(test bool) (kernels.Batch[float32], error) {
 	return batch, err
 }
 
-func (d *derivatives) loss(s *libtorch.Scope, batch kernels.Batch[float32], test bool) *ts.Tensor {
+func (d *derivatives) loss(s *libtorch.Scope, rows, noise *ts.Tensor, test bool) *ts.Tensor {
 	set := d.set(test)
 	x, dx := set.xs, set.dxs
-	if batch.Rows != nil {
-		rows := s.Indices(batch.Rows)
+	if rows != nil {
 		x, dx = s.Rows(x, rows), s.Rows(dx, rows)
 	}
 	var prediction *ts.Tensor
@@ -172,8 +171,8 @@ func (d *derivatives) loss(s *libtorch.Scope, batch kernels.Batch[float32], test
 	} else { // the published script compares the derivatives in the test also when it trains through an increment
 		prediction = d.network.TimeDerivative(s, x)
 	}
-	if batch.Noise != nil {
-		prediction = s.Add(prediction, s.Scale(batch.NoiseScale, s.Slice(batch.Noise, len(batch.Noise)/batch.Count)))
+	if noise != nil {
+		prediction = s.Add(prediction, s.Scale(d.settings.InputNoise, noise))
 	}
 	return s.Mean(s.SquaredError(dx, prediction))
 }
@@ -316,11 +315,10 @@ func (p *pixels) draw(test bool) (kernels.Batch[float32], error) {
 	return batch, err
 }
 
-func (p *pixels) loss(s *libtorch.Scope, batch kernels.Batch[float32], _ bool) *ts.Tensor {
-	x, next := p.pictures.Samples(s, s.Indices(batch.Rows))
-	var noise *ts.Tensor
-	if batch.Noise != nil {
-		noise = s.Scale(batch.NoiseScale, s.Slice(batch.Noise, p.latent))
+func (p *pixels) loss(s *libtorch.Scope, rows, noise *ts.Tensor, _ bool) *ts.Tensor {
+	x, next := p.pictures.Samples(s, rows)
+	if noise != nil {
+		noise = s.Scale(p.settings.InputNoise, noise)
 	}
 	return s.Mean(p.network.Loss(s, x, next, noise))
 }

@@ -157,7 +157,13 @@ func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
 
 // Indices makes a tensor of int64 of shape (n).
 func (s *Scope) Indices(values []int64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return ts.OfSlice(values) })
+	return s.apply(func() (*ts.Tensor, error) {
+		t, err := ts.OfSlice(values)
+		if err != nil {
+			return nil, err
+		}
+		return Place(t)
+	})
 }
 
 // Shift returns x + n for integers.
@@ -184,7 +190,11 @@ func (s *Scope) Values(x *ts.Tensor) []float32 {
 // FromSlice makes a float32 tensor of the given shape; the caller drops it.
 func FromSlice(values []float32, shape ...int64) (*ts.Tensor, error) {
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
-	return ts.OfDataSize(bytes, shape, gotch.Float)
+	t, err := ts.OfDataSize(bytes, shape, gotch.Float)
+	if err != nil {
+		return nil, err
+	}
+	return Place(t)
 }
 
 // FromRows makes a float32 tensor of shape (rows, columns); the caller drops it.

@@ -31,7 +31,7 @@ func answer(label string) error {
 	}
 	settings := trainer.DefaultSettings(task)
 	settings.Baseline, settings.TestEvery = model == "baseline", 1
-	t, err := trainer.New(task, settings, 0)
+	t, err := trainer.New(task, settings, trainer.Execution{})
 	if err != nil {
 		return err
 	}
