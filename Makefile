@@ -4,7 +4,7 @@ export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test bench lint clean libtorch
+.PHONY: build demo test bench gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -21,6 +21,11 @@ test: libtorch
 bench: build .bench/peers
 	@$(GO) run ./scripts/bench
 	@$(GO) run ./scripts/bench -scaling
+
+# Training on a GPU held against the processor's, and timed beside PyTorch's.
+gpu: export LIBTORCH_VARIANT = cuda
+gpu: build .bench/peers
+	@$(GO) run ./scripts/bench -cuda
 
 .bench/peers: scripts/bench/requirements.txt
 	python3 -m venv .bench
