@@ -4,7 +4,7 @@ export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test bench gpu lint clean libtorch
+.PHONY: build demo test reproduce bench gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -16,6 +16,10 @@ demo: build
 
 test: libtorch
 	@$(GO) test ./...
+
+# Every table and figure of the paper, in one report.
+reproduce: build
+	./reproduce
 
 # Training steps, fields and whole runs beside PyTorch's and JAX's; about half an hour. The peers are pip's, in a folder of their own.
 bench: build .bench/peers
@@ -38,7 +42,7 @@ lint: libtorch
 	@$(GO) run $(STATICCHECK) ./...
 
 clean:
-	rm -rf train analyze runs results
+	rm -rf train analyze reproduce runs results reproduction
 
 libtorch:
 	@scripts/libtorch

@@ -101,8 +101,8 @@ func TaskNames() []string {
 	return names
 }
 
-// terminal tells whether a writer shows what is written to a person.
-func terminal(w io.Writer) bool {
+// Terminal tells whether a writer shows what is written to a person.
+func Terminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
@@ -112,7 +112,7 @@ func Bar(w io.Writer, visible bool, steps int, description string) *progressbar.
 	return progressbar.NewOptions(steps,
 		progressbar.OptionSetDescription(description),
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(visible && terminal(w)),
+		progressbar.OptionSetVisibility(visible && Terminal(w)),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
 		progressbar.OptionSetItsString("steps"),
@@ -128,7 +128,7 @@ type Stages struct{ bar *progressbar.ProgressBar }
 func Spinner(w io.Writer, visible bool) Stages {
 	return Stages{progressbar.NewOptions(-1,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(visible && terminal(w)),
+		progressbar.OptionSetVisibility(visible && Terminal(w)),
 		progressbar.OptionSpinnerType(14),
 		progressbar.OptionSetElapsedTime(true),
 		progressbar.OptionSetRenderBlankState(true))}

@@ -39,6 +39,9 @@ func UseCUDA() error {
 	return nil
 }
 
+// Version is that of the LibTorch that the program was compiled for.
+func Version() string { return C.GoString(C.hnn_torch_version()) }
+
 const cudaLibrary = "libtorch_cuda.so"
 
 func loadCUDA() error {
@@ -48,7 +51,7 @@ func loadCUDA() error {
 	}
 	path := filepath.Join(folder, cudaLibrary)
 	if _, err := os.Stat(path); err != nil {
-		if path, err = pythonLibrary(C.GoString(C.hnn_torch_version())); err != nil {
+		if path, err = pythonLibrary(Version()); err != nil {
 			return fmt.Errorf("LibTorch's CUDA library is missing: %s holds no %s, and %w; `make LIBTORCH_VARIANT=cuda` installs it", folder, cudaLibrary, err)
 		}
 	}
