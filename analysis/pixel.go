@@ -73,16 +73,11 @@ func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(s
 		defer models[s].Free()
 	}
 	progress("photographing the pendulum")
-	data, err := task.Pictures(a.Metrics.HNN.Settings.Seed)
+	pictures, err := task.Pictures(a.Metrics.HNN.Settings.Seed)
 	if err != nil {
 		return nil, err
 	}
-	pictures, err := trainer.NewPictures(data)
-	if err != nil {
-		return nil, err
-	}
-	defer pictures.Free()
-	if err := a.truth(data); err != nil {
+	if err := a.truth(pictures); err != nil {
 		return nil, err
 	}
 	var group errgroup.Group
@@ -135,7 +130,7 @@ func coordinates(data datasets.Pictures, samples []int64) [][]float64 {
 }
 
 // follow fills in what one model makes of the pictures.
-func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer.Pictures, m *PixelModelMetrics, progress func(string)) error {
+func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures datasets.Pictures, m *PixelModelMetrics, progress func(string)) error {
 	progress(fmt.Sprintf("%s: losses", s))
 	var err error
 	if m.Final, err = trainer.EvaluatePixels(model, pictures); err != nil {
@@ -149,7 +144,7 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 	if a.Cloud[s], m.Reconstruction, err = encode(model, pictures, pictures.Test); err != nil {
 		return err
 	}
-	fit, err := fitLinear(trained, coordinates(pictures.Pictures, pictures.Train))
+	fit, err := fitLinear(trained, coordinates(pictures, pictures.Train))
 	if err != nil {
 		return err
 	}
@@ -203,12 +198,12 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 }
 
 // encode returns the latent states of samples, and the mean squared error of what is decoded from them.
-func encode(model *autoencoder.PixelHNN, pictures *trainer.Pictures, samples []int64) (latent [][]float64, reconstruction float64, err error) {
+func encode(model *autoencoder.PixelHNN, pictures datasets.Pictures, samples []int64) (latent [][]float64, reconstruction float64, err error) {
 	const rows = 1000
 	for first := 0; first < len(samples); first += rows {
 		part := samples[first:min(first+rows, len(samples))]
 		var s libtorch.Scope
-		x, _ := pictures.Samples(&s, s.Indices(part))
+		x, _ := trainer.Samples(&s, pictures, part)
 		z := model.Encode(&s, x)
 		deviation := s.Values(s.Mean(s.SquaredError(x, model.Decode(&s, z))))
 		values := s.Values(z)

@@ -222,44 +222,33 @@ type pixels struct {
 	settings Settings
 	network  *autoencoder.PixelHNN
 	latent   int // the dimension of a latent state
-	pictures *Pictures
+	pictures datasets.Pictures
 }
 
-// Pictures are a task's pictures on LibTorch's side, each frame once.
-type Pictures struct {
-	datasets.Pictures
-	frames *ts.Tensor // float32 of 0..1, (frames, pixels)
-}
-
-// NewPictures moves pictures to LibTorch's side; the caller frees them.
-func NewPictures(data datasets.Pictures) (*Pictures, error) {
-	p := &Pictures{Pictures: data}
-	var shades [256]float32
-	for i := range shades {
-		shades[i] = float32(float64(i) / 255)
-	}
-	size := data.Side * data.Side
-	values := make([]float32, 0, len(data.Frames)*size)
-	for _, frame := range data.Frames {
-		for _, v := range frame {
-			values = append(values, shades[v])
+// Samples returns the samples with the given first frames, and their successors: float32 of 0..1, of shape (n, 2·Side²) each.
+func Samples(s *libtorch.Scope, pictures datasets.Pictures, first []int64) (x, next *ts.Tensor) {
+	pairs := func(shift int64) *ts.Tensor {
+		size := 2 * pictures.Side * pictures.Side
+		values := make([]float32, 0, len(first)*size)
+		for _, f := range first {
+			for _, frame := range pictures.Frames[f+shift : f+shift+2] {
+				for _, v := range frame {
+					values = append(values, brightness[v])
+				}
+			}
 		}
+		return s.Slice(values, size)
 	}
-	var err error
-	p.frames, err = libtorch.FromSlice(values, int64(len(data.Frames)), int64(size))
-	return p, err
+	return pairs(0), pairs(1)
 }
 
-// Free drops the pictures' tensor.
-func (p *Pictures) Free() { _ = p.frames.Drop() }
-
-// Samples returns the pictures of the samples that start at the given frames, and the ones that follow them: (n, 2·Side²) each.
-func (p *Pictures) Samples(s *libtorch.Scope, first *ts.Tensor) (x, next *ts.Tensor) {
-	a := s.Rows(p.frames, first)
-	b := s.Rows(p.frames, s.Shift(first, 1))
-	c := s.Rows(p.frames, s.Shift(first, 2))
-	return s.Beside(a, b), s.Beside(b, c)
-}
+// brightness is that of a frame's bytes.
+var brightness = func() (shares [256]float32) {
+	for v := range shares {
+		shares[v] = float32(float64(v) / 255)
+	}
+	return shares
+}()
 
 func newPixels(task datasets.Task, settings Settings) (objective, error) {
 	if settings.File != "" {
@@ -269,29 +258,20 @@ func newPixels(task datasets.Task, settings Settings) (objective, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pixels{settings: settings, network: network, latent: task.Dimension}
 	data, err := task.Pictures(settings.Seed)
 	if err == nil {
 		err = checkBatch(settings.BatchSize, len(data.Train), len(data.Test))
 	}
-	if err == nil {
-		p.pictures, err = NewPictures(data)
-	}
 	if err != nil {
-		p.free()
+		network.Free()
 		return nil, err
 	}
-	return p, nil
+	return &pixels{settings: settings, network: network, latent: task.Dimension, pictures: data}, nil
 }
 
 func (p *pixels) model() model { return p.network }
 
-func (p *pixels) free() {
-	p.network.Free()
-	if p.pictures != nil {
-		p.pictures.Free()
-	}
-}
+func (p *pixels) free() { p.network.Free() }
 
 func (p *pixels) draw(test bool) (kernels.Batch[float32], error) {
 	first := p.pictures.Train
@@ -317,7 +297,7 @@ func (p *pixels) draw(test bool) (kernels.Batch[float32], error) {
 }
 
 func (p *pixels) loss(s *libtorch.Scope, batch kernels.Batch[float32], _ bool) *ts.Tensor {
-	x, next := p.pictures.Samples(s, s.Indices(batch.Rows))
+	x, next := Samples(s, p.pictures, batch.Rows)
 	var noise *ts.Tensor
 	if batch.Noise != nil {
 		noise = s.Scale(batch.NoiseScale, s.Slice(batch.Noise, p.latent))
@@ -338,7 +318,7 @@ func (p *pixels) final() (Final, error) {
 }
 
 // EvaluatePixels returns the loss of a model on the whole of both sets, without noise.
-func EvaluatePixels(network *autoencoder.PixelHNN, pictures *Pictures) (Final, error) {
+func EvaluatePixels(network *autoencoder.PixelHNN, pictures datasets.Pictures) (Final, error) {
 	var f Final
 	for _, set := range []struct {
 		samples             []int64
@@ -347,7 +327,7 @@ func EvaluatePixels(network *autoencoder.PixelHNN, pictures *Pictures) (Final, e
 		var losses []float64
 		for first := 0; first < len(set.samples); first += evaluationRows / 10 {
 			var s libtorch.Scope
-			x, next := pictures.Samples(&s, s.Indices(set.samples[first:min(first+evaluationRows/10, len(set.samples))]))
+			x, next := Samples(&s, pictures, set.samples[first:min(first+evaluationRows/10, len(set.samples))])
 			for _, v := range s.Values(network.Loss(&s, x, next, nil)) {
 				losses = append(losses, float64(v))
 			}

@@ -118,11 +118,6 @@ func (s *Scope) RowMeans(x *ts.Tensor) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return x.MeanDim([]int64{1}, false, x.DType(), false) })
 }
 
-// Beside returns the columns of a and, to their right, those of b.
-func (s *Scope) Beside(a, b *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return ts.Cat([]*ts.Tensor{a, b}, 1) })
-}
-
 // Gradient returns ∂(Σ output)/∂x, differentiable again.
 func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 	sum := s.Sum(output)
@@ -159,15 +154,6 @@ func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
 // Indices makes a tensor of int64 of shape (n).
 func (s *Scope) Indices(values []int64) *ts.Tensor {
 	return s.apply(func() (*ts.Tensor, error) { return ts.OfSlice(values) })
-}
-
-// Shift returns x + n for integers.
-func (s *Scope) Shift(x *ts.Tensor, n int64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		scalar := ts.IntScalar(n)
-		defer scalar.MustDrop()
-		return x.AddScalar(scalar, false)
-	})
 }
 
 // Values returns the elements of a float32 tensor in row-major order.
