@@ -195,17 +195,21 @@ struct Pixels : Model<T> {
 
   Pixels(int threads, const hnn_dynamics& d, long frame_size, long count, const uint8_t* bytes)
       : Model<T>(threads), latent(d.n), size(frame_size), net(d) {
-    std::vector<bool> seen(size);
-    for (long i = 0; i < size * count; i++)
-      if (bytes[i]) seen[i % size] = true;
-    std::vector<long> place(size);
-    for (long p = 0; p < size; p++)
-      if (seen[p]) place[p] = lit++;
-    depth = 2 * lit + 1;
-    frames.resize(count * lit);
+    std::vector<uint8_t> seen(size);
     for (long f = 0; f < count; f++)
-      for (long p = 0; p < size; p++)
-        if (seen[p]) frames[f * lit + place[p]] = T(bytes[f * size + p] / 255.0);
+      for (long p = 0; p < size; p++) seen[p] |= bytes[f * size + p];
+    std::vector<long> place(size), pixels;
+    for (long p = 0; p < size; p++)
+      if (seen[p]) place[p] = lit++, pixels.push_back(p);
+    depth = 2 * lit + 1;
+    T brightness[256];
+    for (int v = 0; v < 256; v++) brightness[v] = T(v / 255.0);
+    frames.resize(count * lit);
+    team.run(count, [&](Share share) {
+      const auto [first, last] = share.of(count, 1);
+      for (long f = first; f < last; f++)
+        for (long i = 0; i < lit; i++) frames[f * lit + i] = brightness[bytes[f * size + pixels[i]]];
+    });
 
     encoder.make(2 * size, d.hidden, latent), decoder.make(latent, d.hidden, 2 * size), decoder.input_gradient = true;
     auto &input = encoder.layers[0].input, &output = decoder.layers[3].output;
