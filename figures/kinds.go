@@ -7,4 +7,5 @@ type Kind struct{ Suffix, Caption string }
 var Kinds = []Kind{
 	{"-field.png", "The phase plane: training data, the field, and a trajectory of each source"},
 	{"-orbits.png", "Trajectories, and kinetic, potential and total energy"},
+	{".gif", "A film of the motion"},
 }

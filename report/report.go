@@ -167,12 +167,15 @@ func (r Report) Write(folder string) ([]string, error) {
 		return nil, err
 	}
 	var paths []string
-	for name, write := range map[string]func(io.Writer, []Result, []picture) error{"results.csv": r.csv, "results.md": r.markdown, "index.html": r.page} {
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer, []Result, []picture) error
+	}{{"index.html", r.page}, {"results.md", r.markdown}, {"results.csv", r.csv}} {
 		var content bytes.Buffer
-		if err := write(&content, results, r.pictures(folder)); err != nil {
-			return nil, fmt.Errorf("report: %s: %w", name, err)
+		if err := file.write(&content, results, r.pictures(folder)); err != nil {
+			return nil, fmt.Errorf("report: %s: %w", file.name, err)
 		}
-		path := filepath.Join(folder, name)
+		path := filepath.Join(folder, file.name)
 		if err := renameio.WriteFile(path, content.Bytes(), 0o644); err != nil {
 			return nil, err
 		}

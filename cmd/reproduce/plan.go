@@ -39,7 +39,7 @@ func newPlan(o options) (*plan, error) {
 			}
 		}
 		for _, task := range o.tasks {
-			analysis := p.add(o, seed, task, "analyze", 2, time.Minute/4)
+			analysis := p.add(o, seed, task, "analyze", 2, 10*time.Second)
 			analysis.Program = []string{filepath.Join(programs, "analyze"), "-task", task.Name, "-runs", o.runs(seed), "-out", o.results(seed), fmt.Sprintf("-cuda=%t", o.cuda)}
 			analysis.Done = true
 			for _, baseline := range []bool{false, true} {
