@@ -35,16 +35,21 @@ func (s Source) String() string {
 	return [sources]string{"Ground truth", "Baseline NN", "Hamiltonian NN"}[s]
 }
 
-// Comparison is a set of trajectories as each source gives them, from the same starts.
+// Comparison is a set of trajectories as each source gives them, from the same starts. Where nobody observed the true motion, the
+// truth's paths are the starts alone.
 type Comparison struct {
-	Times []float64
-	Paths [sources][][][]float64 // by source, trajectory and time: a state
+	Times    []float64
+	Paths    [sources][][][]float64 // by source, trajectory and time: a state
+	Energies [sources][][]float64   // of the states: the task's Hamiltonian, or where it has none the HNN's
 }
+
+// Observed tells whether the true motion is known beyond its starts.
+func (c Comparison) Observed() bool { return len(c.Paths[Truth][0]) > 1 }
 
 // Grid is a vector field on a rectangular grid of the phase plane.
 type Grid struct {
 	Points [][]float64
-	Fields [sources][][]float64 // by source and point
+	Fields [sources][][]float64 // by source and point; none of the truth where it is not known
 }
 
 // Analysis is all that the figures of a task show.
@@ -60,11 +65,12 @@ type Analysis struct {
 
 // Metrics are the figures of the paper's tables, and how they were obtained.
 type Metrics struct {
-	Task        string        `json:"task"`
-	Baseline    ModelMetrics  `json:"baseline"`
-	HNN         ModelMetrics  `json:"hnn"`
-	Truth       Reversibility `json:"truth"`
-	Integration Integration   `json:"integration"`
+	Task        string         `json:"task"`
+	Baseline    ModelMetrics   `json:"baseline"`
+	HNN         ModelMetrics   `json:"hnn"`
+	Truth       *Reversibility `json:"truth,omitempty"` // nil where the true field is not known
+	Energy      string         `json:"energy_from"`
+	Integration Integration    `json:"integration"`
 }
 
 // ModelMetrics are the figures of one model.
@@ -72,13 +78,15 @@ type ModelMetrics struct {
 	Checkpoint string           `json:"checkpoint"`
 	Settings   trainer.Settings `json:"settings"`
 	trainer.Final
-	// EnergyMSE is the mean over the trials and times of the squared difference of the Hamiltonian along the model's and the
-	// true trajectory; its error is the standard deviation of five splits' means over √5, as in the published notebooks.
+	// EnergyMSE is the mean over the trials and times of the squared difference of the energy along the model's and the true
+	// trajectory, or its start where nobody observed the rest; its error is the standard deviation of five splits' means over √5,
+	// as in the published notebooks.
 	EnergyMSE       float64   `json:"energy_mse"`
 	EnergyMSEError  float64   `json:"energy_mse_error"`
 	EnergyMSETrials []float64 `json:"energy_mse_trials"`
-	// CoordinateMSE is the mean over the trials, times and coordinates of the squared difference of the states.
-	CoordinateMSE float64 `json:"coordinate_mse"`
+	// CoordinateMSE is the mean over the trials, times and coordinates of the squared difference of the states; none where nobody
+	// observed the true motion.
+	CoordinateMSE float64 `json:"coordinate_mse,omitempty"`
 	Reversibility
 }
 
@@ -109,7 +117,10 @@ func integration(solver integrator.RK45, times []float64, trials int) Integratio
 func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage string)) (*Analysis, error) {
 	a := &Analysis{Task: task}
 	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
-	fields := [sources]integrator.Field{Truth: integrator.Each(task.Dynamics)}
+	var fields [sources]integrator.Field
+	if task.Dynamics != nil {
+		fields[Truth] = integrator.Each(task.Dynamics)
+	}
 	var models [sources]*hamiltonian.Model
 	for s, m := range a.models() {
 		model, settings, err := trainer.LoadModel(task, s == Baseline, m.Checkpoint)
@@ -164,7 +175,6 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 					*path.paths = append(*path.paths, solution.States)
 				}
 			}
-			a.measure(s, m)
 			progress(fmt.Sprintf("%s: forward and back", s))
 			m.Reversibility, err = reversibility(fields[s], trials)
 			return err
@@ -173,8 +183,18 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if a.Metrics.Truth, err = reversibility(fields[Truth], trials); err != nil {
+	if fields[Truth] != nil {
+		truth, err := reversibility(fields[Truth], trials)
+		if err != nil {
+			return nil, err
+		}
+		a.Metrics.Truth = &truth
+	}
+	if err := a.energies(models[HNN]); err != nil {
 		return nil, err
+	}
+	for s, m := range a.models() {
+		a.measure(s, m)
 	}
 	a.Metrics.Integration = integration(trials.Solver, trials.Times, len(trials.States))
 	a.Metrics.Integration.MidpointStep = midpoint(trials).Step
@@ -198,20 +218,23 @@ const gridLines = 13
 
 // grid evaluates the fields around the training data.
 func grid(a *Analysis, fields [sources]integrator.Field) (*Grid, error) {
-	var reach [2]float64
-	for _, x := range a.Data.Train.X {
-		for axis := range reach {
-			reach[axis] = max(reach[axis], 1.05*math.Abs(x[axis]))
-		}
+	var ticks [2][]float64
+	for axis := range ticks {
+		values := Column(a.Data.Train.X, axis)
+		low, high := floats.Min(values), floats.Max(values)
+		margin := 0.025 * (high - low)
+		ticks[axis] = floats.Span(make([]float64, gridLines), low-margin, high+margin)
 	}
 	var g Grid
-	ticks := floats.Span(make([]float64, gridLines), -1, 1)
-	for _, q := range ticks {
-		for _, p := range ticks {
-			g.Points = append(g.Points, []float64{q * reach[0], p * reach[1]})
+	for _, q := range ticks[0] {
+		for _, p := range ticks[1] {
+			g.Points = append(g.Points, []float64{q, p})
 		}
 	}
 	for _, s := range Sources {
+		if fields[s] == nil {
+			continue
+		}
 		g.Fields[s] = make([][]float64, len(g.Points))
 		for i := range g.Fields[s] {
 			g.Fields[s][i] = make([]float64, 2)
@@ -223,6 +246,34 @@ func grid(a *Analysis, fields [sources]integrator.Field) (*Grid, error) {
 	return &g, nil
 }
 
+// energies fills in the energies of all states.
+func (a *Analysis) energies(hnn *hamiltonian.Model) error {
+	a.Metrics.Energy = "the Hamiltonian that the HNN has learned, for both models and the observed states"
+	energy := hnn.Hamiltonian
+	if a.Task.Hamiltonian != nil {
+		a.Metrics.Energy = "the task's Hamiltonian"
+		energy = func(states [][]float64) ([]float64, error) {
+			energies := make([]float64, len(states))
+			for i, state := range states {
+				energies[i] = a.Task.Hamiltonian(state)
+			}
+			return energies, nil
+		}
+	}
+	for _, c := range []*Comparison{&a.Example, &a.Trials} {
+		for s, paths := range c.Paths {
+			for _, path := range paths {
+				energies, err := energy(path)
+				if err != nil {
+					return err
+				}
+				c.Energies[s] = append(c.Energies[s], energies)
+			}
+		}
+	}
+	return nil
+}
+
 // measure fills in what a model's trials give.
 func (a *Analysis) measure(s Source, m *ModelMetrics) {
 	energy, coordinates := a.squaredErrors(s)
@@ -231,7 +282,10 @@ func (a *Analysis) measure(s Source, m *ModelMetrics) {
 		m.EnergyMSETrials = append(m.EnergyMSETrials, stat.Mean(errors, nil))
 		all = append(all, errors...)
 	}
-	m.EnergyMSE, m.CoordinateMSE = stat.Mean(all, nil), stat.Mean(coordinates, nil)
+	m.EnergyMSE = stat.Mean(all, nil)
+	if a.Trials.Observed() {
+		m.CoordinateMSE = stat.Mean(coordinates, nil)
+	}
 	if len(energy) > 1 {
 		all = m.EnergyMSETrials
 	}
@@ -242,9 +296,11 @@ func (a *Analysis) measure(s Source, m *ModelMetrics) {
 func (a *Analysis) squaredErrors(s Source) (energy [][]float64, coordinates []float64) {
 	for i, path := range a.Trials.Paths[s] {
 		var errors []float64
+		truths, energies := a.Trials.Paths[Truth][i], a.Trials.Energies[Truth][i]
 		for j, state := range path {
-			truth := a.Trials.Paths[Truth][i][j]
-			d := a.Task.Hamiltonian(state) - a.Task.Hamiltonian(truth)
+			known := min(j, len(truths)-1) // the start, where nobody observed more
+			truth := truths[known]
+			d := a.Trials.Energies[s][i][j] - energies[known]
 			errors = append(errors, d*d)
 			for axis := range state {
 				d := state[axis] - truth[axis]
@@ -256,14 +312,14 @@ func (a *Analysis) squaredErrors(s Source) (energy [][]float64, coordinates []fl
 	return energy, coordinates
 }
 
-// bootstrap returns the standard deviation of the means of five consecutive splits, over √5.
+// bootstrap returns the standard deviation of the means of five consecutive splits, over √5; of fewer values, each is a split.
 func bootstrap(values []float64) float64 {
-	const splits = 5
+	splits := min(5, len(values))
 	means := make([]float64, splits)
 	for i := range means {
 		means[i] = stat.Mean(values[i*len(values)/splits:(i+1)*len(values)/splits], nil)
 	}
-	return stat.PopStdDev(means, nil) / math.Sqrt(splits)
+	return stat.PopStdDev(means, nil) / math.Sqrt(float64(splits))
 }
 
 // reversibility integrates a field over the trials' time and back, by the trials' solver and by a symplectic one.

@@ -2,8 +2,10 @@ package analysis
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -92,13 +94,79 @@ func conservation(t *testing.T, name string, a *Analysis) {
 	if hnn, baseline := spread(HNN), spread(Baseline); !(hnn < 0.05*baseline) {
 		t.Errorf("%s: the conserved quantity spreads by %g along the HNN's trajectory, by %g along the baseline's", name, hnn, baseline)
 	}
-	for what, r := range map[string]Reversibility{"truth": a.Metrics.Truth, "baseline": a.Metrics.Baseline.Reversibility, "HNN": a.Metrics.HNN.Reversibility} {
+	for what, r := range map[string]Reversibility{"truth": *a.Metrics.Truth, "baseline": a.Metrics.Baseline.Reversibility, "HNN": a.Metrics.HNN.Reversibility} {
 		if !(r.ImplicitMidpoint < 1e-4) || !(r.RK45 > 0) {
 			t.Errorf("%s, %s: %g from the start after going forward and back by the midpoint rule, %g by RK45", name, what, r.ImplicitMidpoint, r.RK45)
 		}
 	}
 	if a.Task.Dimension == 2 != (a.Grid != nil) {
 		t.Errorf("%s: a grid of the phase plane: %t", name, a.Grid != nil)
+	}
+}
+
+// measured writes columns of the measured pendulum as a table of one's own. Without the last row, the split is the published one.
+func measured(t *testing.T, columns ...string) datasets.Task {
+	t.Helper()
+	data, err := datasets.Real.Generate(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := strings.Join(columns, ",") + "\n"
+	rows := len(data.Train.X) - 1
+	for _, set := range []datasets.Samples{{X: data.Train.X[:rows], DX: data.Train.DX[:rows], Times: data.Train.Times[:rows]}, data.Test} {
+		for i, x := range set.X {
+			values := map[string]float64{"t": set.Times[i], "q": x[0], "p": x[1], "dq": set.DX[i][0], "dp": set.DX[i][1]}
+			line := make([]string, len(columns))
+			for j, column := range columns {
+				line[j] = fmt.Sprint(values[column])
+			}
+			content += strings.Join(line, ",") + "\n"
+		}
+	}
+	path := filepath.Join(t.TempDir(), "swing.csv")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	task, err := datasets.FromTable(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// Where nothing but observations is known, the published models have the published test losses all the same, and energies are
+// measured by what the HNN has learned: half of the fitted Hamiltonian, so that the squared error is a quarter of the published.
+func TestObservationsWithoutAHamiltonian(t *testing.T) {
+	for _, columns := range [][]string{{"t", "q", "p", "dq", "dp"}, {"dp", "dq", "p", "q"}} {
+		observed := columns[0] == "t"
+		a, err := Run(measured(t, columns...), checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		relative(t, "HNN test loss", a.Metrics.HNN.Test, 5.8494e-3, 1e-4)
+		relative(t, "baseline test loss", a.Metrics.Baseline.Test, 1.3921e-3, 1e-4)
+		if a.Example.Observed() != observed || a.Trials.Observed() != observed || a.Metrics.Truth != nil || a.Grid.Fields[Truth] != nil {
+			t.Errorf("%v: a true motion is known: %t, a true field: %t", columns, a.Example.Observed(), a.Grid.Fields[Truth] != nil)
+		}
+		spread := func(s Source) float64 {
+			return floats.Max(a.Example.Energies[s][0]) - floats.Min(a.Example.Energies[s][0])
+		}
+		if hnn, baseline := spread(HNN), spread(Baseline); !(hnn < 1e-3*baseline) {
+			t.Errorf("%v: the learned H spreads by %g along the HNN's trajectory, by %g along the baseline's", columns, hnn, baseline)
+		}
+		if observed {
+			relative(t, "baseline energy MSE", a.Metrics.Baseline.EnergyMSE, 3.7133e-1/4, 0.1)
+			relative(t, "HNN energy MSE", a.Metrics.HNN.EnergyMSE, 8.5323e-3/4, 0.5)
+		} else if !(a.Metrics.HNN.EnergyMSE < 1e-6*a.Metrics.Baseline.EnergyMSE) {
+			t.Errorf("the learned H moves from the start's by %g along the HNN's trajectories", a.Metrics.HNN.EnergyMSE)
+		}
+		content, err := json.Marshal(a.Metrics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := string(content); !strings.Contains(s, "that the HNN has learned") || strings.Contains(s, "coordinate_mse") != observed || strings.Contains(s, `"truth"`) {
+			t.Errorf("%v: the metrics are %s", columns, s)
+		}
 	}
 }
 
@@ -117,4 +185,5 @@ func TestCheckpointErrorsAreOneLine(t *testing.T) {
 // Against numpy: np.std([np.mean(s) for s in np.array_split([1, 2, 4, 8, 16, 32, 64, 128, 256, 512], 5)]) / np.sqrt(5).
 func TestBootstrap(t *testing.T) {
 	relative(t, "bootstrap", bootstrap([]float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}), 64.79499980708387, 1e-9)
+	relative(t, "bootstrap of three values", bootstrap([]float64{1, 2, 4}), math.Sqrt(14./27), 1e-12)
 }

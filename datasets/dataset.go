@@ -28,7 +28,7 @@ type Dataset struct {
 // their first states and is integrated with their solver.
 type Trajectories struct {
 	Times  []float64
-	States [][][]float64 // by trajectory and time
+	States [][][]float64 // by trajectory and time; of a motion that was not observed, its start alone
 	Solver integrator.RK45
 }
 
@@ -48,18 +48,21 @@ type Task struct {
 	Aliases     []string
 	Description string
 	Dimension   int    // of a state, q and p together
-	Bodies      int    // that move in a plane; 0 for a system of one degree of freedom
+	Bodies      int    // that move in a plane; 0 for any other system
 	Labels      Labels // of its figures' axes
+	File        string // the table that FromTable made the task of; empty for all others
 
-	// Kinetic and Potential energy of a state; the Hamiltonian is their sum. For measurements they are fitted.
+	// Hamiltonian is the true energy of a state, for measurements a fitted one, and Dynamics its field. Both are nil where
+	// nothing but observations is known.
+	Hamiltonian func(state []float64) float64
+	Dynamics    integrator.Derivative
+	// Kinetic and Potential energy of bodies, whose sum is the Hamiltonian; nil for any other system.
 	Kinetic   func(state []float64) float64
 	Potential func(state []float64) float64
-	// Dynamics is the true field; for measurements the field of the fitted energy.
-	Dynamics integrator.Derivative
 
 	// Generate makes the dataset of a seed; nil where the data are pictures.
 	Generate func(seed uint32) (Dataset, error)
-	// Load reads the dataset from a file that the user gives; nil where the task generates its data.
+	// Load reads a dataset in place of that from a file in the task's own format; nil where there is no such format.
 	Load func(path string) (Dataset, error)
 
 	// Pictures makes the data of a system that a camera sees; nil for all others. Such a task has no Dynamics, no Example and
@@ -67,7 +70,7 @@ type Task struct {
 	Pictures func(seed uint32) (Pictures, error)
 
 	// Example is the trajectory of the figures, and Trials are those of the energy's mean squared error. Where the data are
-	// measured, both are the test set.
+	// observed, both are of the test set.
 	Example func(Dataset) (Trajectories, error)
 	Trials  func(Dataset) (Trajectories, error)
 
@@ -96,9 +99,6 @@ type Labels struct{ Position, Momentum, Time, Energy string }
 
 // dimensionless labels the quantities of a system whose masses and constants are pure numbers.
 var dimensionless = Labels{Position: "q", Momentum: "p", Time: "t", Energy: "H"}
-
-// Hamiltonian returns the true (or, for measurements, the fitted) energy of a state.
-func (t Task) Hamiltonian(state []float64) float64 { return t.Kinetic(state) + t.Potential(state) }
 
 var tasks = map[string]Task{}
 

@@ -19,8 +19,7 @@ var Real = register(Task{
 	Description: "real pendulum, measured by Schmidt and Lipson (2009)",
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
-	Kinetic:     func(s []float64) float64 { return s[1] * s[1] },
-	Potential:   func(s []float64) float64 { return 2.4 * (1 - math.Cos(s[0])) },
+	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 2.4*(1-math.Cos(s[0])) },
 	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
 	Generate: func(uint32) (Dataset, error) {
 		return readMeasurements("the embedded measurements", strings.NewReader(measurements))

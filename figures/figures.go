@@ -2,6 +2,7 @@
 package figures
 
 import (
+	"fmt"
 	"math"
 	"os"
 
@@ -19,11 +20,13 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 		return nil, err
 	}
 	builders := []func(*analysis.Analysis) (figure, error){integration, drift}
-	if a.Grid != nil {
+	switch {
+	case a.Grid != nil:
 		builders = append(builders, fields)
-	}
-	if a.Task.Bodies > 0 {
+	case a.Task.Bodies > 0:
 		builders = append(builders, orbits)
+	default:
+		builders = append(builders, coordinates)
 	}
 	paths, err := saveAll(folder, a, builders, progress)
 	if err != nil || a.Task.Bodies == 0 {
@@ -55,27 +58,32 @@ func saveAll[A any](folder string, a A, builders []func(A) (figure, error), prog
 // fields shows the phase plane (figure 2 of the paper): the true field with the training data, the learned fields, and the
 // trajectory that each gives to the example's start.
 func fields(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-field", width: 190, height: 185, square: 1}
-	reach := [2]float64{}
-	for _, point := range a.Grid.Points {
-		for axis := range reach {
-			reach[axis] = max(reach[axis], 1.08*math.Abs(point[axis]))
-		}
+	f := figure{name: a.Task.Name + "-field", width: 190, height: 185}
+	if a.Task.File == "" { // the quantities of a user's file have any units
+		f.square = 1
+	}
+	var low, high [2]float64
+	for axis := range low {
+		low[axis], high[axis] = bounds(a.Grid.Points, axis, 0.04)
+	}
+	measure := analysis.Truth // of the arrows' length
+	if a.Grid.Fields[measure] == nil {
+		measure = analysis.HNN
 	}
 	longest := 0.0
-	for _, v := range a.Grid.Fields[analysis.Truth] {
-		longest = max(longest, math.Abs(v[0])/reach[0], math.Abs(v[1])/reach[1])
+	for _, v := range a.Grid.Fields[measure] {
+		for axis := range v {
+			longest = max(longest, math.Abs(v[axis])/(high[axis]-low[axis]))
+		}
 	}
 	row := make([]*plot.Plot, 0, len(analysis.Sources))
 	for _, s := range analysis.Sources {
-		p := panel(s.String(), a.Task.Labels.Position, a.Task.Labels.Momentum)
-		p.Add(arrows{points: a.Grid.Points, vectors: a.Grid.Fields[s], scale: 0.2 / longest, style: style(grey, 0.6, solid)})
+		p := panel(title(a, s), a.Task.Labels.Position, a.Task.Labels.Momentum)
+		if a.Grid.Fields[s] != nil {
+			p.Add(arrows{points: a.Grid.Points, vectors: a.Grid.Fields[s], scale: 0.1 / longest, style: style(grey, 0.6, solid)})
+		}
 		if s == analysis.Truth {
-			data := make(plotter.XYs, len(a.Data.Train.X))
-			for i, x := range a.Data.Train.X {
-				data[i] = plotter.XY{X: x[0], Y: x[1]}
-			}
-			if err := dots(p, data, lighter(black, 0.5), 0.9); err != nil {
+			if err := trainingData(p, a); err != nil {
 				return f, err
 			}
 		}
@@ -83,18 +91,43 @@ func fields(a *analysis.Analysis) (figure, error) {
 		if err := line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(colorOf(s), 1.4, solid)); err != nil {
 			return f, err
 		}
-		limits(&p.X, -reach[0], reach[0])
-		limits(&p.Y, -reach[1], reach[1])
+		limits(&p.X, low[0], high[0])
+		limits(&p.Y, low[1], high[1])
 		row = append(row, p)
 	}
 	f.rows = [][]*plot.Plot{row}
 	return f, nil
 }
 
+// title names the source of a panel's curve; where nobody observed the true motion, the training data stand in its place.
+func title(a *analysis.Analysis, s analysis.Source) string {
+	if s == analysis.Truth && !a.Example.Observed() {
+		return "Training data"
+	}
+	return s.String()
+}
+
+// trainingData adds the first two coordinates of the training data to a plot.
+func trainingData(p *plot.Plot, a *analysis.Analysis) error {
+	data := make(plotter.XYs, len(a.Data.Train.X))
+	for i, x := range a.Data.Train.X {
+		data[i] = plotter.XY{X: x[0], Y: x[1]}
+	}
+	return dots(p, data, lighter(black, 0.5), 0.9)
+}
+
+// bounds returns the range of a coordinate, widened to both sides by a share of it.
+func bounds(states [][]float64, axis int, share float64) (low, high float64) {
+	values := analysis.Column(states, axis)
+	low, high = floats.Min(values), floats.Max(values)
+	margin := share * (high - low)
+	return low - margin, high + margin
+}
+
 // integration follows the example (figure 2 of the paper, below): the predictions where they lie in a plane, the error of the
-// coordinates, the quantity that the HNN has learned to conserve, and the total energy.
+// coordinates where the truth is known, the quantity that the HNN has learned to conserve, and the total energy if that is another.
 func integration(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys()}
+	f := figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys(sourcesOf(a.Example))}
 	labels, times := a.Task.Labels, a.Example.Times
 	predictions := panel("Predictions", labels.Position, labels.Momentum)
 	errors := panel("MSE between coordinates", labels.Time, "")
@@ -103,14 +136,14 @@ func integration(a *analysis.Analysis) (figure, error) {
 	// The truth is drawn last but one, so that the HNN's curve lies on it rather than under the baseline's.
 	for _, s := range []analysis.Source{analysis.Baseline, analysis.Truth, analysis.HNN} {
 		path, look := a.Example.Paths[s][0], style(colorOf(s), 1.3, solid)
-		total, deviation := make([]float64, len(path)), make([]float64, len(path))
-		for i, state := range path {
-			total[i] = a.Task.Hamiltonian(state)
-			d := floats.Distance(state, a.Example.Paths[analysis.Truth][0][i], 2)
-			deviation[i] = d * d / float64(len(state))
-		}
-		curves := map[*plot.Plot][2][]float64{conserved: {times, a.Conserved[s]}, energy: {times, total}}
-		if s != analysis.Truth {
+		times := times[:len(path)]
+		curves := map[*plot.Plot][2][]float64{conserved: {times, a.Conserved[s]}, energy: {times, a.Example.Energies[s][0]}}
+		if s != analysis.Truth && a.Example.Observed() {
+			deviation := make([]float64, len(path))
+			for i, state := range path {
+				d := floats.Distance(state, a.Example.Paths[analysis.Truth][0][i], 2)
+				deviation[i] = d * d / float64(len(state))
+			}
 			curves[errors] = [2][]float64{times, deviation}
 		}
 		if a.Task.Dimension == 2 {
@@ -122,9 +155,14 @@ func integration(a *analysis.Analysis) (figure, error) {
 			}
 		}
 	}
-	row := []*plot.Plot{errors, conserved, energy}
-	if a.Task.Dimension == 2 {
-		row = append([]*plot.Plot{predictions}, row...)
+	var row []*plot.Plot
+	for _, shown := range []struct {
+		panel *plot.Plot
+		there bool
+	}{{predictions, a.Task.Dimension == 2}, {errors, a.Example.Observed()}, {conserved, true}, {energy, a.Task.Hamiltonian != nil}} {
+		if shown.there {
+			row = append(row, shown.panel)
+		}
 	}
 	f.rows = [][]*plot.Plot{row}
 	return f, nil
@@ -136,13 +174,16 @@ func drift(a *analysis.Analysis) (figure, error) {
 	const smallest = 1e-8 // below it a logarithmic axis would show nothing but rounding
 	row := make([]*plot.Plot, 0, len(analysis.Sources))
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, s := range analysis.Sources {
-		p := panel(s.String(), a.Task.Labels.Time, "|H(t) − H(0)|")
-		for _, path := range a.Trials.Paths[s] {
-			start := a.Task.Hamiltonian(path[0])
-			moved := make([]float64, len(path)-1)
-			for i, state := range path[1:] {
-				moved[i] = math.Log10(max(smallest, math.Abs(a.Task.Hamiltonian(state)-start)))
+	label := "|H(t) − H(0)|"
+	if a.Task.Hamiltonian == nil {
+		label += " of the learned H"
+	}
+	for _, s := range sourcesOf(a.Trials) {
+		p := panel(s.String(), a.Task.Labels.Time, label)
+		for _, energies := range a.Trials.Energies[s] {
+			moved := make([]float64, len(energies)-1)
+			for i, energy := range energies[1:] {
+				moved[i] = math.Log10(max(smallest, math.Abs(energy-energies[0])))
 				low, high = min(low, moved[i]), max(high, moved[i])
 			}
 			if err := line(p, a.Trials.Times[1:], moved, style(colorOf(s), 0.7, solid)); err != nil {
@@ -157,6 +198,54 @@ func drift(a *analysis.Analysis) (figure, error) {
 	}
 	f.rows = [][]*plot.Plot{row}
 	return f, nil
+}
+
+// coordinates shows the example of a system of several degrees of freedom: the first two positions of each source, and the first
+// three coordinates over time.
+func coordinates(a *analysis.Analysis) (figure, error) {
+	f := figure{name: a.Task.Name + "-coordinates", width: 190, height: 175, rows: make([][]*plot.Plot, 2), keys: sourceKeys(sourcesOf(a.Example))}
+	scale := a.Example.Paths[analysis.Truth][0]
+	if !a.Example.Observed() {
+		scale = a.Data.Train.X
+	}
+	for _, s := range analysis.Sources {
+		p := panel(title(a, s), "q1", "q2")
+		if s == analysis.Truth && !a.Example.Observed() {
+			if err := trainingData(p, a); err != nil {
+				return f, err
+			}
+		}
+		path := a.Example.Paths[s][0]
+		if err := line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(colorOf(s), 0.9, solid)); err != nil {
+			return f, err
+		}
+		p.X.Min, p.X.Max = bounds(scale, 0, 0.1)
+		p.Y.Min, p.Y.Max = bounds(scale, 1, 0.1)
+		f.rows[0] = append(f.rows[0], p)
+	}
+	for axis, name := range coordinateNames(a.Task.Dimension)[:3] {
+		p := panel("", a.Task.Labels.Time, name)
+		for _, s := range sourcesOf(a.Example) {
+			path := a.Example.Paths[s][0]
+			if err := line(p, a.Example.Times, analysis.Column(path, axis), style(colorOf(s), 1.1, solid)); err != nil {
+				return f, err
+			}
+		}
+		p.Y.Min, p.Y.Max = bounds(scale, axis, 0.25)
+		f.rows[1] = append(f.rows[1], p)
+	}
+	return f, nil
+}
+
+// coordinateNames are q1..qn, p1..pn.
+func coordinateNames(dimension int) []string {
+	var names []string
+	for _, kind := range []string{"q", "p"} {
+		for i := range dimension / 2 {
+			names = append(names, fmt.Sprint(kind, i+1))
+		}
+	}
+	return names
 }
 
 // orbits shows the example's trajectories and, below them, its energies (figures 3 and 5 of the paper).
@@ -190,15 +279,14 @@ func orbits(a *analysis.Analysis) (figure, error) {
 		limits(&trajectories.Y, -reach, reach)
 
 		energies := panel("", a.Task.Labels.Time, "Energy")
-		var kinetic, potential, total []float64
+		var kinetic, potential []float64
 		for _, state := range path {
 			kinetic, potential = append(kinetic, a.Task.Kinetic(state)), append(potential, a.Task.Potential(state))
-			total = append(total, a.Task.Hamiltonian(state))
 		}
 		for _, curve := range []struct {
 			values []float64
 			key    int
-		}{{kinetic, 0}, {potential, 1}, {total, 2}} {
+		}{{kinetic, 0}, {potential, 1}, {a.Example.Energies[s][0], 2}} {
 			look := f.keys[curve.key].style
 			look.Color = colorOf(s)
 			if err := line(energies, times, curve.values, look); err != nil {

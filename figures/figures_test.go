@@ -16,13 +16,15 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/plot"
 
 	"hnn/analysis"
 	"hnn/datasets"
 )
 
-// example is an analysis whose models are the truth, but for the baseline's momenta, which shrink.
+// example is an analysis whose models are the truth, or go through the training rows where the motion was not observed, but for the
+// baseline's momenta, which shrink. Where the task has no Hamiltonian, the sum of the squares is taken for what the HNN has learned.
 func example(t *testing.T, task datasets.Task) *analysis.Analysis {
 	t.Helper()
 	data, err := task.Generate(0)
@@ -33,30 +35,69 @@ func example(t *testing.T, task datasets.Task) *analysis.Analysis {
 	if err != nil {
 		t.Fatal(err)
 	}
+	energy := task.Hamiltonian
+	if energy == nil {
+		energy = func(state []float64) float64 { return floats.Dot(state, state) }
+	}
 	a := &analysis.Analysis{Task: task, Data: data}
 	a.Example.Times = truth.Times
-	for _, s := range analysis.Sources {
-		a.Example.Paths[s] = truth.States
-		for _, state := range truth.States[0] {
-			a.Conserved[s] = append(a.Conserved[s], task.Hamiltonian(state))
-		}
+	path := truth.States[0]
+	for len(path) < len(truth.Times) {
+		path = append(path, data.Train.X[len(path)%len(data.Train.X)])
 	}
-	shrunk := make([][]float64, len(truth.States[0]))
-	for i, state := range truth.States[0] {
+	a.Example.Paths[analysis.Truth], a.Example.Paths[analysis.HNN] = truth.States, [][][]float64{path}
+	shrunk := make([][]float64, len(path))
+	for i, state := range path {
 		shrunk[i] = slices.Clone(state)
 		for j := len(state) / 2; j < len(state); j++ {
 			shrunk[i][j] *= math.Exp(-truth.Times[i] / 20)
 		}
 	}
 	a.Example.Paths[analysis.Baseline] = [][][]float64{shrunk}
+	for s, paths := range a.Example.Paths {
+		for _, state := range paths[0] {
+			a.Conserved[s] = append(a.Conserved[s], energy(state))
+		}
+		a.Example.Energies[s] = [][]float64{a.Conserved[s]}
+	}
 	a.Trials = a.Example
 	if task.Dimension == 2 {
 		a.Grid = &analysis.Grid{Points: data.Train.X[:50]}
 		for _, s := range analysis.Sources {
-			a.Grid.Fields[s] = data.Train.DX[:50]
+			if s != analysis.Truth || task.Dynamics != nil {
+				a.Grid.Fields[s] = data.Train.DX[:50]
+			}
 		}
 	}
 	return a
+}
+
+// own makes a task of a table of a rotation in each of two degrees of freedom, or in the first.
+func own(t *testing.T, name, columns string) datasets.Task {
+	t.Helper()
+	content := columns + "\n"
+	for row := range 500 {
+		time := 0.1 * float64(row)
+		for i, column := range strings.Split(columns, ",") {
+			if i > 0 {
+				content += ","
+			}
+			content += fmt.Sprint(map[string]float64{
+				"t": time, "q1": 5 + math.Cos(time), "p1": -math.Sin(time), "q2": math.Cos(2*time + 1), "p2": -2 * math.Sin(2*time+1),
+				"dq1": -math.Sin(time), "dp1": -math.Cos(time), "dq2": -2 * math.Sin(2*time+1), "dp2": -4 * math.Cos(2*time+1),
+			}[column])
+		}
+		content += "\n"
+	}
+	path := filepath.Join(t.TempDir(), name+".csv")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	task, err := datasets.FromTable(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
 }
 
 func TestFiguresHoldEveryCurve(t *testing.T) {
@@ -66,9 +107,17 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 	}{
 		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-field"}},
 		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-orbits"}},
+		{own(t, "one", "q1,p1,t"), []string{"one-integration", "one-energy-drift", "one-field"}},
+		{own(t, "two", "q1,p1,q2,p2,t"), []string{"two-integration", "two-energy-drift", "two-coordinates"}},
+		{own(t, "one-unobserved", "q1,p1,dq1,dp1"), []string{"one-unobserved-integration", "one-unobserved-energy-drift", "one-unobserved-field"}},
+		{
+			own(t, "two-unobserved", "q1,p1,q2,p2,dq1,dp1,dq2,dp2"),
+			[]string{"two-unobserved-integration", "two-unobserved-energy-drift", "two-unobserved-coordinates"},
+		},
 	} {
 		folder := filepath.Join(t.TempDir(), "new")
-		paths, err := Write(folder, example(t, test.task), func(string) {})
+		a := example(t, test.task)
+		paths, err := Write(folder, a, func(string) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +136,7 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range analysis.Sources {
+			for _, s := range sourcesOf(a.Example) {
 				if n := count(picture, colorOf(s)); n < 300 {
 					t.Errorf("%s: %d pixels in the colour of %s", name, n, s)
 				}

@@ -175,10 +175,18 @@ type key struct {
 	style draw.LineStyle
 }
 
-// sourceKeys are the entries of the three sources.
-func sourceKeys() []key {
+// sourcesOf lists the sources whose motion is known.
+func sourcesOf(c analysis.Comparison) []analysis.Source {
+	if c.Observed() {
+		return analysis.Sources[:]
+	}
+	return []analysis.Source{analysis.Baseline, analysis.HNN}
+}
+
+// sourceKeys are the entries of sources.
+func sourceKeys(sources []analysis.Source) []key {
 	var keys []key
-	for _, s := range analysis.Sources {
+	for _, s := range sources {
 		keys = append(keys, key{s.String(), style(colorOf(s), 1.6, solid)})
 	}
 	return keys

@@ -77,7 +77,7 @@ func span(points [][]float64, axis int) float64 {
 // latentIntegration follows the example by the coordinates that fit the latent states: the angle, the coordinates' error and
 // the energy.
 func latentIntegration(a *analysis.Pixels) (figure, error) {
-	f := figure{name: a.Task.Name + "-integration", width: 190, height: 165, keys: sourceKeys()}
+	f := figure{name: a.Task.Name + "-integration", width: 190, height: 165, keys: sourceKeys(analysis.Sources[:])}
 	angle := panel("Angle", a.Task.Labels.Time, a.Task.Labels.Position)
 	errors := panel("MSE between coordinates", a.Task.Labels.Time, "")
 	energy := panel("Total energy", a.Task.Labels.Time, a.Task.Labels.Energy)

@@ -32,7 +32,7 @@ type Settings struct {
 	UseRK4       bool                  `json:"use_rk4"`
 	InputNoise   float64               `json:"input_noise"`    // of normal noise: on the predicted derivatives, or on the latent states
 	TestEvery    int                   `json:"test_every"`     // steps between two evaluations of the test loss
-	File         string                `json:"data,omitempty"` // of data in place of those that the task generates
+	File         string                `json:"data,omitempty"` // of the user's data
 	Autograd     bool                  `json:"autograd"`       // differentiate by LibTorch, in the order of the published code's operations
 }
 
@@ -46,16 +46,16 @@ func DefaultSettings(task datasets.Task) Settings {
 		testEvery = publishedPrint
 	}
 	return Settings{
-		TestEvery: testEvery,
-		Task:      task.Name, TotalSteps: task.Steps, BatchSize: task.BatchSize, HiddenDim: 200, LearnRate: 1e-3,
+		TestEvery: testEvery, File: task.File,
+		Task: task.Name, TotalSteps: task.Steps, BatchSize: task.BatchSize, HiddenDim: 200, LearnRate: 1e-3,
 		WeightDecay: task.WeightDecay, Nonlinearity: "tanh", FieldType: hamiltonian.Solenoidal,
 	}
 }
 
-// Data makes the dataset of a run, or reads it from the file that the settings name.
+// Data makes the dataset of a run, or reads it from the file that the settings name. A task that was made of a file has its data.
 func (s Settings) Data(task datasets.Task) (datasets.Dataset, error) {
 	switch {
-	case s.File == "":
+	case s.File == "" || task.File != "":
 		return task.Generate(s.Seed)
 	case task.Load == nil:
 		return datasets.Dataset{}, fmt.Errorf("the task %s generates its data and reads no file", task.Name)

@@ -31,6 +31,7 @@ func main() {
 
 type options struct {
 	task     string
+	data     string
 	runs     string
 	baseline string
 	hnn      string
@@ -43,6 +44,7 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	var o options
 	flags := command.Flags("analyze")
 	flags.StringVar(&o.task, "task", "", "`name` of the system whose models are analyzed")
+	flags.StringVar(&o.data, "data", "", "`file` of a system of your own, as ./train read it, in place of a task")
 	flags.StringVar(&o.runs, "runs", "runs", "`folder` in which ./train left TASK-hnn.tar and TASK-baseline.tar")
 	flags.StringVar(&o.hnn, "hnn", "", "checkpoint `file` of the HNN in place of that, ours or PyTorch's")
 	flags.StringVar(&o.baseline, "baseline", "", "checkpoint `file` of the baseline in place of that, ours or PyTorch's")
@@ -55,7 +57,10 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 		}
 		return err
 	}
-	task, err := command.Task(o.task)
+	if o.task != "" && o.data != "" {
+		return fmt.Errorf("-task %s and -data %s are given, and one of them says what is analyzed", o.task, o.data)
+	}
+	task, err := command.Task(o.task, o.data)
 	if err != nil {
 		return err
 	}
@@ -65,7 +70,11 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	if o.baseline == "" {
 		o.baseline = filepath.Join(o.runs, task.Name+"-baseline.tar")
 	}
-	for _, model := range []struct{ path, flags string }{{o.hnn, "-task " + task.Name}, {o.baseline, "-task " + task.Name + " -baseline"}} {
+	training := "-task " + task.Name
+	if task.File != "" {
+		training = "-data " + task.File
+	}
+	for _, model := range []struct{ path, flags string }{{o.hnn, training}, {o.baseline, training + " -baseline"}} {
 		if _, err := os.Stat(model.path); err != nil {
 			return fmt.Errorf("there is no checkpoint %s; `./train %s` makes it, and -runs, -hnn and -baseline name others", model.path, model.flags)
 		}
@@ -117,11 +126,22 @@ func vectors(task datasets.Task, o options, progress func(string)) (result, erro
 	}
 	paths, err := figures.Write(o.out, a, progress)
 	baseline, hnn, truth := a.Metrics.Baseline, a.Metrics.HNN, a.Metrics.Truth
+	energy := "energy MSE"
+	if task.Hamiltonian == nil {
+		energy += ", by the learned H"
+	}
 	rows := append(losses(baseline.Final, hnn.Final),
-		[4]string{"energy MSE", withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""},
-		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
-		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), number(truth.RK45)},
-		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), number(truth.ImplicitMidpoint)})
+		[4]string{energy, withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""})
+	if a.Trials.Observed() {
+		rows = append(rows, [4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""})
+	}
+	trueRK45, trueMidpoint := "", ""
+	if truth != nil {
+		trueRK45, trueMidpoint = number(truth.RK45), number(truth.ImplicitMidpoint)
+	}
+	rows = append(rows,
+		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), trueRK45},
+		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), trueMidpoint})
 	return result{a.Metrics, rows, paths}, err
 }
 
@@ -171,15 +191,17 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
 
   ./train -task 2body; ./train -task 2body -baseline
   ./analyze -task 2body
+  ./analyze -data my.csv
 
 Tasks: %s
 
 Flags (one dash or two, - or _ between words):
 %s
 The folder gets, as PNG and SVG, TASK-integration (one trajectory by the truth, the baseline and the HNN: coordinates' error,
-conserved quantity, energy), TASK-energy-drift (all trials), and TASK-field (phase plane) or TASK-orbits (trajectories and
-energies, with TASK.gif); for pixel, pixel-latent, pixel-integration and pixel-filmstrip, with pixel.gif; and
-TASK-metrics.json with every number.
+conserved quantity, energy), TASK-energy-drift (all trials), and TASK-field (phase plane), TASK-orbits (trajectories and
+energies, with TASK.gif) or, for other systems of several degrees of freedom, TASK-coordinates; for pixel, pixel-latent,
+pixel-integration and pixel-filmstrip, with pixel.gif; and TASK-metrics.json with every number. A system of your own has the name
+of its file; where no Hamiltonian is known, the energy is the one that the HNN has learned.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
 	return nil
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"hnn/datasets"
 )
 
 const checkpoints = "../../hamiltonian/testdata"
@@ -39,6 +42,47 @@ func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 	// The published notebook's protocol on the published code's weights, but for rounding on the way of a solver with tolerance 1e-3.
 	if err := json.Unmarshal(content, &metrics); err != nil || !(math.Abs(metrics.HNN.EnergyMSE/8.5323e-3-1) < 1e-3) || !(math.Abs(metrics.HNN.Test/5.8494e-3-1) < 1e-4) {
 		t.Errorf("metrics %+v, error %v", metrics, err)
+	}
+}
+
+// Two bodies in a table of one's own, without their Hamiltonian: the published models are held against the orbits themselves.
+func TestAnalyzeOwnTable(t *testing.T) {
+	data, err := datasets.TwoBody.Generate(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "stars.csv")
+	content := "trajectory,t,q1,q2,q3,q4,p1,p2,p3,p4,dq1,dq2,dq3,dq4,dp1,dp2,dp3,dp4"
+	for i, x := range data.Test.X[:250] {
+		content += fmt.Sprintf("\n%d,%g", i/50, float64(i%50)*20/49)
+		for _, v := range append(append([]float64(nil), x...), data.Test.DX[i]...) {
+			content += fmt.Sprintf(",%g", v)
+		}
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	arguments := []string{"-data", path, "-out", folder, "-hnn", checkpoints + "/2body-hnn.tar", "-baseline", checkpoints + "/2body-baseline.tar"}
+	if err := run(arguments, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"energy MSE, by the learned H", "coordinate MSE", "stars-coordinates.png", "stars-metrics.json"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "orbits") {
+		t.Errorf("bodies were drawn of a system that is not known to be one of bodies:\n%s", out.String())
+	}
+	for want, arguments := range map[string][]string{
+		"one of them says":                   {"-task", "real", "-data", path},
+		"`./train -data " + path + "` makes": {"-data", path, "-runs", folder},
+	} {
+		if err := run(arguments, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v gave the error %v, want one with %q", arguments, err, want)
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +53,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"-print-every is 0":      {"-task", "spring", "-print-every", "0"},
 		"data.txt, line 2":       {"-task", "real", "-data", data},
 		"no such file":           {"-task", "real", "-data", data + "x"},
+		"data.txt, line 1":       {"-data", data},
 		"elu, relu":              {"-task", "real", "-nonlinearity", "gelu"},
 		"solenoidal":             {"-task", "real", "-field_type", "curl"},
 		"nothing to resume":      {"-task", "real", "-resume", "-save-dir", t.TempDir()},
@@ -60,6 +63,37 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(strings.TrimSpace(err.Error()), "\n") {
 			t.Errorf("%v gave the error %v, want one line with %q", arguments, err, want)
 		}
+	}
+}
+
+// A table of one's own takes no task: the run's files have its name.
+func TestOwnTable(t *testing.T) {
+	folder := t.TempDir()
+	data := filepath.Join(folder, "my.pendulum.csv")
+	content := "t,q,p\n"
+	for i := range 60 {
+		angle := float64(i) * math.Pi / 30
+		content += fmt.Sprintf("%g,%g,%g\n", angle, math.Cos(angle), -math.Sin(angle))
+	}
+	if err := os.WriteFile(data, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{{}, {"-baseline"}, {"-total-steps", "4", "-resume"}} {
+		if _, err := execute(t, append([]string{"-total-steps", "2", "-data", data, "-save-dir", folder}, flags...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"my.pendulum-hnn.tar", "my.pendulum-baseline.tar"} {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	settings, err := os.ReadFile(filepath.Join(folder, "my.pendulum-hnn.json"))
+	if err != nil || !strings.Contains(string(settings), `"data": "`+data) || !strings.Contains(string(settings), `"steps_done": 5`) {
+		t.Errorf("the settings are %s, error %v", settings, err)
+	}
+	if _, err := execute(t, "-task", "spring", "-data", data); err == nil || !strings.Contains(err.Error(), "reads no file") {
+		t.Errorf("a file for a task that reads none gave the error %v", err)
 	}
 }
 

@@ -84,12 +84,16 @@ func Parse(flags *pflag.FlagSet, arguments []string) error {
 	return nil
 }
 
-// Task returns the task that -task names.
-func Task(name string) (datasets.Task, error) {
-	if name == "" {
-		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, and -help tells more", strings.Join(TaskNames(), ", "))
+// Task returns the task that -task names, or without a name the one of the system that the file given by -data holds.
+func Task(name, file string) (datasets.Task, error) {
+	switch {
+	case name != "":
+		return datasets.Find(name)
+	case file != "":
+		return datasets.FromTable(file)
+	default:
+		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data a file of your own, and -help tells more", strings.Join(TaskNames(), ", "))
 	}
-	return datasets.Find(name)
 }
 
 // TaskNames lists the names that -task takes.
