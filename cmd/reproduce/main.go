@@ -61,7 +61,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	for _, name := range *names {
-		task, err := command.Task(name)
+		task, err := command.Task(name, "")
 		if err != nil {
 			return err
 		}
