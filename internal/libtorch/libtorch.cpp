@@ -223,7 +223,7 @@ int hnn_cuda_devices(int* driver, int* devices) {
 char* hnn_stream_enter(int64_t* left) {
   return protect([&] {
     auto guard = gpu_guard();
-    guard.synchronizeDevice(0);
+    guard.synchronizeStream(guard.getStream(gpu));
     *left = guard.exchangeStream(guard.getStreamFromGlobalPool(gpu)).id();
   });
 }
@@ -231,7 +231,7 @@ char* hnn_stream_enter(int64_t* left) {
 char* hnn_stream_leave(int64_t left) {
   return protect([&] {
     auto guard = gpu_guard();
-    guard.synchronizeDevice(0);
+    guard.synchronizeStream(guard.getStream(gpu));
     guard.exchangeStream(c10::Stream(c10::Stream::UNSAFE, gpu, left));
   });
 }
