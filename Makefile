@@ -1,10 +1,10 @@
 # Every target finds or installs LibTorch first (scripts/libtorch). LIBTORCH=dir or LIBTORCH_VERSION=x choose another one.
 SHELL := /bin/bash
-export LIBTORCH LIBTORCH_VERSION
+export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test bench lint clean libtorch
+.PHONY: build demo test reproduce bench gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -17,10 +17,19 @@ demo: build
 test: libtorch
 	@$(GO) test ./...
 
+# Every table and figure of the paper, in one report.
+reproduce: build
+	./reproduce
+
 # Training steps, fields and whole runs beside PyTorch's and JAX's; about half an hour. The peers are pip's, in a folder of their own.
 bench: build .bench/peers
 	@$(GO) run ./scripts/bench
 	@$(GO) run ./scripts/bench -scaling
+
+# Training on a GPU held against the processor's, and timed beside PyTorch's.
+gpu: export LIBTORCH_VARIANT = cuda
+gpu: build .bench/peers
+	@$(GO) run ./scripts/bench -cuda
 
 .bench/peers: scripts/bench/requirements.txt
 	python3 -m venv .bench
@@ -33,7 +42,7 @@ lint: libtorch
 	@$(GO) run $(STATICCHECK) ./...
 
 clean:
-	rm -rf train analyze runs results
+	rm -rf train analyze reproduce runs results reproduction
 
 libtorch:
 	@scripts/libtorch

@@ -77,10 +77,7 @@ func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(s
 	if err != nil {
 		return nil, err
 	}
-	pictures, err := trainer.NewPictures(data)
-	if err != nil {
-		return nil, err
-	}
+	pictures := &trainer.Pictures{Pictures: data}
 	defer pictures.Free()
 	if err := a.truth(data); err != nil {
 		return nil, err

@@ -5,21 +5,23 @@ import (
 	_ "embed"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"math"
+	"sync"
 )
 
 // Camera photographs the pendulum of gym's Pendulum-v0: it renders the screen, crops it around the pivot, takes red minus
 // green, which leaves the rod alone, and shrinks the result to a square of Side×Side bytes. A camera can be used by any number
 // of goroutines.
 type Camera struct {
-	Side   int
-	scale  float64 // pixels of the screen per unit of length
-	left   int     // of the crop
-	top    int     // of the crop
-	size   int     // of the crop, in pixels
-	rod    []byte  // what the rod would show at each pixel of the crop, under the axle and the arrow: red minus green
-	shrink []taps
+	Side     int
+	scale    float64     // pixels of the screen per unit of length
+	left     int         // of the crop
+	top      int         // of the crop
+	size     int         // of the crop, in pixels
+	rod      *shrinkable // what the rod would show at each pixel of the crop, under the axle and the arrow: red minus green
+	canvases sync.Pool   // of *canvas
 }
 
 // What gym draws: lengths in the world's units, of which the screen shows −2.2 to 2.2.
@@ -43,30 +45,37 @@ var arrowPicture []byte
 
 // NewCamera returns a camera for a square screen, 500 or 1000 pixels wide in gym, and square frames.
 func NewCamera(screen, side int) (*Camera, error) {
-	if screen < 50 || side < 1 || side > screen {
-		return nil, fmt.Errorf("a camera of a screen of %d pixels and frames of %d; the screen must have 50 or more, and the frames no more than it", screen, side)
-	}
 	share := func(s float64) int { return int(math.Round(s * float64(screen))) }
 	c := &Camera{
 		Side: side, scale: float64(screen) / (2 * worldReach),
 		left: share(publishedFar), top: share(publishedTop), size: share(cropSize),
 	}
-	c.shrink = triangleFilter(c.size, side)
+	if screen < 50 || side < 1 || side > c.size {
+		return nil, fmt.Errorf("a camera of a screen of %d pixels and frames of %d; the screen must have 50 or more, and the frames 1 to 34%% of that", screen, side)
+	}
 	arrow, err := png.Decode(bytes.NewReader(arrowPicture))
 	if err != nil {
 		return nil, fmt.Errorf("the picture of the arrow: %w", err)
 	}
-	c.rod = make([]byte, c.size*c.size)
+	shade := image.NewAlpha(arrow.Bounds())
+	draw.Draw(shade, shade.Rect, arrow, shade.Rect.Min, draw.Src)
 	start, end := c.place(0, 0).onScreen(vector{-0.5, -0.5}), c.place(0, 0).onScreen(vector{0.5, 0.5}) // of the picture, from lower left
-	size := arrow.Bounds().Size()
+	size := shade.Rect.Size()
+	rod := make([]byte, c.size*c.size)
 	for row := range c.size {
 		y := texel(c.top+row, start.y, end.y, size.Y)
 		for column := range c.size {
-			light := 255 - opacity(arrow, texel(c.left+column, start.x, end.x, size.X), y)
-			c.rod[row*c.size+column] = scaled(rodRed, light) - scaled(rodGreen, light)
+			light := 255 - opacity(shade, texel(c.left+column, start.x, end.x, size.X), y)
+			rod[row*c.size+column] = scaled(rodRed, light) - scaled(rodGreen, light)
 		}
 	}
-	c.fill(disc(axleRadius), c.place(0, 0), func(row, first, last int) { clear(c.rod[row*c.size+first : row*c.size+last]) })
+	axle := make([][shapes]span, c.size)
+	c.cover(axle, 0, disc(axleRadius), c.place(0, 0))
+	for row, covered := range axle {
+		clear(rod[row*c.size:][covered[0].first:covered[0].last])
+	}
+	c.rod = newShrinkable(rod, c.size, side)
+	c.canvases.New = c.rod.newCanvas
 	return c, nil
 }
 
@@ -87,11 +96,8 @@ func fused(a, b, c float32) float32 { return float32(float64(a)*float64(b) + flo
 
 // opacity samples a picture between four of its pixels, at a place that texel gives, from its lower left: first along two rows,
 // then between them, rounded to bytes each time, as Mesa's software renderer does. Outside of the picture is nothing.
-func opacity(picture image.Image, x, y int) int {
-	at := func(dx, dy int) int {
-		_, _, _, alpha := picture.At(x>>8+dx, picture.Bounds().Dy()-1-(y>>8+dy)).RGBA()
-		return int(alpha >> 8)
-	}
+func opacity(picture *image.Alpha, x, y int) int {
+	at := func(dx, dy int) int { return int(picture.AlphaAt(x>>8+dx, picture.Rect.Dy()-1-(y>>8+dy)).A) }
 	mix := func(a, b, share int) int { return a + ((b-a)*share+128)>>8 }
 	u, v := x&255, y&255
 	return mix(mix(at(0, 0), at(1, 0), u), mix(at(0, 1), at(1, 1), u), v)
@@ -156,121 +162,61 @@ func sincos32(angle float32) (sin, cos float32) {
 	return float32(s), float32(c)
 }
 
-// fill calls paint for each row of the crop with the pixels, from first to before last, whose centres lie in a convex polygon,
-// or on its left or its bottom edge. The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a
-// pixel, as OpenGL does.
-func (c *Camera) fill(corners []vector, place placement, paint func(row, first, last int)) {
+// cover sets one of the shapes in each row to the pixels of the crop whose centres lie in a convex polygon, or on its left or its
+// bottom edge. The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a pixel, as OpenGL does.
+func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place placement) {
 	const unit = 256
 	type fixed struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
-	points := make([]fixed, len(corners))
-	top, bottom := math.MaxInt, math.MinInt
-	for i, corner := range corners {
+	at := func(corner vector) fixed {
 		p := place.onScreen(corner)
-		points[i] = fixed{int(math.RoundToEven(float64(unit*(p.x-0.5)))) - unit*c.left, int(math.RoundToEven(float64(unit*(p.y-0.5)))) - unit*c.top}
-		top, bottom = min(top, points[i].y), max(bottom, points[i].y)
+		return fixed{int(math.RoundToEven(float64(unit*(p.x-0.5)))) - unit*c.left, int(math.RoundToEven(float64(unit*(p.y-0.5)))) - unit*c.top}
 	}
-	for row := max(0, top/unit); row <= min(c.size-1, bottom/unit); row++ {
-		first, last := 0, c.size
-		for i, a := range points {
-			// To the left of each edge lies the inside: dy·(x − a.x) ≥ dx·(row − a.y), as rows go down.
-			b := points[(i+1)%len(points)]
-			dx, dy := b.x-a.x, b.y-a.y
-			right := dx*(row*unit-a.y) + dy*a.x // dy·x is at least this
-			from := func() int { return int(math.Ceil(float64(right) / float64(dy*unit))) }
-			switch {
-			case dy > 0:
-				first = max(first, from())
-			case dy < 0:
-				last = min(last, from())
-			case right > 0 || right == 0 && dx < 0:
-				last = 0
+	a := at(corners[len(corners)-1])
+	for _, corner := range corners {
+		b := at(corner)
+		upper, lower := a, b
+		if a.y > b.y {
+			upper, lower = b, a
+		}
+		// A row lies between an edge that goes down, on its left, and one that goes up: at a corner, between those that come from above.
+		dx, dy := lower.x-upper.x, lower.y-upper.y
+		for row := max(0, floor(upper.y, unit)+1); row <= min(c.size-1, floor(lower.y, unit)); row++ {
+			x := -floor(-upper.x*dy-(row*unit-upper.y)*dx, dy*unit) // the first pixel whose centre is not to the left of the edge
+			if a.y < b.y {
+				rows[row][shape].first = max(0, x)
+			} else {
+				rows[row][shape].last = min(c.size, x)
 			}
 		}
-		if first < last {
-			paint(row, first, last)
-		}
+		a = b
 	}
 }
+
+// floor returns n/d, rounded down, for a positive d.
+func floor(n, d int) int {
+	if n < 0 {
+		n -= d - 1
+	}
+	return n / d
+}
+
+// shapes are what the rod consists of: a rectangle and a disc around either end.
+const shapes = 3
+
+var (
+	rodSides = []vector{{0, -rodRadius}, {rodLength, -rodRadius}, {rodLength, rodRadius}, {0, rodRadius}}
+	rodEnd   = disc(rodRadius)
+)
 
 // Frame photographs the pendulum at an angle from upright, anticlockwise, in radians: Side rows of Side bytes, 128 where the
 // rod is.
 func (c *Camera) Frame(angle float64) []byte {
-	crop := make([]byte, c.size*c.size)
-	lit := box{left: c.size, top: c.size}
-	for _, part := range []struct {
-		shape []vector
-		along float64
-	}{
-		{[]vector{{0, -rodRadius}, {rodLength, -rodRadius}, {rodLength, rodRadius}, {0, rodRadius}}, 0},
-		{disc(rodRadius), 0},
-		{disc(rodRadius), rodLength},
-	} {
-		c.fill(part.shape, c.place(angle+math.Pi/2, part.along), func(row, first, last int) {
-			copy(crop[row*c.size+first:row*c.size+last], c.rod[row*c.size+first:])
-			lit = box{min(lit.left, first), max(lit.right, last), min(lit.top, row), max(lit.bottom, row+1)}
-		})
-	}
-	return c.shrunk(crop, lit)
-}
-
-// box is a part of the crop; right and bottom are the first column and row beyond it.
-type box struct{ left, right, top, bottom int }
-
-// taps are the weights, in units of 2⁻²², of consecutive pixels in one pixel of a shrunk picture.
-type taps struct {
-	first   int
-	weights []int64
-}
-
-const tapBits = 22
-
-// triangleFilter returns the weights by which the Python Imaging Library shrinks a row of pixels: a triangle that reaches one
-// pixel of the result to either side.
-func triangleFilter(from, to int) []taps {
-	scale := float64(from) / float64(to)
-	all := make([]taps, to)
-	for i := range all {
-		center := (float64(i) + 0.5) * scale
-		first, last := max(0, int(center-scale+0.5)), min(from, int(center+scale+0.5))
-		weights, sum := make([]float64, last-first), 0.0
-		for j := range weights {
-			weights[j] = max(0, 1-math.Abs((float64(first+j)-center+0.5)/scale))
-			sum += weights[j]
-		}
-		all[i].first = first
-		for _, w := range weights {
-			all[i].weights = append(all[i].weights, int64(w/sum*(1<<tapBits)+0.5))
-		}
-	}
-	return all
-}
-
-// shrunk shrinks a picture that is zero outside of a box: each row first, then each column, rounded to bytes in between as the
-// Python Imaging Library does.
-func (c *Camera) shrunk(picture []byte, lit box) []byte {
-	narrow := make([]byte, c.size*c.Side)
-	for row := lit.top; row < lit.bottom; row++ {
-		line := picture[row*c.size : (row+1)*c.size]
-		for i, t := range c.shrink {
-			if t.first >= lit.right || t.first+len(t.weights) <= lit.left {
-				continue
-			}
-			sum := int64(1) << (tapBits - 1)
-			for j, w := range t.weights {
-				sum += w * int64(line[t.first+j])
-			}
-			narrow[row*c.Side+i] = byte(sum >> tapBits)
-		}
-	}
-	small := make([]byte, c.Side*c.Side)
-	for i, t := range c.shrink {
-		for column := range c.Side {
-			sum := int64(1) << (tapBits - 1)
-			for j, w := range t.weights {
-				sum += w * int64(narrow[(t.first+j)*c.Side+column])
-			}
-			small[i*c.Side+column] = byte(sum >> tapBits)
-		}
-	}
-	return small
+	canvas := c.canvases.Get().(*canvas)
+	defer c.canvases.Put(canvas)
+	angle += math.Pi / 2
+	pivot, end := c.place(angle, 0), c.place(angle, rodLength)
+	c.cover(canvas.rows, 0, rodSides, pivot)
+	c.cover(canvas.rows, 1, rodEnd, pivot)
+	c.cover(canvas.rows, 2, rodEnd, end)
+	return c.rod.shrink(canvas)
 }

@@ -79,7 +79,20 @@ type Task struct {
 	WeightDecay float64 // L2, added to the gradient
 	InputNoise  bool    // the published script draws noise for the predictions, also where its size is 0
 	TimeStep    float64 // of the RK4 increment, when training through one; 0 where the published code offers none
+
+	Published Published // what to hold a run with these settings and seed 0 against
 }
+
+// Published are the figures of a task's two models in print.
+type Published struct{ Baseline, HNN PublishedModel }
+
+// PublishedModel are the figures of a model as the paper's authors give them, to more digits than in its tables 1 and 2, and those
+// of their code when it is run with PyTorch 2.15.0.
+type PublishedModel struct{ Paper, Code Figures }
+
+// Figures are the mean squared errors of a trained model: of the derivatives (for pictures: the loss), on the training and on the
+// test set, and of the energy along trajectories. 0 stands for one that is not known.
+type Figures struct{ Train, Test, Energy float64 }
 
 // Labels are the quantities on a figure's axes, with their units where they have any.
 type Labels struct{ Position, Momentum, Time, Energy string }

@@ -16,6 +16,10 @@ var Pendulum = register(Task{
 	Steps:       2000,
 	WeightDecay: 1e-4,
 	TimeStep:    1. / 15,
+	Published: Published{
+		Baseline: PublishedModel{Paper: Figures{3.2606e-2, 3.5273e-2, 4.1519e-2}, Code: Figures{Train: 3.2606e-2, Test: 3.5281e-2, Energy: 2.3227e-2}},
+		HNN:      PublishedModel{Paper: Figures{3.2787e-2, 3.5586e-2, 2.4852e-2}, Code: Figures{Train: 3.2787e-2, Test: 3.5587e-2, Energy: 6.2420e-4}},
+	},
 })
 
 var pendulum = oscillator{

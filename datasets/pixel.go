@@ -26,6 +26,10 @@ var Pixel = register(Task{
 	BatchSize:   200,
 	WeightDecay: 1e-5,
 	InputNoise:  true,
+	Published: Published{
+		Baseline: PublishedModel{Paper: Figures{1.7731e-4, 1.7306e-4, 9.2748e-3}, Code: Figures{Train: 1.7873e-4, Test: 1.7621e-4}},
+		HNN:      PublishedModel{Paper: Figures{1.8683e-4, 1.8451e-4, 1.5315e-4}, Code: Figures{Train: 2.0849e-4, Test: 2.0537e-4}},
+	},
 })
 
 // Pictures are the frames that a camera took of swings from random starts, each frame held once. A sample is given by the

@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"os"
@@ -29,6 +31,7 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 	var want struct {
 		Coords, Test_coords              coordinates
 		Pixels, Test_pixels, Next_pixels pixels
+		Frames_sha256                    string
 	}
 	if err := json.Unmarshal(content, &want); err != nil {
 		t.Fatal(err)
@@ -60,6 +63,9 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 				}
 			}
 		}
+	}
+	if hash := sha256.Sum256(slices.Concat(data.Frames...)); hex.EncodeToString(hash[:]) != want.Frames_sha256 {
+		t.Errorf("the SHA-256 of all frames is %x, want %s", hash, want.Frames_sha256)
 	}
 	for _, set := range []struct {
 		name    string
@@ -121,10 +127,20 @@ func TestCameraSeesTheRod(t *testing.T) {
 			}
 		}
 	}
-	for _, wrong := range [][2]int{{10, 5}, {1000, 0}, {100, 101}} {
+	for _, wrong := range [][2]int{{10, 5}, {1000, 0}, {100, 35}} {
 		if _, err := NewCamera(wrong[0], wrong[1]); err == nil {
 			t.Errorf("a camera of %v was accepted", wrong)
 		}
+	}
+}
+
+func BenchmarkFrame(b *testing.B) {
+	camera, err := NewCamera(Screen, PictureSide)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		camera.Frame(math.Pi + largestAngle*math.Sin(float64(i)/10))
 	}
 }
 

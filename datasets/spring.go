@@ -14,6 +14,10 @@ var Spring = register(Task{
 	Steps:       2000,
 	WeightDecay: 1e-4,
 	TimeStep:    0.1,
+	Published: Published{
+		Baseline: PublishedModel{Paper: Figures{3.7134e-2, 3.6656e-2, 1.7077e-1}, Code: Figures{Train: 3.7125e-2, Test: 3.6579e-2, Energy: 4.1361e-2}},
+		HNN:      PublishedModel{Paper: Figures{3.6933e-2, 3.5928e-2, 3.8416e-4}, Code: Figures{Train: 3.6939e-2, Test: 3.5950e-2, Energy: 3.5964e-4}},
+	},
 })
 
 var spring = oscillator{

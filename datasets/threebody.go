@@ -24,6 +24,10 @@ var ThreeBody = register(Task{
 	Steps:       10000,
 	BatchSize:   600,
 	WeightDecay: 1e-4,
+	Published: Published{
+		Baseline: PublishedModel{Paper: Figures{9.5573e-2, 3.8000e-1, 1.0906e2}, Code: Figures{Train: 9.5581e-2, Test: 3.8005e-1, Energy: 1.0917e2}},
+		HNN:      PublishedModel{Paper: Figures{8.0346e-2, 4.8809e-1, 4.1926e-2}, Code: Figures{Train: 8.2208e-2, Test: 4.7068e-1, Energy: 7.3518e-3}},
+	},
 })
 
 var threeBody = orbits{

@@ -23,6 +23,10 @@ var TwoBody = register(Task{
 	Steps:       10000,
 	BatchSize:   200,
 	InputNoise:  true,
+	Published: Published{
+		Baseline: PublishedModel{Paper: Figures{3.2682e-5, 2.9575e-5, 6.3276e-2}, Code: Figures{Train: 3.3348e-5, Test: 3.0259e-5, Energy: 6.2897e-2}},
+		HNN:      PublishedModel{Paper: Figures{2.9959e-6, 2.8218e-6, 3.8751e-5}, Code: Figures{Train: 6.7090e-6, Test: 6.5621e-6, Energy: 2.6396e-5}},
+	},
 })
 
 var twoBody = orbits{

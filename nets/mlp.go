@@ -63,6 +63,14 @@ func Layers(sizes [][2]int, lastBias bool) ([]Parameter, error) {
 			return nil, err
 		}
 	}
+	for i, p := range parameters {
+		placed, err := libtorch.Place(p.Tensor)
+		if err != nil {
+			Free(parameters)
+			return nil, err
+		}
+		parameters[i].Tensor = placed
+	}
 	return parameters, nil
 }
 

@@ -14,7 +14,7 @@ import (
 func ExampleTrainer() {
 	settings := trainer.DefaultSettings(datasets.Spring)
 	settings.TotalSteps = 20
-	t, err := trainer.New(datasets.Spring, settings, 0)
+	t, err := trainer.New(datasets.Spring, settings, trainer.Execution{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -79,6 +79,16 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	return t.saveResume(files.Resume, state, settings)
 }
 
+// Finished tells whether a folder holds the end of a run with these settings.
+func Finished(settings Settings, folder string) bool {
+	content, err := os.ReadFile(settings.FilesIn(folder).Settings)
+	var run struct {
+		Settings
+		*Final
+	}
+	return err == nil && json.Unmarshal(content, &run) == nil && run.Final != nil && run.Settings == settings
+}
+
 func (t *Trainer) saveLosses(path string) error {
 	var csv bytes.Buffer
 	csv.WriteString("step,train_loss,test_loss\n")

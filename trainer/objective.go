@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/sugarme/gotch/ts"
 	"gonum.org/v1/gonum/stat"
@@ -20,8 +21,8 @@ import (
 type objective interface {
 	// draw takes the next random batch of the training set, or of the test set; it holds until the next draw.
 	draw(test bool) (kernels.Batch[float32], error)
-	// loss is the mean loss of a batch, for LibTorch to differentiate.
-	loss(s *libtorch.Scope, batch kernels.Batch[float32], test bool) *ts.Tensor
+	// loss is the mean loss of a batch, for LibTorch to differentiate: of its rows and with its noise, nil for all and none.
+	loss(s *libtorch.Scope, rows, noise *ts.Tensor, test bool) *ts.Tensor
 	// closedForm returns the same loss in closed form, or nil where there is none of it.
 	closedForm(threads int) (*kernels.Model[float32], error)
 	final() (Final, error)
@@ -159,11 +160,10 @@ func (d *derivatives) draw(test bool) (kernels.Batch[float32], error) {
 	return batch, err
 }
 
-func (d *derivatives) loss(s *libtorch.Scope, batch kernels.Batch[float32], test bool) *ts.Tensor {
+func (d *derivatives) loss(s *libtorch.Scope, rows, noise *ts.Tensor, test bool) *ts.Tensor {
 	set := d.set(test)
 	x, dx := set.xs, set.dxs
-	if batch.Rows != nil {
-		rows := s.Indices(batch.Rows)
+	if rows != nil {
 		x, dx = s.Rows(x, rows), s.Rows(dx, rows)
 	}
 	var prediction *ts.Tensor
@@ -172,8 +172,8 @@ func (d *derivatives) loss(s *libtorch.Scope, batch kernels.Batch[float32], test
 	} else { // the published script compares the derivatives in the test also when it trains through an increment
 		prediction = d.network.TimeDerivative(s, x)
 	}
-	if batch.Noise != nil {
-		prediction = s.Add(prediction, s.Scale(batch.NoiseScale, s.Slice(batch.Noise, len(batch.Noise)/batch.Count)))
+	if noise != nil {
+		prediction = s.Add(prediction, s.Scale(d.settings.InputNoise, noise))
 	}
 	return s.Mean(s.SquaredError(dx, prediction))
 }
@@ -225,36 +225,44 @@ type pixels struct {
 	pictures *Pictures
 }
 
-// Pictures are a task's pictures on LibTorch's side, each frame once.
+// Pictures are a task's pictures, which are LibTorch's too once samples of them are asked for. The caller frees them.
 type Pictures struct {
 	datasets.Pictures
-	frames *ts.Tensor // float32 of 0..1, (frames, pixels)
+	once   sync.Once
+	frames *ts.Tensor // each once: float32 of 0..1, (frames, pixels)
+	err    error
 }
 
-// NewPictures moves pictures to LibTorch's side; the caller frees them.
-func NewPictures(data datasets.Pictures) (*Pictures, error) {
-	p := &Pictures{Pictures: data}
+// load makes the tensor, of 65 MB, which training in closed form does without.
+func (p *Pictures) load() {
 	var shades [256]float32
 	for i := range shades {
 		shades[i] = float32(float64(i) / 255)
 	}
-	size := data.Side * data.Side
-	values := make([]float32, 0, len(data.Frames)*size)
-	for _, frame := range data.Frames {
+	size := p.Side * p.Side
+	values := make([]float32, 0, len(p.Frames)*size)
+	for _, frame := range p.Frames {
 		for _, v := range frame {
 			values = append(values, shades[v])
 		}
 	}
-	var err error
-	p.frames, err = libtorch.FromSlice(values, int64(len(data.Frames)), int64(size))
-	return p, err
+	p.frames, p.err = libtorch.FromSlice(values, int64(len(p.Frames)), int64(size))
 }
 
 // Free drops the pictures' tensor.
-func (p *Pictures) Free() { _ = p.frames.Drop() }
+func (p *Pictures) Free() {
+	if p.frames != nil {
+		_ = p.frames.Drop()
+	}
+}
 
-// Samples returns the pictures of the samples that start at the given frames, and the ones that follow them: (n, 2·Side²) each.
+// Samples returns the pictures of the samples that start at the given frames, and the ones that follow them: (n, 2·Side²) each. Any
+// goroutine may call it.
 func (p *Pictures) Samples(s *libtorch.Scope, first *ts.Tensor) (x, next *ts.Tensor) {
+	p.once.Do(p.load)
+	if p.err != nil {
+		return s.Keep(nil, p.err), nil
+	}
 	a := s.Rows(p.frames, first)
 	b := s.Rows(p.frames, s.Shift(first, 1))
 	c := s.Rows(p.frames, s.Shift(first, 2))
@@ -269,28 +277,22 @@ func newPixels(task datasets.Task, settings Settings) (objective, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pixels{settings: settings, network: network, latent: task.Dimension}
 	data, err := task.Pictures(settings.Seed)
 	if err == nil {
 		err = checkBatch(settings.BatchSize, len(data.Train), len(data.Test))
 	}
-	if err == nil {
-		p.pictures, err = NewPictures(data)
-	}
 	if err != nil {
-		p.free()
+		network.Free()
 		return nil, err
 	}
-	return p, nil
+	return &pixels{settings: settings, network: network, latent: task.Dimension, pictures: &Pictures{Pictures: data}}, nil
 }
 
 func (p *pixels) model() model { return p.network }
 
 func (p *pixels) free() {
 	p.network.Free()
-	if p.pictures != nil {
-		p.pictures.Free()
-	}
+	p.pictures.Free()
 }
 
 func (p *pixels) draw(test bool) (kernels.Batch[float32], error) {
@@ -316,11 +318,10 @@ func (p *pixels) draw(test bool) (kernels.Batch[float32], error) {
 	return batch, err
 }
 
-func (p *pixels) loss(s *libtorch.Scope, batch kernels.Batch[float32], _ bool) *ts.Tensor {
-	x, next := p.pictures.Samples(s, s.Indices(batch.Rows))
-	var noise *ts.Tensor
-	if batch.Noise != nil {
-		noise = s.Scale(batch.NoiseScale, s.Slice(batch.Noise, p.latent))
+func (p *pixels) loss(s *libtorch.Scope, rows, noise *ts.Tensor, _ bool) *ts.Tensor {
+	x, next := p.pictures.Samples(s, rows)
+	if noise != nil {
+		noise = s.Scale(p.settings.InputNoise, noise)
 	}
 	return s.Mean(p.network.Loss(s, x, next, noise))
 }

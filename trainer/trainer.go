@@ -10,12 +10,9 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/sugarme/gotch/ts"
-
 	"hnn/autoencoder"
 	"hnn/datasets"
 	"hnn/hamiltonian"
-	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -143,13 +140,21 @@ type Trainer struct {
 	Losses   Losses
 
 	objective            objective
-	closed               *kernels.Model[float32] // nil where LibTorch differentiates
-	values, mean, square []nets.Parameter        // the model's parameters and Adam's moments of them
+	values, mean, square []nets.Parameter // the model's parameters and Adam's moments of them
+	engine               engine
 }
 
-// New seeds the random generators, draws the model and makes the data, in this order. Training in closed form takes a number of
-// threads, 0 for all processors, on which no number depends; LibTorch has its own setting (libtorch.Configure).
-func New(task datasets.Task, settings Settings, threads int) (*Trainer, error) {
+// Execution is how a run is computed. But for the last digits of gradients that LibTorch takes, no number depends on it.
+type Execution struct {
+	// Threads of the closed form, 0 for all processors; LibTorch has its own setting (libtorch.Configure).
+	Threads int
+	// Record the work of a step on a GPU in a CUDA graph and replay that.
+	Record bool
+}
+
+// New seeds the random generators, draws the model and makes the data, in this order. The run is computed on the GPU if
+// libtorch.UseCUDA was called before, and else on the processor.
+func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, error) {
 	if err := settings.Check(); err != nil {
 		return nil, err
 	}
@@ -158,14 +163,14 @@ func New(task datasets.Task, settings Settings, threads int) (*Trainer, error) {
 	}
 	runtime.LockOSThread()
 	t := &Trainer{Settings: settings}
-	if err := t.build(task, threads); err != nil {
+	if err := t.build(task, execution); err != nil {
 		t.Free()
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *Trainer) build(task datasets.Task, threads int) error {
+func (t *Trainer) build(task datasets.Task, execution Execution) error {
 	if err := libtorch.Seed(int64(t.Settings.Seed)); err != nil {
 		return err
 	}
@@ -187,15 +192,15 @@ func (t *Trainer) build(task datasets.Task, threads int) error {
 			*moment = append(*moment, nets.Parameter{Name: p.Name, Tensor: zeros})
 		}
 	}
-	if t.Settings.Autograd {
-		return nil
-	}
-	t.closed, err = t.objective.closedForm(threads)
+	t.engine, err = t.newEngine(execution)
 	return err
 }
 
 // ClosedForm tells whether training takes its gradients in closed form, and not from LibTorch's automatic differentiation.
-func (t *Trainer) ClosedForm() bool { return t.closed != nil }
+func (t *Trainer) ClosedForm() bool {
+	_, ok := t.engine.(*closedForm)
+	return ok
+}
 
 // Model returns the model of a task on vectors, with the weights that the last Run left; nil of a task on pictures. It is the
 // trainer's, and ends with Free.
@@ -211,119 +216,70 @@ func (t *Trainer) Free() {
 	}
 	nets.Free(t.mean)
 	nets.Free(t.square)
-	if t.closed != nil {
-		t.closed.Free()
+	if t.engine != nil {
+		t.engine.free()
 	}
 	runtime.UnlockOSThread()
 }
 
-// kept lists what training changes.
-func (t *Trainer) kept() map[kernels.Kept][]nets.Parameter {
-	return map[kernels.Kept][]nets.Parameter{kernels.Value: t.values, kernels.Mean: t.mean, kernels.Square: t.square}
-}
-
-// Run trains from the step after the last recorded one to Settings.TotalSteps and calls done, unless it is nil, after each. It stops early with
-// the context's error, or with an error that names the step at which a loss was no number.
+// Run trains from the step after the last recorded one to Settings.TotalSteps and calls done, unless it is nil, after each, or, on a
+// GPU, for many at a time. It stops early with the context's error, or with an error that names the step at which a loss was no number.
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
-	if t.closed != nil {
-		for what, parameters := range t.kept() {
-			if err := nets.ToKernel(t.closed, what, parameters); err != nil {
-				return err
-			}
-		}
-		defer func() {
-			for what, parameters := range t.kept() {
-				err = errors.Join(err, nets.FromKernel(t.closed, what, parameters))
-			}
-		}()
+	if err := t.engine.begin(); err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, t.engine.end()) }()
 	steps := max(0, t.Settings.TotalSteps+1-len(t.Losses.Train))
 	t.Losses.Train, t.Losses.Test = slices.Grow(t.Losses.Train, steps), slices.Grow(t.Losses.Test, steps)
-	for step := len(t.Losses.Train); step <= t.Settings.TotalSteps; step++ {
+	for first := len(t.Losses.Train); first <= t.Settings.TotalSteps; first = len(t.Losses.Train) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		train, err := t.update(step)
-		if err != nil {
+		count := min(t.engine.most(), t.Settings.TotalSteps+1-first)
+		for i := range count {
+			if err := t.step(first+i, i); err != nil {
+				return err
+			}
+		}
+		t.Losses.Train, t.Losses.Test = t.Losses.Train[:first+count], t.Losses.Test[:first+count]
+		if err := t.engine.losses(t.Losses.Train[first:], t.Losses.Test[first:]); err != nil {
 			return err
 		}
-		test, err := t.evaluate(step)
-		if err != nil {
-			return err
-		}
-		t.Losses.Train, t.Losses.Test = append(t.Losses.Train, train), append(t.Losses.Test, test)
-		if done != nil {
-			done(step, train, test)
-		}
-		if !finite(train) || step%t.Settings.TestEvery == 0 && !finite(test) {
-			return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, test, t.Settings.LearnRate)
+		for step := first; step < first+count; step++ {
+			train, test := t.Losses.Train[step], &t.Losses.Test[step]
+			if step%t.Settings.TestEvery != 0 {
+				*test = float32(math.NaN())
+			}
+			if done != nil {
+				done(step, train, *test)
+			}
+			if !finite(train) || step%t.Settings.TestEvery == 0 && !finite(*test) {
+				return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, *test, t.Settings.LearnRate)
+			}
 		}
 	}
 	return nil
+}
+
+// step makes a step of Adam and, where it is due, an evaluation of the test loss, as number i of those whose losses are not read yet.
+func (t *Trainer) step(step, i int) error {
+	batch, err := t.objective.draw(false)
+	if err != nil {
+		return err
+	}
+	if err := t.engine.update(step, i, batch); err != nil || step%t.Settings.TestEvery != 0 {
+		return err
+	}
+	if batch, err = t.objective.draw(true); err != nil {
+		return err
+	}
+	return t.engine.evaluate(i, batch)
 }
 
 func finite(loss float32) bool { return !math.IsNaN(float64(loss)) && !math.IsInf(float64(loss), 0) }
 
 // ErrDiverged is wrapped by the error of a run whose loss is no longer a finite number.
 var ErrDiverged = errors.New("the loss is not finite")
-
-// update makes one step of Adam and returns the loss before it.
-func (t *Trainer) update(step int) (float32, error) {
-	batch, err := t.objective.draw(false)
-	if err != nil {
-		return 0, err
-	}
-	if t.closed != nil {
-		return float32(t.closed.Step(batch, step+1, t.Settings.LearnRate, t.Settings.WeightDecay)), nil
-	}
-	var s libtorch.Scope
-	defer s.Free()
-	loss := t.objective.loss(&s, batch, false)
-	if s.Err() != nil {
-		return 0, s.Err()
-	}
-	values := tensors(t.values)
-	gradients, err := libtorch.Gradient(loss, values, false)
-	if err != nil {
-		return 0, err
-	}
-	for _, g := range gradients {
-		s.Keep(g, nil)
-	}
-	if err := libtorch.Adam(values, gradients, tensors(t.mean), tensors(t.square), step+1, t.Settings.LearnRate, t.Settings.WeightDecay); err != nil {
-		return 0, err
-	}
-	return s.Values(loss)[0], s.Err()
-}
-
-func tensors(parameters []nets.Parameter) []*ts.Tensor {
-	list := make([]*ts.Tensor, len(parameters))
-	for i, p := range parameters {
-		list[i] = p.Tensor
-	}
-	return list
-}
-
-// evaluate returns the test loss, NaN at a step that has none.
-func (t *Trainer) evaluate(step int) (float32, error) {
-	if step%t.Settings.TestEvery != 0 {
-		return float32(math.NaN()), nil
-	}
-	batch, err := t.objective.draw(true)
-	if err != nil {
-		return 0, err
-	}
-	if t.closed != nil {
-		return float32(t.closed.Loss(batch)), nil
-	}
-	var s libtorch.Scope
-	defer s.Free()
-	loss := t.objective.loss(&s, batch, true)
-	if s.Err() != nil {
-		return 0, s.Err()
-	}
-	return s.Values(loss)[0], s.Err()
-}
 
 // Final evaluates the model on the whole of both sets.
 func (t *Trainer) Final() (Final, error) { return t.objective.final() }

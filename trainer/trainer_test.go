@@ -35,7 +35,7 @@ func settings(task datasets.Task, steps int) Settings {
 
 func start(t *testing.T, task datasets.Task, s Settings) *Trainer {
 	t.Helper()
-	trainer, err := New(task, s, 2)
+	trainer, err := New(task, s, Execution{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestSettingsErrorsNameWhatIsAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(task, s, 1); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(task, s, Execution{Threads: 1}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got the error %v, want one with %q", err, want)
 		}
 	}

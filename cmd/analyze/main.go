@@ -20,7 +20,6 @@ import (
 	"hnn/datasets"
 	"hnn/figures"
 	"hnn/internal/command"
-	"hnn/internal/libtorch"
 	"hnn/trainer"
 )
 
@@ -38,6 +37,7 @@ type options struct {
 	hnn      string
 	out      string
 	quiet    bool
+	cuda     bool
 }
 
 func run(arguments []string, stdout, stderr io.Writer) error {
@@ -50,6 +50,7 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.baseline, "baseline", "", "checkpoint `file` of the baseline in place of that, ours or PyTorch's")
 	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
+	command.CUDA(flags, &o.cuda)
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return help(stdout, flags)
@@ -86,7 +87,7 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 
 func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
 	// The two models are integrated side by side, a thread each.
-	if err := libtorch.Configure(1); err != nil {
+	if err := command.Configure(1, o.cuda); err != nil {
 		return err
 	}
 	spinner := command.Spinner(stderr, !o.quiet)

@@ -16,7 +16,6 @@ import (
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
-	"hnn/internal/libtorch"
 	"hnn/nets"
 	"hnn/trainer"
 )
@@ -31,12 +30,13 @@ func main() {
 
 type options struct {
 	settings   trainer.Settings
+	execution  trainer.Execution
+	cuda       bool
 	printEvery int
 	verbose    bool
 	quiet      bool
 	resume     bool
 	saveDir    string
-	threads    int
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
@@ -61,7 +61,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses as training goes on")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	flags.BoolVar(&s.Autograd, "autograd", false, "take gradients by LibTorch's automatic differentiation: slower, and with one thread the published code's numbers to the last digit")
-	flags.IntVar(&o.threads, "threads", 0, "processors to use, 0 for all; only with -autograd do numbers depend on it, and there it is 1 by default")
+	flags.IntVar(&o.execution.Threads, "threads", 0, "processors to use, 0 for all; only with -autograd do numbers depend on it, and there it is 1 by default")
+	command.CUDA(flags, &o.cuda)
+	flags.BoolVar(&o.execution.Record, "cuda-graph", true, "record a step's work on the GPU once, and replay it")
 
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -88,11 +90,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if o.printEvery < 1 {
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
 	}
-	if o.threads < 0 {
-		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for all processors", o.threads)
+	if o.execution.Threads < 0 {
+		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for all processors", o.execution.Threads)
 	}
 	if s.Autograd && !flags.Changed("threads") {
-		o.threads = 1
+		o.execution.Threads = 1
 	}
 	if o.quiet {
 		stdout = io.Discard
@@ -101,15 +103,15 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 }
 
 func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
-	if err := libtorch.Configure(o.threads); err != nil {
+	if err := command.Configure(o.execution.Threads, o.cuda); err != nil {
 		return err
 	}
-	t, err := trainer.New(task, o.settings, o.threads)
+	t, err := trainer.New(task, o.settings, o.execution)
 	if err != nil {
 		return err
 	}
 	defer t.Free()
-	if !o.settings.Autograd && !t.ClosedForm() {
+	if !o.settings.Autograd && !o.cuda && !t.ClosedForm() {
 		fmt.Fprintf(stderr, "train: these settings have no closed form, and gradients are taken by automatic differentiation (as with -autograd)\n")
 	}
 	if o.resume {

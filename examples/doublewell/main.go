@@ -25,7 +25,7 @@ func main() {
 	}
 	settings := trainer.DefaultSettings(task)
 	settings.TotalSteps = 500
-	t, err := trainer.New(task, settings, 0)
+	t, err := trainer.New(task, settings, trainer.Execution{})
 	if err != nil {
 		log.Fatal(err)
 	}

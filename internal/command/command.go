@@ -15,18 +15,40 @@ import (
 	"golang.org/x/term"
 
 	"hnn/datasets"
+	"hnn/internal/libtorch"
 )
 
-// interrupted is the exit status of a program that SIGINT ended, as shells count it.
-const interrupted = 130
+// The exit statuses: of any error; where -cuda has no GPU to compute on; and of a program that SIGINT ended, as shells count it.
+const (
+	failed      = 1
+	noCUDA      = 2
+	interrupted = 130
+)
 
-// Exit ends the program: with status 130 after an interruption, else with 1 and one line on stderr.
+// Exit ends the program: with status 130 after an interruption, else with one line on stderr and 2 where -cuda has no GPU to
+// compute on, or 1.
 func Exit(name string, err error) {
 	if errors.Is(err, context.Canceled) {
 		os.Exit(interrupted)
 	}
 	fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
-	os.Exit(1)
+	if errors.Is(err, libtorch.ErrNoCUDA) {
+		os.Exit(noCUDA)
+	}
+	os.Exit(failed)
+}
+
+// CUDA adds the flag -cuda.
+func CUDA(flags *pflag.FlagSet, cuda *bool) {
+	flags.BoolVar(cuda, "cuda", false, "compute on the GPU; what is missing for it is an error, with exit status 2")
+}
+
+// Configure sets the number of LibTorch's threads, 0 for all processors, and where tensors live. A command calls it once.
+func Configure(threads int, cuda bool) error {
+	if err := libtorch.Configure(threads); err != nil || !cuda {
+		return err
+	}
+	return libtorch.UseCUDA()
 }
 
 // Flags returns an empty set of flags. The published scripts write total_steps where others write total-steps; both are the
@@ -83,8 +105,8 @@ func TaskNames() []string {
 	return names
 }
 
-// terminal tells whether a writer shows what is written to a person.
-func terminal(w io.Writer) bool {
+// Terminal tells whether a writer shows what is written to a person.
+func Terminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
@@ -94,7 +116,7 @@ func Bar(w io.Writer, visible bool, steps int, description string) *progressbar.
 	return progressbar.NewOptions(steps,
 		progressbar.OptionSetDescription(description),
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(visible && terminal(w)),
+		progressbar.OptionSetVisibility(visible && Terminal(w)),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
 		progressbar.OptionSetItsString("steps"),
@@ -110,7 +132,7 @@ type Stages struct{ bar *progressbar.ProgressBar }
 func Spinner(w io.Writer, visible bool) Stages {
 	return Stages{progressbar.NewOptions(-1,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(visible && terminal(w)),
+		progressbar.OptionSetVisibility(visible && Terminal(w)),
 		progressbar.OptionSpinnerType(14),
 		progressbar.OptionSetElapsedTime(true),
 		progressbar.OptionSetRenderBlankState(true))}

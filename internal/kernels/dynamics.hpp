@@ -14,6 +14,7 @@ struct Dynamics {
   const long n, hidden, scalar;
   const bool baseline;
   const long wide, narrow;  // the lengths of rows of hidden units and of fields
+  const long units;         // how much of a wide row a product has to fill
   Layer<T> linear1, linear2, linear3;
   Buffer<T> matrix, w, out, back;  // out takes g (or h2) to the field: W1M, hidden × narrow; back is its transpose
 
@@ -24,7 +25,7 @@ struct Dynamics {
   Buffer<T> sum;  // rᵀg, and ∂w in its last row
 
   explicit Dynamics(const hnn_dynamics& d)
-      : n(d.n), hidden(d.hidden), scalar(d.scalar), baseline(d.scalar < 0), wide(padded(d.hidden + 1)), narrow(padded(d.n + 1)) {
+      : n(d.n), hidden(d.hidden), scalar(d.scalar), baseline(d.scalar < 0), wide(padded(d.hidden + 1)), narrow(padded(d.n + 1)), units((d.hidden + 7) / 8 * 8) {
     linear1.make(n, hidden, true);
     linear2.make(hidden, hidden, true);
     linear3.make(hidden, baseline ? n : 2, false);
@@ -60,10 +61,10 @@ struct Dynamics {
   // The field at rows of x, by a block's memory from row b on.
   void forward(long first, long rows, long b) {
     T *h1 = this->h1 + first * wide, *h2 = this->h2 + b * wide, *g = this->g + first * wide;
-    multiply<T>(rows, wide, n + 1, x + first * (n + 1), n + 1, 1, linear1.value(), wide, h1, wide, false);
+    multiply<T>(rows, units, n + 1, x + first * (n + 1), n + 1, 1, linear1.value(), wide, h1, wide, false);
     each<T>(rows * wide, [&](long i) { at(h1 + i) = A::value(at(h1 + i)); });
     for (long r = 0; r < rows; r++) h1[r * wide + hidden] = 1;
-    multiply<T>(rows, wide, hidden + 1, h1, wide, 1, linear2.value(), wide, h2, wide, false);
+    multiply<T>(rows, units, hidden + 1, h1, wide, 1, linear2.value(), wide, h2, wide, false);
     if (baseline) {
       each<T>(rows * wide, [&](long i) { at(g + i) = A::value(at(h2 + i)); });
     } else {
@@ -72,7 +73,7 @@ struct Dynamics {
         at(h2 + i) = A::value(at(h2 + i));
         at(c + i) = at(w + k) * A::slope(at(h2 + i));
       });
-      multiply<T>(rows, wide, hidden, c, wide, 1, linear2.transposed, wide, u, wide, false);
+      multiply<T>(rows, units, hidden, c, wide, 1, linear2.transposed, wide, u, wide, false);
       each<T>(rows * wide, [&](long i) { at(g + i) = at(u + i) * A::slope(at(h1 + i)); });
     }
     multiply<T>(rows, narrow, hidden, g, wide, 1, out, narrow, field + first * narrow, narrow, false);
@@ -83,20 +84,20 @@ struct Dynamics {
     const T* r = field + first * narrow;
     const T *h1 = this->h1 + first * wide, *g = this->g + first * wide;
     T *d2 = this->d2 + first * wide, *a1 = this->a1 + first * wide, *s = this->s + b * wide, *e = this->e + b * wide;
-    multiply<T>(rows, wide, n, r, narrow, 1, back, wide, s, wide, false);
+    multiply<T>(rows, units, n, r, narrow, 1, back, wide, s, wide, false);
     if (baseline) {
       each<T>(rows * wide, [&](long i) { at(d2 + i) = at(s + i) * A::slope(at(g + i)); });
     } else {
       T *t1 = this->t1 + first * wide, *p = this->p + first * wide;
       const T* h2 = this->h2 + b * wide;
       each<T>(rows * wide, [&](long i) { at(t1 + i) = at(s + i) * A::slope(at(h1 + i)); });
-      multiply<T>(rows, wide, hidden, t1, wide, 1, linear2.value(), wide, e, wide, false);  // t2
+      multiply<T>(rows, units, hidden, t1, wide, 1, linear2.value(), wide, e, wide, false);  // t2
       each_row<T>(rows, wide, [&](long i, long k) {
         at(d2 + i) = at(w + k) * A::curvature(at(h2 + i)) * at(e + i);
         at(p + i) = A::slope(at(h2 + i)) * at(e + i);
       });
     }
-    multiply<T>(rows, wide, hidden, d2, wide, 1, linear2.transposed, wide, e, wide, false);
+    multiply<T>(rows, units, hidden, d2, wide, 1, linear2.transposed, wide, e, wide, false);
     if (baseline) {
       each<T>(rows * wide, [&](long i) { at(a1 + i) = at(e + i) * A::slope(at(h1 + i)); });
     } else {
@@ -114,9 +115,9 @@ struct Dynamics {
 
   // A share of the gradient of a batch's rows, to which add says that others were before.
   void weights(Share share, long rows, bool add) {
-    const auto [i, end] = share.of(hidden + 1, 1);
-    if (!baseline) multiply<T>(end - i, wide, rows, t1 + i, 1, wide, c, wide, linear2.gradient(i), wide, add);
-    multiply<T>(end - i, wide, rows, h1 + i, 1, wide, d2, wide, linear2.gradient(i), wide, add || !baseline);
+    const auto [i, end] = share.of(hidden + 1, TILE_ROWS);
+    if (!baseline) multiply<T>(end - i, units, rows, t1 + i, 1, wide, c, wide, linear2.gradient(i), wide, add);
+    multiply<T>(end - i, units, rows, h1 + i, 1, wide, d2, wide, linear2.gradient(i), wide, add || !baseline);
 
     const auto [k, last] = share.of(wide, 16);
     multiply<T>(n + 1, last - k, rows, x, 1, n + 1, a1 + k, wide, linear1.gradient() + k, wide, add);
@@ -130,7 +131,7 @@ struct Dynamics {
 
   // What is left of the same share after the last of the batch's rows: the gradient's end, and Adam's step if there is one.
   void finish(Share share, const Adam<T>* adam) {
-    const auto [i, end] = share.of(hidden + 1, 1);
+    const auto [i, end] = share.of(hidden + 1, TILE_ROWS);
     const auto [k, last] = share.of(wide, 16);
     const long unit = std::min(last, hidden);
     if (!baseline) {

@@ -54,9 +54,9 @@ class Buffer {
   operator T*() const { return data.get(); }
 };
 
-// One thread's share of a work.
+// A part of a work, and the thread that has taken it.
 struct Share {
-  long index, count;
+  long index, count, thread;
   struct Range {
     long first, last;
   };
@@ -67,39 +67,52 @@ struct Share {
   }
 };
 
-// Threads that work on one thing at a time, the caller among them. Between two works that follow closely they wait without sleep.
+// Threads that work on one thing at a time, the caller among them. Each takes a share when it has done the last one, so that a thread
+// which the system has put aside keeps nobody waiting but for the share that it has. Between two works that follow closely they wait
+// without sleep.
 class Team {
   typedef void (*Work)(void*, Share);
   std::vector<std::thread> threads;
-  std::atomic<unsigned> round{0};
-  std::atomic<long> busy{0}, asleep{0};
+  // The number of the work in the upper half, how many of its shares are left in the lower: a share is taken only of the work that
+  // the thread has read.
+  std::atomic<uint64_t> state{0};
+  std::atomic<Work> work{nullptr};
+  std::atomic<void*> context{nullptr};
+  std::atomic<long> shares{0}, done{0}, asleep{0};
+  std::atomic<bool> ended{false};
   std::mutex mutex;
   std::condition_variable wake;
-  Work work = nullptr;
-  void* context = nullptr;
-  long shares = 0;
 
   static constexpr int patience = 20000;  // turns of a waiting loop: less than a millisecond
 
-  void serve(long index) {
-    for (unsigned seen = 0;;) {
-      for (int i = 0; round == seen && i < patience; i++) RELAX;
-      if (round == seen) {
-        std::unique_lock<std::mutex> lock(mutex);
-        asleep++;
-        wake.wait(lock, [&] { return round != seen; });
-        asleep--;
-      }
-      seen = round;
-      if (!work) return;
-      if (index < shares) work(context, {index, shares});
-      busy--;
+  // Works until no share is left, and returns the state in which there was none.
+  uint64_t take(long thread) {
+    for (uint64_t now = state;;) {
+      const long left = uint32_t(now), count = shares;
+      if (left == 0) return now;
+      const Work w = work;
+      void* const c = context;
+      if (!state.compare_exchange_weak(now, now - 1)) continue;
+      w(c, {count - left, count, thread});
+      done++;
+      now = state;
+    }
+  }
+
+  void serve(long thread) {
+    for (uint64_t seen = 0; !ended; seen = take(thread)) {
+      for (int i = 0; state == seen && i < patience; i++) RELAX;
+      if (state != seen) continue;
+      std::unique_lock<std::mutex> lock(mutex);
+      asleep++;
+      wake.wait(lock, [&] { return state != seen; });
+      asleep--;
     }
   }
 
   void start(Work w, void* c, long count) {
-    work = w, context = c, shares = count, busy = threads.size();
-    round++;
+    work = w, context = c, shares = count, done = 0;
+    state = ((state >> 32) + 1) << 32 | count;
     if (asleep > 0) {
       { std::lock_guard<std::mutex> lock(mutex); }
       wake.notify_all();
@@ -111,19 +124,21 @@ class Team {
     for (int i = 1; i < count; i++) threads.emplace_back([this, i] { serve(i); });
   }
   ~Team() {
+    ended = true;
     start(nullptr, nullptr, 0);
     for (auto& t : threads) t.join();
   }
   long size() const { return threads.size() + 1; }
+  // A number of shares small enough for the threads to end at one time.
+  long shares_of_work() const { return 4 * size(); }
 
-  // Calls f with every share of at most so many.
+  // Calls f with every share of so many, or with the whole where there is one thread.
   template <class F>
-  void run(long most, F f) {
-    const long count = std::max(1L, std::min(size(), most));
-    if (count == 1) return f(Share{0, 1});
+  void run(long count, F f) {
+    if (threads.empty() || count <= 1) return f(Share{0, 1, 0});
     start([](void* c, Share share) { (*static_cast<F*>(c))(share); }, &f, count);
-    f(Share{0, count});
-    for (int i = 0; busy > 0; i++)
+    take(0);
+    for (int i = 0; done < count; i++)
       if (i < patience) RELAX;
       else std::this_thread::yield();
   }

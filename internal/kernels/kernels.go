@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -99,10 +100,7 @@ func NewPixels[T Real](threads int, latent Dynamics, frames [][]byte) (*Model[T]
 	if err != nil {
 		return nil, err
 	}
-	var bytes []byte
-	for _, frame := range frames {
-		bytes = append(bytes, frame...)
-	}
+	bytes := slices.Concat(frames...)
 	m := &Model[T]{C.hnn_new_pixels(doubles[T](), threadsOrAll(threads), &c, C.int64_t(len(frames[0])), C.int64_t(len(frames)),
 		(*C.uint8_t)(unsafe.SliceData(bytes)))}
 	if m.handle == nil {

@@ -29,7 +29,7 @@ struct Model : hnn_model {
 template <class T, template <class> class Activation>
 struct Derivatives : Model<T> {
   // Rows whose numbers stay in the second cache: on their way forward and back, and for the weights' gradient.
-  static constexpr long block = 64, chunk = 192;
+  static constexpr long block = 32, chunk = 192;
   using Model<T>::team;
   Dynamics<T, Activation> net;
   Buffer<double> errors;  // of each row
@@ -41,12 +41,13 @@ struct Derivatives : Model<T> {
   Layer<T>& layer(int i) override { return net.layer(i); }
   void derive() override { net.derive(0, net.wide); }
 
-  // Calls f(first row, its place in the net's memory, rows, the thread's block) for the blocks of a chunk.
+  // Calls f(first row, its place in the net's memory, rows, the thread's block) for blocks of rows.
   template <class F>
   void blocks(long count, bool keep, F f) {
-    team.run(count / 16, [&](Share share) {
-      const auto [first, last] = share.of(count, 1);
-      for (long i = first; i < last; i += block) f(i, keep ? i : share.index * block, std::min(block, last - i), share.index * block);
+    team.run((count + block - 1) / block, [&](Share share) {
+      const long own = share.thread * block;
+      const auto [first, last] = share.of(count, TILE_ROWS);
+      for (long i = first; i < last; i += block) f(i, keep ? i : own, std::min(block, last - i), own);
     });
   }
 
@@ -95,7 +96,7 @@ struct Derivatives : Model<T> {
       });
       for (long r = 0; r < part; r++) loss += errors[r];
       if (gradient)
-        team.run(team.size(), [&](Share share) {
+        team.run(team.shares_of_work(), [&](Share share) {
           net.weights(share, part, start > 0);
           if (start + part == count) net.finish(share, adam);
         });
@@ -108,13 +109,13 @@ struct Derivatives : Model<T> {
 template <class T>
 struct Half {
   Layer<T> layers[4];
-  long wide = 0, hidden = 0;
+  long wide = 0, units = 0, hidden = 0;  // as the dynamics'
   bool input_gradient = false;  // whether someone asks for the first layer's transpose
   Buffer<T> h1, h2, h3, a2, a3, d1, d2, d3, e;  // a are what the middle layers add
 
   void make(long in, long hidden, long out) {
     layers[0].make(in, hidden, true), layers[1].make(hidden, hidden, true), layers[2].make(hidden, hidden, true), layers[3].make(hidden, out, true);
-    this->hidden = hidden, wide = padded(hidden + 1);
+    this->hidden = hidden, wide = padded(hidden + 1), units = (hidden + 7) / 8 * 8;
   }
   void reserve(long rows) {
     for (auto* kept : {&h1, &h2, &h3, &a2, &a3, &d1, &d2, &d3, &e}) kept->resize(rows * wide);
@@ -124,7 +125,7 @@ struct Half {
   void forward(long first, long rows, const T* in, long in_row, long depth, T* out) {
     const long from = first * wide;
     T *h1 = this->h1 + from, *h2 = this->h2 + from, *h3 = this->h3 + from, *a2 = this->a2 + from, *a3 = this->a3 + from;
-    multiply<T>(rows, wide, depth, in + first * in_row, in_row, 1, layers[0].value(), wide, h1, wide, false);
+    multiply<T>(rows, units, depth, in + first * in_row, in_row, 1, layers[0].value(), wide, h1, wide, false);
     each<T>(rows * wide, [&](long i) { at(h1 + i) = Relu<T>::value(at(h1 + i)); });
     for (long r = 0; r < rows; r++) h1[r * wide + hidden] = 1;
     add(rows, layers[1], h1, a2, h2);
@@ -132,7 +133,7 @@ struct Half {
     multiply<T>(rows, layers[3].row, hidden + 1, h3, wide, 1, layers[3].value(), layers[3].row, out + first * layers[3].row, layers[3].row, false);
   }
   void add(long rows, Layer<T>& layer, const T* h, T* a, T* sum) {
-    multiply<T>(rows, wide, hidden + 1, h, wide, 1, layer.value(), wide, a, wide, false);
+    multiply<T>(rows, units, hidden + 1, h, wide, 1, layer.value(), wide, a, wide, false);
     each<T>(rows * wide, [&](long i) {
       at(a + i) = Relu<T>::value(at(a + i));
       at(sum + i) = at(h + i) + at(a + i);
@@ -143,11 +144,11 @@ struct Half {
   void backward(long first, long rows, const T* out) {
     const long from = first * wide, row = layers[3].row;
     T* e = this->e + from;
-    multiply<T>(rows, wide, layers[3].out, out + first * row, row, 1, layers[3].transposed, wide, e, wide, false);
+    multiply<T>(rows, units, layers[3].out, out + first * row, row, 1, layers[3].transposed, wide, e, wide, false);
     mask(rows, e, a3 + from, d3 + from);
-    multiply<T>(rows, wide, hidden, d3 + from, wide, 1, layers[2].transposed, wide, e, wide, true);
+    multiply<T>(rows, units, hidden, d3 + from, wide, 1, layers[2].transposed, wide, e, wide, true);
     mask(rows, e, a2 + from, d2 + from);
-    multiply<T>(rows, wide, hidden, d2 + from, wide, 1, layers[1].transposed, wide, e, wide, true);
+    multiply<T>(rows, units, hidden, d2 + from, wide, 1, layers[1].transposed, wide, e, wide, true);
     mask(rows, e, h1 + from, d1 + from);
   }
   void mask(long rows, const T* e, const T* a, T* d) {
@@ -161,7 +162,7 @@ struct Half {
     product(share, layers[3], hidden + 1, rows, h3, wide, out, add);
   }
   void product(Share share, Layer<T>& layer, long depth, long rows, const T* in, long in_row, const T* d, bool add) {
-    const auto [i, end] = share.of(depth, 1);
+    const auto [i, end] = share.of(depth, TILE_ROWS);
     multiply<T>(end - i, layer.row, rows, in + i, 1, in_row, d, layer.row, layer.gradient(i), layer.row, add);
   }
 
@@ -169,7 +170,7 @@ struct Half {
   void update(Share share, long depth, const Adam<T>& adam) {
     for (auto& layer : layers) {
       const long rows = &layer == layers ? depth : layer.rows();
-      const auto [i, end] = share.of(rows, 1);
+      const auto [i, end] = share.of(rows, TILE_ROWS);
       layer.update(adam, i, end, 0, layer.row);
       if (&layer != layers || input_gradient) layer.transpose(i, end, 0, layer.out);
     }
@@ -194,17 +195,21 @@ struct Pixels : Model<T> {
 
   Pixels(int threads, const hnn_dynamics& d, long frame_size, long count, const uint8_t* bytes)
       : Model<T>(threads), latent(d.n), size(frame_size), net(d) {
-    std::vector<bool> seen(size);
-    for (long i = 0; i < size * count; i++)
-      if (bytes[i]) seen[i % size] = true;
-    std::vector<long> place(size);
-    for (long p = 0; p < size; p++)
-      if (seen[p]) place[p] = lit++;
-    depth = 2 * lit + 1;
-    frames.resize(count * lit);
+    std::vector<uint8_t> seen(size);
     for (long f = 0; f < count; f++)
-      for (long p = 0; p < size; p++)
-        if (seen[p]) frames[f * lit + place[p]] = T(bytes[f * size + p] / 255.0);
+      for (long p = 0; p < size; p++) seen[p] |= bytes[f * size + p];
+    std::vector<long> place(size), pixels;
+    for (long p = 0; p < size; p++)
+      if (seen[p]) place[p] = lit++, pixels.push_back(p);
+    depth = 2 * lit + 1;
+    T brightness[256];
+    for (int v = 0; v < 256; v++) brightness[v] = T(v / 255.0);
+    frames.resize(count * lit);
+    team.run(count, [&](Share share) {
+      const auto [first, last] = share.of(count, 1);
+      for (long f = first; f < last; f++)
+        for (long i = 0; i < lit; i++) frames[f * lit + i] = brightness[bytes[f * size + pixels[i]]];
+    });
 
     encoder.make(2 * size, d.hidden, latent), decoder.make(latent, d.hidden, 2 * size), decoder.input_gradient = true;
     auto &input = encoder.layers[0].input, &output = decoder.layers[3].output;
@@ -237,14 +242,14 @@ struct Pixels : Model<T> {
     double loss = 0;
     for (long start = 0; start < count; start += most) {
       const long part = std::min(most, count - start);
-      team.run(part / 8, [&](Share share) {
-        const auto [first, last] = share.of(part, 1);
+      team.run(team.shares_of_work(), [&](Share share) {
+        const auto [first, last] = share.of(part, TILE_ROWS);
         forward(first, last - first, part, rows + start, noise ? noise + start * latent : nullptr, noise_scale, count);
         if (gradient) backward(first, last - first, part);
       });
       for (long r = 0; r < part; r++) loss += errors[r];
       if (gradient)
-        team.run(team.size(), [&](Share share) {
+        team.run(team.shares_of_work(), [&](Share share) {
           encoder.weights(share, 2 * part, x, depth, depth, dz, start > 0);
           decoder.weights(share, part, code, net.narrow, latent + 1, picture, start > 0);
           net.weights(share, part, start > 0);

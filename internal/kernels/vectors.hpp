@@ -1,36 +1,37 @@
 // Matrix products and elementwise functions, for the instruction set whose namespace includes this file. A matrix is stored by rows.
 
-template <class T>
+template <class T, int Bytes = VECTOR_BYTES>
 struct Lanes {
-  typedef T type __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
-  static constexpr long count = VECTOR_BYTES / sizeof(T);
+  typedef T type __attribute__((vector_size(Bytes), aligned(sizeof(T)), may_alias));
+  static constexpr long count = Bytes / sizeof(T);
 };
-template <class T>
-using Vector = typename Lanes<T>::type;
+template <class T, int Bytes = VECTOR_BYTES>
+using Vector = typename Lanes<T, Bytes>::type;
 
-template <class T>
-Vector<T>& at(T* p) {
-  return *reinterpret_cast<Vector<T>*>(p);
+template <class T, int Bytes = VECTOR_BYTES>
+Vector<T, Bytes>& at(T* p) {
+  return *reinterpret_cast<Vector<T, Bytes>*>(p);
 }
-template <class T>
-const Vector<T>& at(const T* p) {
-  return *reinterpret_cast<const Vector<T>*>(p);
+template <class T, int Bytes = VECTOR_BYTES>
+const Vector<T, Bytes>& at(const T* p) {
+  return *reinterpret_cast<const Vector<T, Bytes>*>(p);
 }
 
 // A tile of R rows and C vectors of a product, held in registers.
-template <class T, int R, int C>
+template <class T, int R, int C, int Bytes>
 inline __attribute__((always_inline)) void tile(long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row,
                                                 bool add) {
-  constexpr long lanes = Lanes<T>::count;
-  Vector<T> sum[R][C];
+  constexpr long lanes = Lanes<T, Bytes>::count;
+  typedef Vector<T, Bytes> V;
+  V sum[R][C];
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 8
-    for (int j = 0; j < C; j++) sum[i][j] = add ? at(c + i * c_row + j * lanes) : Vector<T>{};
+    for (int j = 0; j < C; j++) sum[i][j] = add ? at<T, Bytes>(c + i * c_row + j * lanes) : V{};
   for (long k = 0; k < depth; k++) {
-    Vector<T> right[C];
+    V right[C];
 #pragma GCC unroll 8
-    for (int j = 0; j < C; j++) right[j] = at(b + k * b_row + j * lanes);
+    for (int j = 0; j < C; j++) right[j] = at<T, Bytes>(b + k * b_row + j * lanes);
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++) {
       const T left = a[i * a_row + k * a_column];
@@ -41,18 +42,18 @@ inline __attribute__((always_inline)) void tile(long depth, const T* a, long a_r
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 8
-    for (int j = 0; j < C; j++) at(c + i * c_row + j * lanes) = sum[i][j];
+    for (int j = 0; j < C; j++) at<T, Bytes>(c + i * c_row + j * lanes) = sum[i][j];
 }
 
-template <class T, int C>
+template <class T, int C, int Bytes = VECTOR_BYTES>
 void column_of_tiles(long rows, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row, bool add) {
   long i = 0;
-  for (; i + TILE_ROWS <= rows; i += TILE_ROWS) tile<T, TILE_ROWS, C>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
-  for (; i + 2 <= rows; i += 2) tile<T, 2, C>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
-  for (; i < rows; i++) tile<T, 1, C>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
+  for (; i + TILE_ROWS <= rows; i += TILE_ROWS) tile<T, TILE_ROWS, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
+  for (; i + 2 <= rows; i += 2) tile<T, 2, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
+  for (; i < rows; i++) tile<T, 1, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
 }
 
-// C = A·B, or C += A·B: C has the given rows and columns, the latter a multiple of 16. Element (i, k) of A lies at
+// C = A·B, or C += A·B: C has the given rows and columns, the latter a multiple of 8. Element (i, k) of A lies at
 // a[i·a_row + k·a_column], so that A may be the transpose of what is stored.
 template <class T>
 void multiply(long rows, long columns, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row, bool add) {
@@ -63,7 +64,9 @@ void multiply(long rows, long columns, long depth, const T* a, long a_row, long 
     long j = 0;
     for (; j + 3 * lanes <= columns; j += 3 * lanes)
       column_of_tiles<T, 3>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
-    for (; j < columns; j += lanes) column_of_tiles<T, 1>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
+    for (; j + lanes <= columns; j += lanes) column_of_tiles<T, 1>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
+    if constexpr (lanes > 8)
+      if (j < columns) column_of_tiles<T, 1, VECTOR_BYTES / 2>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
   }
 }
 

@@ -1,10 +1,13 @@
 #include "libtorch.h"
 
+#include <dlfcn.h>
+#include <limits.h>
 #include <malloc.h>
 #include <string.h>
 #include <torch/torch.h>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cmath>
 
@@ -149,5 +152,136 @@ char* hnn_adam(void** parameters, void** gradients, void** mean, void** square, 
       at::Tensor denominator = (tensor(square[i]).sqrt() / std::sqrt(correction2)).add_(eps);
       p.addcdiv_(tensor(mean[i]), denominator, -learning_rate / correction1);
     }
+  });
+}
+
+// CUDA. LibTorch's CUDA library registers itself when it is loaded, which is here and not by the linker, so that one binary serves
+// machines with a GPU and without. What is needed of CUDA's run time is found by name in what that library brings with it.
+
+namespace {
+
+void* cuda_library = nullptr;
+
+// A function of CUDA's run time. Each returns an error code, which is 0 for success.
+template <class... Arguments>
+int cuda(const char* name, Arguments... arguments) {
+  auto function = reinterpret_cast<int (*)(Arguments...)>(dlsym(cuda_library, name));
+  TORCH_CHECK(function, "CUDA's run time has no ", name);
+  return function(arguments...);
+}
+
+template <class... Arguments>
+void cuda_must(const char* name, Arguments... arguments) {
+  const int code = cuda(name, arguments...);
+  if (code == 0) return;
+  auto text = reinterpret_cast<const char* (*)(int)>(dlsym(cuda_library, "cudaGetErrorString"));
+  TORCH_CHECK(false, name, ": ", text ? text(code) : "", " (error ", code, ")");
+}
+
+const c10::Device gpu(c10::DeviceType::CUDA, 0);
+
+c10::impl::VirtualGuardImpl gpu_guard() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
+
+// The stream of the run time, which older versions of LibTorch do not tell.
+template <class Stream>
+auto native(const Stream& stream, int) -> decltype(stream.native_handle()) {
+  return stream.native_handle();
+}
+template <class Stream>
+void* native(const Stream&, long) {
+  TORCH_CHECK(false, "this version of LibTorch cannot record CUDA graphs");
+}
+
+void* native_stream() { return native(gpu_guard().getStream(gpu), 0); }
+
+}  // namespace
+
+char* hnn_torch_folder(char** folder) {
+  return protect([&] {
+    char origin[PATH_MAX];
+    void* torch = dlopen("libtorch_cpu.so", RTLD_LAZY | RTLD_NOLOAD);
+    TORCH_CHECK(torch && dlinfo(torch, RTLD_DI_ORIGIN, origin) == 0, "libtorch_cpu.so is not loaded from a file");
+    *folder = strdup(origin);
+  });
+}
+
+const char* hnn_torch_version(void) { return TORCH_VERSION; }
+
+char* hnn_cuda_load(const char* path) {
+  return protect([&] {
+    cuda_library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    if (!cuda_library) throw std::runtime_error(dlerror());
+  });
+}
+
+int hnn_cuda_devices(int* driver, int* devices) {
+  *driver = *devices = 0;
+  cuda("cudaDriverGetVersion", driver);
+  return cuda("cudaGetDeviceCount", devices);
+}
+
+char* hnn_stream_enter(int64_t* left) {
+  return protect([&] {
+    auto guard = gpu_guard();
+    guard.synchronizeStream(guard.getStream(gpu));
+    *left = guard.exchangeStream(guard.getStreamFromGlobalPool(gpu)).id();
+  });
+}
+
+char* hnn_stream_leave(int64_t left) {
+  return protect([&] {
+    auto guard = gpu_guard();
+    guard.synchronizeStream(guard.getStream(gpu));
+    guard.exchangeStream(c10::Stream(c10::Stream::UNSAFE, gpu, left));
+  });
+}
+
+char* hnn_stream_wait(void) {
+  return protect([&] { gpu_guard().synchronizeStream(gpu_guard().getStream(gpu)); });
+}
+
+char* hnn_record_begin(void) {
+  constexpr int relaxed = 2;  // cudaStreamCaptureModeRelaxed: other threads, the gradient's among them, may do as they please
+  return protect([&] { cuda_must("cudaStreamBeginCapture", native_stream(), relaxed); });
+}
+
+char* hnn_record_end(void** recording) {
+  return protect([&] {
+    void* graph = nullptr;
+    cuda_must("cudaStreamEndCapture", native_stream(), &graph);
+    const int code = cuda("cudaGraphInstantiateWithFlags", recording, graph, 0ULL);
+    cuda("cudaGraphDestroy", graph);
+    TORCH_CHECK(code == 0, "cudaGraphInstantiateWithFlags: error ", code);
+  });
+}
+
+char* hnn_replay(void* recording) {
+  return protect([&] { cuda_must("cudaGraphLaunch", recording, native_stream()); });
+}
+
+void hnn_recording_free(void* recording) { cuda("cudaGraphExecDestroy", recording); }
+
+char* hnn_staging(int64_t rows, int64_t columns, int integers, int pinned, void** staging) {
+  return protect([&] {
+    const auto options = at::TensorOptions(integers ? at::kLong : at::kFloat).pinned_memory(pinned);
+    *staging = new at::Tensor(at::empty({rows, columns}, options));
+  });
+}
+
+char* hnn_copy(void* to, void* from) {
+  return protect([&] {
+    torch::NoGradGuard no_grad;
+    tensor(to).copy_(tensor(from).view_as(tensor(to)), true);
+  });
+}
+
+char* hnn_fused_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, void* step, double learning_rate,
+                     double weight_decay) {
+  return protect([&] {
+    torch::NoGradGuard no_grad;
+    tensor(step).add_(1);
+    auto values = tensors(parameters, n), slopes = tensors(gradients, n), means = tensors(mean, n), squares = tensors(square, n);
+    const std::vector<at::Tensor> steps(n, tensor(step));
+    at::_fused_adam_(values, slopes, means, squares, {}, steps, learning_rate, 0.9, 0.999, weight_decay, 1e-8, false, false);
   });
 }

@@ -28,6 +28,13 @@ func check(what string, message *C.char) error {
 	return fmt.Errorf("libtorch: %s: %w", what, errors.New(C.GoString(message)))
 }
 
+func flag(set bool) C.int {
+	if set {
+		return 1
+	}
+	return 0
+}
+
 // Configure sets the number of threads of one operator (0 for all processors) and lets the allocator keep blocks of the
 // size of an activation. Call it once, before the first tensor is made.
 func Configure(threads int) error {
@@ -69,11 +76,7 @@ func Normal(values []float32) error {
 // when bias is false. Both require gradients and belong to the caller.
 func NewLinear(in, out int64, bias bool) (weight, biases *ts.Tensor, err error) {
 	var w, b unsafe.Pointer
-	withBias := C.int(0)
-	if bias {
-		withBias = 1
-	}
-	if err := check("linear layer", C.hnn_linear(C.int64_t(in), C.int64_t(out), withBias, &w, &b)); err != nil {
+	if err := check("linear layer", C.hnn_linear(C.int64_t(in), C.int64_t(out), flag(bias), &w, &b)); err != nil {
 		return nil, nil, err
 	}
 	weight = ts.FromCtensor(w)
@@ -101,11 +104,7 @@ func pointers(list []*ts.Tensor) []unsafe.Pointer {
 // With createGraph the derivatives can be differentiated again. The caller drops them.
 func Gradient(output *ts.Tensor, inputs []*ts.Tensor, createGraph bool) ([]*ts.Tensor, error) {
 	in, out := pointers(inputs), make([]unsafe.Pointer, len(inputs))
-	create := C.int(0)
-	if createGraph {
-		create = 1
-	}
-	err := check("gradient", C.hnn_gradient(output.Ctensor(), &in[0], C.size_t(len(in)), create, &out[0]))
+	err := check("gradient", C.hnn_gradient(output.Ctensor(), &in[0], C.size_t(len(in)), flag(createGraph), &out[0]))
 	runtime.KeepAlive(output)
 	runtime.KeepAlive(inputs)
 	if err != nil {

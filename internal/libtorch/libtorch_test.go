@@ -45,6 +45,25 @@ func TestPermutationIsTorchRandperm(t *testing.T) {
 	}
 }
 
+// Elements come by rows, however they lie in memory.
+func TestValues(t *testing.T) {
+	var s Scope
+	defer s.Free()
+	x := s.Slice([]float32{1, 2, 3, 4, 5, 6}, 3)
+	if got := s.Values(s.Keep(x.Transpose(0, 1, false))); !slices.Equal(got, []float32{1, 4, 2, 5, 3, 6}) {
+		t.Errorf("a transposed matrix gave %v", got)
+	}
+	if got := s.Values(s.Keep(x.Slice(1, []int64{1}, []int64{1}, 1, false))); len(got) > 0 {
+		t.Errorf("no columns gave %v", got)
+	}
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	if s.Values(s.Indices([]int64{1})); s.Err() == nil {
+		t.Error("integers were read as float32")
+	}
+}
+
 func BenchmarkPermutation(b *testing.B) {
 	rows := make([]int64, 600)
 	for b.Loop() {

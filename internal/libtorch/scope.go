@@ -2,6 +2,7 @@ package libtorch
 
 import (
 	"errors"
+	"fmt"
 	"unsafe"
 
 	"github.com/sugarme/gotch"
@@ -157,7 +158,13 @@ func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
 
 // Indices makes a tensor of int64 of shape (n).
 func (s *Scope) Indices(values []int64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return ts.OfSlice(values) })
+	return s.apply(func() (*ts.Tensor, error) {
+		t, err := ts.OfSlice(values)
+		if err != nil {
+			return nil, err
+		}
+		return Place(t)
+	})
 }
 
 // Shift returns x + n for integers.
@@ -184,7 +191,11 @@ func (s *Scope) Values(x *ts.Tensor) []float32 {
 // FromSlice makes a float32 tensor of the given shape; the caller drops it.
 func FromSlice(values []float32, shape ...int64) (*ts.Tensor, error) {
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
-	return ts.OfDataSize(bytes, shape, gotch.Float)
+	t, err := ts.OfDataSize(bytes, shape, gotch.Float)
+	if err != nil {
+		return nil, err
+	}
+	return Place(t)
 }
 
 // FromRows makes a float32 tensor of shape (rows, columns); the caller drops it.
@@ -201,15 +212,29 @@ func FromRows(rows [][]float64) (*ts.Tensor, error) {
 	return FromSlice(values, int64(len(rows)), int64(len(rows[0])))
 }
 
-// Values returns the elements of a float32 tensor in row-major order.
+// Values returns the elements of a float32 tensor in row-major order. gotch's own copy inspects every element by reflection first,
+// which takes a hundred times as long.
 func Values(x *ts.Tensor) ([]float32, error) {
-	values := make([]float32, x.Numel())
+	if x.DType() != gotch.Float {
+		return nil, fmt.Errorf("libtorch: the elements are %v, and not float32", x.DType())
+	}
+	rows, err := x.Contiguous(false)
+	if err == nil && OnCUDA() {
+		rows, err = rows.To(gotch.CPU, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer rows.MustDrop()
+	values := make([]float32, rows.Numel())
 	if len(values) == 0 {
 		return values, nil
 	}
-	if err := x.CopyData(values, uint(len(values))); err != nil {
+	elements, err := rows.DataPtr()
+	if err != nil {
 		return nil, err
 	}
+	copy(values, unsafe.Slice((*float32)(elements), len(values)))
 	return values, nil
 }
 

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"hnn/datasets"
 	"hnn/internal/command"
 	"hnn/internal/kernels"
 )
@@ -34,6 +33,7 @@ type options struct {
 	tasks       []string
 	whole       []string
 	work        string
+	cuda        bool
 }
 
 func run() error {
@@ -45,12 +45,14 @@ func run() error {
 	flags.StringSliceVar(&o.tasks, "tasks", []string{"spring", "pend", "2body", "3body", "pixel"}, "`names` of the tasks whose steps are timed")
 	flags.StringSliceVar(&o.whole, "whole", []string{"spring", "2body", "3body", "pixel"}, "`names` of the tasks that are run from start to end, once")
 	serve := flags.String("serve", "", "answer the requests that peers.py answers, for TASK-MODEL")
+	record := flags.Bool("cuda-graph", true, "answer them from a recording of the step on the GPU")
+	flags.BoolVar(&o.cuda, "cuda", false, "check and time the training on a GPU instead")
 	scaling := flags.Bool("scaling", false, "print the time of a step by the batch's size, and end")
 	if err := command.Parse(flags, os.Args[1:]); err != nil {
 		return err
 	}
 	if *serve != "" {
-		return answer(*serve)
+		return answer(*serve, o.cuda, *record)
 	}
 	if *scaling {
 		return scale()
@@ -67,6 +69,9 @@ func run() error {
 		return fmt.Errorf("%s is not there: `make bench` installs the peers", o.python)
 	}
 	fmt.Printf("%d processors, %s kernels. Medians of %d turns of about %g s; [least–most]; **what a peer took as a multiple of what this program took in the same turn**.\n", runtime.NumCPU(), kernels.InstructionSet(), o.repetitions, o.seconds)
+	if o.cuda {
+		return onGPU(o)
+	}
 	for _, processors := range slices.Compact([]int{1, runtime.NumCPU()}) {
 		if err := steps(o, processors); err != nil {
 			return err
@@ -120,17 +125,18 @@ func (p *peer) ask(request string) (float64, error) {
 }
 
 // times asks peers in turns for the same work, as often as fills a turn, and returns the milliseconds that each needed for it once.
-func times(o options, peers []*peer, work string) (map[string][]float64, error) {
+// The losses of so many steps are read together.
+func times(o options, peers []*peer, work string, together int) (map[string][]float64, error) {
 	counts, result := map[string]int{}, map[string][]float64{}
 	for _, p := range peers {
-		if _, err := p.ask(work + " 3"); err != nil { // which compiles
+		if _, err := p.ask(fmt.Sprintf("%s %d", work, 3*together)); err != nil { // which compiles
 			return nil, err
 		}
-		once, err := p.ask(work + " 5")
+		taken, err := p.ask(fmt.Sprintf("%s %d", work, 5*together))
 		if err != nil {
 			return nil, err
 		}
-		counts[p.name] = max(1, int(o.seconds/(once/5)))
+		counts[p.name] = together * max(1, int(o.seconds/(taken/5)))
 	}
 	for range o.repetitions {
 		for _, p := range peers {
@@ -185,9 +191,12 @@ func open(o options, frameworks []string, task, model string, processors int) ([
 	}
 	var peers []*peer
 	for _, f := range append([]string{us}, frameworks...) {
-		program := []string{self, "-serve", task + "-" + model}
-		if f != us {
-			program = []string{o.python, "scripts/bench/peers.py", f, task, model, o.work}
+		program := []string{o.python, "scripts/bench/peers.py", f, task, model, o.work}
+		switch f {
+		case us:
+			program = []string{self, "-serve", task + "-" + model, fmt.Sprintf("-cuda=%t", o.cuda)}
+		case notRecorded:
+			program = []string{self, "-serve", task + "-" + model, "-cuda", "-cuda-graph=false"}
 		}
 		p, err := start(f, processors, program...)
 		if err != nil {
@@ -202,27 +211,35 @@ func steps(o options, processors int) error {
 	frameworks := []string{"torch", "compile", "jax"}
 	head(fmt.Sprintf("Training step and test loss on %d of the processors, in ms", processors), "task, model", frameworks)
 	for _, task := range o.tasks {
-		if err := dump(o.work, task); err != nil {
+		list := frameworks
+		if task == "pixel" {
+			list = []string{"torch", "jax"}
+		}
+		if err := stepsOf(o, task, frameworks, list, processors, 1); err != nil {
 			return err
 		}
-		for _, model := range []string{"hnn", "baseline"} {
-			list := frameworks
-			if task == "pixel" {
-				list = []string{"torch", "jax"}
-			}
-			peers, err := open(o, list, task, model, processors)
-			if err != nil {
-				return err
-			}
-			taken, err := times(o, peers, "step")
-			for _, p := range peers {
-				p.stop()
-			}
-			if err != nil {
-				return err
-			}
-			row(task+" "+model, frameworks, taken, "%.3f")
+	}
+	return nil
+}
+
+// stepsOf prints the rows of a task's two models: of all frameworks that there are, and those that are asked.
+func stepsOf(o options, task string, frameworks, asked []string, processors, together int) error {
+	if err := dump(o.work, task); err != nil {
+		return err
+	}
+	for _, model := range []string{"hnn", "baseline"} {
+		peers, err := open(o, asked, task, model, processors)
+		if err != nil {
+			return err
 		}
+		taken, err := times(o, peers, "step", together)
+		for _, p := range peers {
+			p.stop()
+		}
+		if err != nil {
+			return err
+		}
+		row(task+" "+model, frameworks, taken, "%.3f")
 	}
 	return nil
 }
@@ -243,7 +260,7 @@ func fields(o options) error {
 		}
 	}()
 	for _, batch := range []int{1, 100, 10_000} {
-		taken, err := times(o, peers, fmt.Sprintf("field %d", batch))
+		taken, err := times(o, peers, fmt.Sprintf("field %d", batch), 1)
 		if err != nil {
 			return err
 		}
@@ -284,7 +301,7 @@ func wholes(o options) error {
 
 // dump writes a task's data for the peers: arrays of float32, by rows, in files named TASK-WHAT-ROWSxCOLUMNS.
 func dump(folder, name string) error {
-	task, err := datasets.Find(name)
+	task, err := find(name)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,9 @@
 
 peers.py FRAMEWORK TASK MODEL DATA answers requests on its standard input: "step N" runs N training steps, each followed by one
 evaluation of the test loss, both losses read to the host, and prints the seconds that they took; "field B N" evaluates the
-vector field N times at B states. FRAMEWORK is torch, compile (torch.compile of the closed form) or jax; MODEL is hnn or
-baseline; DATA is a folder of raw float32 arrays, NAME-ROWSxCOLUMNS.
+vector field N times at B states. FRAMEWORK is torch, compile (torch.compile of the closed form), jax, or, on a GPU, where losses are
+read after every hundred steps, cuda and cuda-graph (the step in a CUDA graph); MODEL is hnn or baseline; DATA is a folder of raw
+float32 arrays, NAME-ROWSxCOLUMNS.
 """
 import glob
 import os
@@ -31,6 +32,8 @@ def with_torch():
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    on_gpu = framework.startswith("cuda")
+    device = "cuda" if on_gpu else "cpu"
 
     class MLP(nn.Module):
         def __init__(self, inputs, outputs):
@@ -45,7 +48,7 @@ def with_torch():
         def __init__(self, n):
             super().__init__()
             self.network = MLP(n, n if model == "baseline" else 2)
-            eye = torch.eye(n)
+            eye = torch.eye(n, device=device)
             self.permutation = torch.cat([eye[n // 2:], -eye[:n // 2]])
 
         def forward(self, x):
@@ -79,44 +82,79 @@ def with_torch():
             return reconstruction + canonical + 0.1 * field
 
     def adam(parameters):
-        return torch.optim.Adam(parameters, RATE, weight_decay=DECAY)
+        return torch.optim.Adam(parameters, RATE, weight_decay=DECAY, **({"fused": True, "capturable": True} if on_gpu else {}))
+
+    def draw(which):
+        return torch.randperm(sizes[which])[:BATCH].to(device, non_blocking=True) if BATCH else None
 
     if task == "pixel":
-        frames = torch.from_numpy(load("frames"))
-        sets = [torch.from_numpy(load(name).astype(np.int64).ravel()) for name in ("train", "test")]
-        network = Autoencoder(2 * frames.shape[1])
-        optimizer = adam(network.parameters())
+        frames = torch.from_numpy(load("frames")).to(device)
+        sets = [torch.from_numpy(load(name).astype(np.int64).ravel()).to(device) for name in ("train", "test")]
+        sizes = [len(s) for s in sets]
+        network = Autoencoder(2 * frames.shape[1]).to(device)
 
-        def loss(which):
-            first = sets[which][torch.randperm(len(sets[which]))[:BATCH]]
+        def loss(which, rows):
+            first = sets[which][rows]
             a, b, c = frames[first], frames[first + 1], frames[first + 2]
             return network.loss(torch.cat([a, b], 1), torch.cat([b, c], 1))
     else:
-        sets = [[torch.from_numpy(load(name)) for name in names] for names in (("x", "dx"), ("test_x", "test_dx"))]
+        sets = [[torch.from_numpy(load(name)).to(device) for name in names] for names in (("x", "dx"), ("test_x", "test_dx"))]
+        sizes = [len(x) for x, _ in sets]
         for x, _ in sets:
             x.requires_grad_(model == "hnn")
-        network = Dynamics(sets[0][0].shape[1])
-        optimizer = adam(network.parameters())
+        network = Dynamics(sets[0][0].shape[1]).to(device)
 
-        def loss(which):
+        def loss(which, rows):
             x, dx = sets[which]
-            if BATCH:
-                rows = torch.randperm(len(x))[:BATCH]
+            if rows is not None:
                 x, dx = x[rows], dx[rows]
             return ((dx - network(x)) ** 2).mean()
 
-    def step():
-        train = loss(0)
+    optimizer = adam(network.parameters())
+
+    def update(train_rows, test_rows):
+        train = loss(0, train_rows)
         train.backward()
         optimizer.step()
         optimizer.zero_grad()
-        return train.item(), loss(1).item()
+        return train.detach(), loss(1, test_rows).detach()
+
+    unread = []
+
+    def read(train, test):
+        unread.append((train, test))
+        if len(unread) == 100:
+            torch.stack([v for pair in unread for v in pair]).tolist()
+            unread.clear()
+
+    def step():
+        train, test = update(draw(0), draw(1))
+        if on_gpu:
+            read(train, test)
+        else:
+            return train.item(), test.item()
+
+    if framework == "cuda-graph":
+        rows = [draw(0), draw(1)]
+        with torch.cuda.stream(torch.cuda.Stream()):
+            for _ in range(3):
+                update(*rows)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            losses = update(*rows)
+
+        def step():
+            if BATCH:
+                rows[0].copy_(draw(0)), rows[1].copy_(draw(1))
+            graph.replay()
+            read(*[v.clone() for v in losses])
 
     def field(batch):
         x = torch.randn(batch, network.permutation.shape[0], requires_grad=model == "hnn")
         return lambda: network(x).detach().numpy()
 
-    if framework == "torch":
+    if framework != "compile":
         return step, field
 
     # The closed form of the HNN's loss and gradient, in place of automatic differentiation, for the compiler.

@@ -14,24 +14,25 @@ import (
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/internal/command"
 	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/trainer"
 )
 
-// answer does what peers.py does, by this program's trainer and field.
-func answer(label string) error {
+// answer does what peers.py does, by this program's trainer and field, on the GPU with or without a recording of the step.
+func answer(label string, cuda, record bool) error {
 	name, model, _ := strings.Cut(label, "-")
-	task, err := datasets.Find(name)
+	task, err := find(name)
 	if err != nil {
 		return err
 	}
-	if err := libtorch.Configure(1); err != nil {
+	if err := command.Configure(1, cuda); err != nil {
 		return err
 	}
 	settings := trainer.DefaultSettings(task)
 	settings.Baseline, settings.TestEvery = model == "baseline", 1
-	t, err := trainer.New(task, settings, 0)
+	t, err := trainer.New(task, settings, trainer.Execution{Record: record})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"hnn/internal/command"
+	"hnn/internal/schedule"
+)
+
+// progress shows a bar for each task, and one for all with the time left; where nobody looks, it prints a line for each command that
+// has ended.
+type progress struct {
+	bars *mpb.Progress
+	mu   sync.Mutex
+}
+
+func newProgress(w io.Writer, p *plan) *progress {
+	shown := &progress{}
+	visible := command.Terminal(w)
+	if visible {
+		shown.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(48))
+	}
+	totals, left := map[string]int64{}, int64(0)
+	var names []string
+	for _, j := range p.jobs {
+		if j.Done {
+			continue
+		}
+		if name := p.tasks[j]; totals[name] == 0 {
+			names = append(names, name)
+		}
+		totals[p.tasks[j]] += int64(p.expected[j])
+		left += int64(p.expected[j])
+	}
+	bars := map[string]*mpb.Bar{}
+	if visible {
+		for _, name := range names {
+			bars[name] = shown.bar(name, totals[name])
+		}
+		bars[""] = shown.bar("all", left, decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 9}), ""), decor.Name(" left"))
+	}
+	for _, j := range p.jobs {
+		counted := int64(0)
+		advance := func(share float64) {
+			next := int64(share * float64(p.expected[j]))
+			for _, name := range []string{p.tasks[j], ""} {
+				if bar := bars[name]; bar != nil && !j.Done {
+					bar.IncrInt64(next - counted)
+				}
+			}
+			counted = next
+		}
+		var steps int
+		for i, argument := range j.Program {
+			if argument == "-total-steps" {
+				_, _ = fmt.Sscan(j.Program[i+1], &steps)
+			}
+		}
+		j.Line = func(line string) {
+			var step int
+			if n, _ := fmt.Sscanf(line, "step %d,", &step); n == 1 && steps > 0 {
+				advance(float64(step) / float64(steps+1))
+			}
+		}
+		j.Ended = func(j *schedule.Job) {
+			advance(1)
+			if visible {
+				return
+			}
+			shown.mu.Lock()
+			defer shown.mu.Unlock()
+			switch {
+			case j.Err != nil:
+				fmt.Fprintf(w, "%s: %v\n", j.Name, j.Err)
+			case j.Done:
+				fmt.Fprintf(w, "%s: done before\n", j.Name)
+			default:
+				fmt.Fprintf(w, "%s: %s\n", j.Name, j.Took.Round(100*time.Millisecond))
+			}
+		}
+	}
+	return shown
+}
+
+func (p *progress) bar(name string, total int64, after ...decor.Decorator) *mpb.Bar {
+	return p.bars.AddBar(total,
+		mpb.PrependDecorators(decor.Name(name, decor.WC{W: 8, C: decor.DindentRight})),
+		mpb.AppendDecorators(append([]decor.Decorator{decor.Percentage(decor.WC{W: 5})}, after...)...))
+}
+
+// wait lets the bars be drawn for the last time.
+func (p *progress) wait() {
+	if p.bars != nil {
+		p.bars.Shutdown()
+	}
+}

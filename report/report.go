@@ -1,0 +1,294 @@
+// Package report holds what was trained and analysed against what the paper has in print, as Markdown, as CSV and as a page.
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"io"
+	"io/fs"
+	"mime"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"gonum.org/v1/gonum/stat"
+
+	"hnn/datasets"
+	"hnn/figures"
+	"hnn/trainer"
+)
+
+// Report says what there is to report.
+type Report struct {
+	Tasks    []datasets.Task
+	Seeds    []uint32
+	Folder   func(seed uint32) string // with what ./analyze left of a seed
+	Facts    [][2]string              // what else to know of the runs, by name
+	Times    []Time
+	Failures []Failure
+}
+
+// Time is how long a command took.
+type Time struct {
+	Name string
+	Took time.Duration
+}
+
+// Failure is a command that failed, and what it said.
+type Failure struct{ Name, Reason string }
+
+// Result is one figure of one model: the mean over the seeds. Its error is, of one seed, that of the mean over the data, as the paper
+// gives it; of several, the standard error over the seeds.
+type Result struct {
+	Task, Model, Quantity string
+	Seeds                 []uint32 // of which there is a value
+	Values                []float64
+	Mean, Error           float64
+	Paper, Code           float64 // in print, and of the published code today; 0 where not known
+}
+
+// model is what a metrics file says of a model on vectors or on pictures.
+type model struct {
+	trainer.Final
+	EnergyMSE      float64 `json:"energy_mse"`
+	EnergyMSEError float64 `json:"energy_mse_error"`
+}
+
+// Results reads the metrics of all tasks. Those that are not there are left out.
+func (r Report) Results() ([]Result, error) {
+	var results []Result
+	for _, task := range r.Tasks {
+		var seeds []uint32
+		var found [2][]model // by model and seed
+		for _, seed := range r.Seeds {
+			var metrics struct{ Baseline, HNN model }
+			path := filepath.Join(r.Folder(seed), task.Name+"-metrics.json")
+			content, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err == nil {
+				err = json.Unmarshal(content, &metrics)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("report: %s: %w", path, err)
+			}
+			seeds = append(seeds, seed)
+			found[0], found[1] = append(found[0], metrics.Baseline), append(found[1], metrics.HNN)
+		}
+		if len(seeds) == 0 {
+			continue
+		}
+		for i, published := range []datasets.PublishedModel{task.Published.Baseline, task.Published.HNN} {
+			for _, quantity := range []struct {
+				name        string
+				value       func(m model) (value, deviation float64)
+				paper, code float64
+			}{
+				{"train loss", func(m model) (float64, float64) { return m.Train, m.TrainError }, published.Paper.Train, published.Code.Train},
+				{"test loss", func(m model) (float64, float64) { return m.Test, m.TestError }, published.Paper.Test, published.Code.Test},
+				{"energy MSE", func(m model) (float64, float64) { return m.EnergyMSE, m.EnergyMSEError }, published.Paper.Energy, published.Code.Energy},
+			} {
+				result := Result{Task: task.Name, Model: [2]string{"baseline", "HNN"}[i], Quantity: quantity.name, Seeds: seeds, Paper: quantity.paper, Code: quantity.code}
+				for _, m := range found[i] {
+					value, deviation := quantity.value(m)
+					result.Values, result.Error = append(result.Values, value), deviation
+				}
+				result.Mean = result.Values[0]
+				if n := len(result.Values); n > 1 {
+					mean, deviation := stat.MeanStdDev(result.Values, nil)
+					result.Mean, result.Error = mean, stat.StdErr(deviation, float64(n))
+				}
+				results = append(results, result)
+			}
+		}
+	}
+	return results, nil
+}
+
+// ToPaper returns the relative difference from the paper's figure, as a percentage or a multiple; "" where there is none.
+func (r Result) ToPaper() string { return difference(r.Mean, r.Paper) }
+
+// ToCode returns the relative difference from the figure of the published code.
+func (r Result) ToCode() string { return difference(r.Mean, r.Code) }
+
+func difference(value, reference float64) string {
+	if reference == 0 {
+		return ""
+	}
+	switch ratio := value / reference; {
+	case ratio >= 10:
+		return fmt.Sprintf("%.0f×", ratio)
+	case ratio >= 2:
+		return fmt.Sprintf("%.1f×", ratio)
+	case ratio <= 0.5:
+		return fmt.Sprintf("1/%.1f", 1/ratio)
+	default:
+		return strings.Replace(fmt.Sprintf("%+.1f%%", 100*(ratio-1)), "-", "−", 1)
+	}
+}
+
+// number writes a figure to five digits, "" for 0.
+func number(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return scientific(v, 4)
+}
+
+// scientific writes 0.0123 as 1.23e-2.
+func scientific(v float64, decimals int) string {
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', decimals, 64), "e")
+	power, _ := strconv.Atoi(exponent) // FormatFloat's
+	return fmt.Sprintf("%se%d", mantissa, power)
+}
+
+func withError(r Result) string {
+	return fmt.Sprintf("%s ± %s", number(r.Mean), scientific(r.Error, 0))
+}
+
+// Write leaves results.md, results.csv and index.html in a folder, and returns their paths.
+func (r Report) Write(folder string) ([]string, error) {
+	results, err := r.Results()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer, []Result, []picture) error
+	}{{"index.html", r.page}, {"results.md", r.markdown}, {"results.csv", r.csv}} {
+		var content bytes.Buffer
+		if err := file.write(&content, results, r.pictures(folder)); err != nil {
+			return nil, fmt.Errorf("report: %s: %w", file.name, err)
+		}
+		path := filepath.Join(folder, file.name)
+		if err := renameio.WriteFile(path, content.Bytes(), 0o644); err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+func (r Report) csv(w io.Writer, results []Result, _ []picture) error {
+	rows := [][]string{{"task", "model", "quantity", "seed", "value", "mean", "error", "paper", "relative_to_paper", "published_code", "relative_to_published_code"}}
+	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	relative := func(mean, reference float64) (string, string) {
+		if reference == 0 {
+			return "", ""
+		}
+		return plain(reference), plain(mean/reference - 1)
+	}
+	for _, result := range results {
+		paper, toPaper := relative(result.Mean, result.Paper)
+		code, toCode := relative(result.Mean, result.Code)
+		for i, value := range result.Values {
+			rows = append(rows, []string{result.Task, result.Model, result.Quantity, fmt.Sprint(result.Seeds[i]), plain(value), plain(result.Mean), plain(result.Error), paper, toPaper, code, toCode})
+		}
+	}
+	return csv.NewWriter(w).WriteAll(rows)
+}
+
+// picture is a file that shows something of a task.
+type picture struct {
+	Task, Caption, Path string // the path from the report's folder
+	folder              string
+}
+
+// pictures lists what there is of the first seed.
+func (r Report) pictures(folder string) []picture {
+	var list []picture
+	for _, task := range r.Tasks {
+		for _, kind := range figures.Kinds {
+			path := filepath.Join(r.Folder(r.Seeds[0]), task.Name+kind.Suffix)
+			if _, err := os.Stat(path); err != nil {
+				continue
+			}
+			if relative, err := filepath.Rel(folder, path); err == nil {
+				list = append(list, picture{task.Name, kind.Caption, filepath.ToSlash(relative), folder})
+			}
+		}
+	}
+	return list
+}
+
+// Data returns the picture's content for a page that needs no other file.
+func (p picture) Data() (htmltemplate.URL, error) {
+	content, err := os.ReadFile(filepath.Join(p.folder, filepath.FromSlash(p.Path)))
+	kind := mime.TypeByExtension(filepath.Ext(p.Path))
+	return htmltemplate.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)), err
+}
+
+// view is what the templates see.
+type view struct {
+	Report
+	Results  []Result
+	Pictures []picture
+}
+
+// Of returns the results of a task.
+func (v view) Of(task string) []Result {
+	var list []Result
+	for _, r := range v.Results {
+		if r.Task == task {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// PicturesOf returns the pictures of a task.
+func (v view) PicturesOf(task string) []picture {
+	var list []picture
+	for _, p := range v.Pictures {
+		if p.Task == task {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// Many tells whether the results are means over seeds.
+func (v view) Many() bool { return len(v.Seeds) > 1 }
+
+var (
+	//go:embed results.md.tmpl
+	markdownSource string
+	//go:embed index.html.tmpl
+	pageSource string
+)
+
+var functions = map[string]any{
+	"number": number, "withError": withError,
+	"round": func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) },
+}
+
+func (r Report) markdown(w io.Writer, results []Result, pictures []picture) error {
+	t, err := template.New("results").Funcs(functions).Parse(markdownSource)
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, view{r, results, pictures})
+}
+
+func (r Report) page(w io.Writer, results []Result, pictures []picture) error {
+	t, err := htmltemplate.New("page").Funcs(functions).Parse(pageSource)
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, view{r, results, pictures})
+}
