@@ -55,16 +55,20 @@ type Analysis struct {
 	Trials    Comparison         // those of the energy's mean squared error
 	Conserved [sources][]float64 // what the HNN has learned to conserve, along the example
 	Grid      *Grid              // nil for more than one degree of freedom
+	Learned   *Landscape         // the learned Hamiltonian; nil for more than one degree of freedom
+	Reversals [sources]Reversals
+	Energy    *EnergyChange // nil where the model conserves nothing
 	Metrics   Metrics
 }
 
 // Metrics are the figures of the paper's tables, and how they were obtained.
 type Metrics struct {
-	Task        string        `json:"task"`
-	Baseline    ModelMetrics  `json:"baseline"`
-	HNN         ModelMetrics  `json:"hnn"`
-	Truth       Reversibility `json:"truth"`
-	Integration Integration   `json:"integration"`
+	Task        string         `json:"task"`
+	Baseline    ModelMetrics   `json:"baseline"`
+	HNN         ModelMetrics   `json:"hnn"`
+	Truth       Reversibility  `json:"truth"`
+	Integration Integration    `json:"integration"`
+	Energy      *EnergyMetrics `json:"energy_change,omitempty"`
 }
 
 // ModelMetrics are the figures of one model.
@@ -80,12 +84,6 @@ type ModelMetrics struct {
 	// CoordinateMSE is the mean over the trials, times and coordinates of the squared difference of the states.
 	CoordinateMSE float64 `json:"coordinate_mse"`
 	Reversibility
-}
-
-// Reversibility is the mean distance from the start after a field was integrated over the trials' time and back again.
-type Reversibility struct {
-	RK45             float64 `json:"reversal_distance_rk45"`
-	ImplicitMidpoint float64 `json:"reversal_distance_implicit_midpoint"`
 }
 
 // Integration is how the trials were integrated.
@@ -104,9 +102,10 @@ func integration(solver integrator.RK45, times []float64, trials int) Integratio
 	return Integration{Method: "RK45", Relative: relative, Absolute: absolute, Until: last(times), Points: len(times), Trials: trials}
 }
 
-// Run loads a task's models from the two checkpoints and compares them with the truth, both at once. progress is called with
+// Run loads a task's models from the two checkpoints and compares them with the truth, both at once. change is the energy that the
+// HNN is to add to a state, or, where it is negative, to remove; 0 leaves the choice to the training data. progress is called with
 // what begins, from any goroutine. LibTorch should be configured to one thread.
-func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage string)) (*Analysis, error) {
+func Run(task datasets.Task, baselinePath, hnnPath string, change float64, progress func(stage string)) (*Analysis, error) {
 	a := &Analysis{Task: task}
 	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
 	fields := [sources]integrator.Field{Truth: integrator.Each(task.Dynamics)}
@@ -166,27 +165,32 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 			}
 			a.measure(s, m)
 			progress(fmt.Sprintf("%s: forward and back", s))
-			m.Reversibility, err = reversibility(fields[s], trials)
+			a.Reversals[s], err = reverse(fields[s], trials.Starts(), last(trials.Times), trials.Solver)
+			m.Reversibility = a.Reversals[s].metrics()
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if a.Metrics.Truth, err = reversibility(fields[Truth], trials); err != nil {
+	if a.Reversals[Truth], err = reverse(fields[Truth], trials.Starts(), last(trials.Times), trials.Solver); err != nil {
 		return nil, err
 	}
+	a.Metrics.Truth = a.Reversals[Truth].metrics()
 	a.Metrics.Integration = integration(trials.Solver, trials.Times, len(trials.States))
-	a.Metrics.Integration.MidpointStep = midpoint(trials).Step
+	a.Metrics.Integration.MidpointStep = midpoint(last(trials.Times)).Step
 	for _, s := range Sources {
 		if a.Conserved[s], err = models[HNN].Hamiltonian(a.Example.Paths[s][0]); err != nil {
 			return nil, err
 		}
 	}
 	if task.Dimension == 2 {
-		a.Grid, err = grid(a, fields)
+		if err := a.plane(fields, models[HNN]); err != nil {
+			return nil, err
+		}
 	}
-	return a, err
+	progress("adding and removing energy")
+	return a, a.changeEnergy(models[HNN], fields[HNN], trials, change)
 }
 
 func (a *Analysis) models() map[Source]*ModelMetrics {
@@ -196,31 +200,61 @@ func (a *Analysis) models() map[Source]*ModelMetrics {
 // gridLines is the number of a grid's points in either direction.
 const gridLines = 13
 
-// grid evaluates the fields around the training data.
-func grid(a *Analysis, fields [sources]integrator.Field) (*Grid, error) {
+// plane evaluates the fields and the learned Hamiltonian around the training data.
+func (a *Analysis) plane(fields [sources]integrator.Field, model *hamiltonian.Model) error {
 	var reach [2]float64
 	for _, x := range a.Data.Train.X {
 		for axis := range reach {
 			reach[axis] = max(reach[axis], 1.05*math.Abs(x[axis]))
 		}
 	}
-	var g Grid
+	a.Grid = &Grid{}
 	ticks := floats.Span(make([]float64, gridLines), -1, 1)
 	for _, q := range ticks {
 		for _, p := range ticks {
-			g.Points = append(g.Points, []float64{q * reach[0], p * reach[1]})
+			a.Grid.Points = append(a.Grid.Points, []float64{q * reach[0], p * reach[1]})
 		}
 	}
 	for _, s := range Sources {
-		g.Fields[s] = make([][]float64, len(g.Points))
-		for i := range g.Fields[s] {
-			g.Fields[s][i] = make([]float64, 2)
+		a.Grid.Fields[s] = make([][]float64, len(a.Grid.Points))
+		for i := range a.Grid.Fields[s] {
+			a.Grid.Fields[s][i] = make([]float64, 2)
 		}
-		if err := fields[s](make([]float64, len(g.Points)), g.Points, g.Fields[s]); err != nil {
-			return nil, err
+		if err := fields[s](make([]float64, len(a.Grid.Points)), a.Grid.Points, a.Grid.Fields[s]); err != nil {
+			return err
 		}
 	}
-	return &g, nil
+	var err error
+	a.Learned, err = NewLandscape([2]float64{-reach[0], -reach[1]}, reach, model.Hamiltonian)
+	return err
+}
+
+// changeEnergy lets the HNN change the energy of a state of the training data, where it has learned one. Bodies come close to each
+// other in the course of time, where what was learned is least exact; they begin from a trial's start.
+func (a *Analysis) changeEnergy(model *hamiltonian.Model, field integrator.Field, trials datasets.Trajectories, change float64) error {
+	states := a.Data.Train.X
+	if a.Task.Bodies > 0 {
+		states = trials.Starts()
+	}
+	var err error
+	a.Energy, err = changeEnergy(model, levels{
+		field:    field,
+		energy:   func(states [][]float64) []float64 { return energies(a.Task, states) },
+		duration: last(a.Example.Times) / flows,
+	}, states, change)
+	if err == nil && a.Energy != nil {
+		a.Metrics.Energy = &a.Energy.Metrics
+	}
+	return err
+}
+
+// energies returns the Hamiltonian of each state.
+func energies(task datasets.Task, states [][]float64) []float64 {
+	list := make([]float64, len(states))
+	for i, state := range states {
+		list[i] = task.Hamiltonian(state)
+	}
+	return list
 }
 
 // measure fills in what a model's trials give.
@@ -264,38 +298,6 @@ func bootstrap(values []float64) float64 {
 		means[i] = stat.Mean(values[i*len(values)/splits:(i+1)*len(values)/splits], nil)
 	}
 	return stat.PopStdDev(means, nil) / math.Sqrt(splits)
-}
-
-// reversibility integrates a field over the trials' time and back, by the trials' solver and by a symplectic one.
-func reversibility(field integrator.Field, trials datasets.Trajectories) (Reversibility, error) {
-	var r Reversibility
-	for _, method := range []struct {
-		solver   integrator.Solver
-		distance *float64
-	}{{trials.Solver, &r.RK45}, {midpoint(trials), &r.ImplicitMidpoint}} {
-		starts, until := trials.Starts(), last(trials.Times)
-		there, err := method.solver.Solve(field, starts, []float64{0, until})
-		if err != nil {
-			return r, fmt.Errorf("forward: %w", err)
-		}
-		ends := make([][]float64, len(there))
-		for i, solution := range there {
-			ends[i] = solution.States[1]
-		}
-		back, err := method.solver.Solve(field, ends, []float64{until, 0})
-		if err != nil {
-			return r, fmt.Errorf("back: %w", err)
-		}
-		for i, solution := range back {
-			*method.distance += floats.Distance(solution.States[1], starts[i], 2) / float64(len(back))
-		}
-	}
-	return r, nil
-}
-
-// midpoint is the symplectic solver of the trials, in 250 steps.
-func midpoint(trials datasets.Trajectories) integrator.ImplicitMidpoint {
-	return integrator.ImplicitMidpoint{Step: last(trials.Times) / 250}
 }
 
 // Column returns one component of each row.

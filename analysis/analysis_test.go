@@ -56,7 +56,7 @@ func TestMetricsEqualThePublishedOnes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a, err = Run(task, checkpoints+task.Name+"-baseline.tar", checkpoints+task.Name+"-hnn.tar", func(string) {}); err != nil {
+			if a, err = Run(task, checkpoints+task.Name+"-baseline.tar", checkpoints+task.Name+"-hnn.tar", 0, func(string) {}); err != nil {
 				t.Fatal(err)
 			}
 			analyses[want.Task] = a
@@ -97,8 +97,15 @@ func conservation(t *testing.T, name string, a *Analysis) {
 			t.Errorf("%s, %s: %g from the start after going forward and back by the midpoint rule, %g by RK45", name, what, r.ImplicitMidpoint, r.RK45)
 		}
 	}
-	if a.Task.Dimension == 2 != (a.Grid != nil) {
-		t.Errorf("%s: a grid of the phase plane: %t", name, a.Grid != nil)
+	if a.Task.Dimension == 2 != (a.Grid != nil) || a.Task.Dimension == 2 != (a.Learned != nil) {
+		t.Errorf("%s: a grid of the phase plane: %t, the learned Hamiltonian over it: %t", name, a.Grid != nil, a.Learned != nil)
+	}
+	for i, level := range a.Metrics.Energy.Levels {
+		relative(t, name+" energy of a level", level.Reached, level.Requested, 0.02)
+		learned := a.Energy.Stages[2*i].Learned
+		if moved := floats.Max(learned) - floats.Min(learned); !(moved < 0.02*math.Abs(level.Learned-a.Metrics.Energy.Levels[(i+1)%2].Learned)) {
+			t.Errorf("%s: the conserved quantity of level %d spreads by %g", name, i, moved)
+		}
 	}
 }
 
@@ -107,7 +114,7 @@ func TestCheckpointErrorsAreOneLine(t *testing.T) {
 		"nowhere.tar":                      {"nowhere.tar", checkpoints + "spring-hnn.tar"},
 		"is no checkpoint of a spring-hnn": {checkpoints + "spring-baseline.tar", checkpoints + "2body-hnn.tar"},
 	} {
-		_, err := Run(datasets.Spring, paths[0], paths[1], func(string) {})
+		_, err := Run(datasets.Spring, paths[0], paths[1], 0, func(string) {})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got the error %v, want one line with %q", err, want)
 		}

@@ -27,7 +27,11 @@ type Pixels struct {
 	Latent  [sources][][]float64 // by time: the true coordinates, and the models' latent states
 	Cloud   [sources][][]float64 // of the test samples: the true coordinates, and their latent states
 	Grids   [sources]*Grid       // each model's latent field; nil for the truth
-	Metrics PixelMetrics
+	Learned *Landscape           // the learned Hamiltonian of the HNN's latent states
+	// Reversals are those of the models' latent fields, from the film's first latent state.
+	Reversals [sources]Reversals
+	Energy    *EnergyChange // in latent states; nil where the model conserves nothing
+	Metrics   PixelMetrics
 }
 
 // PixelMetrics are the figures of the paper's table for pictures, and how they were obtained.
@@ -37,6 +41,7 @@ type PixelMetrics struct {
 	HNN         PixelModelMetrics `json:"hnn"`
 	Protocol    string            `json:"energy_protocol"`
 	Integration Integration       `json:"integration"`
+	Energy      *EnergyMetrics    `json:"energy_change,omitempty"`
 }
 
 // PixelModelMetrics are the figures of one model.
@@ -50,6 +55,7 @@ type PixelModelMetrics struct {
 	CoordinateMSE  float64    `json:"coordinate_mse"`
 	Reconstruction float64    `json:"reconstruction_mse"` // of the test samples' pixels
 	R2             [2]float64 `json:"r2"`                 // of the linear map, for angle and velocity, on the test set
+	Reversibility             // in units of the latent state
 }
 
 // pixelProtocol is the published notebook's way to an energy of latent states, which have none by themselves.
@@ -65,8 +71,8 @@ const latentTime = 0.98
 var pixelSolver integrator.RK45
 
 // RunPixels loads the models of a task on pictures from the two checkpoints and compares them with the truth, both at once.
-// progress is called with what begins, from any goroutine. LibTorch should be configured to one thread.
-func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(stage string)) (*Pixels, error) {
+// The other arguments are those of Run.
+func RunPixels(task datasets.Task, baselinePath, hnnPath string, change float64, progress func(stage string)) (*Pixels, error) {
 	a := &Pixels{Task: task}
 	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
 	metrics := map[Source]*PixelModelMetrics{Baseline: &a.Metrics.Baseline, HNN: &a.Metrics.HNN}
@@ -103,7 +109,7 @@ func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(s
 		group.Go(func() error {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			return a.follow(s, models[s], pictures, filmed, m, progress)
+			return a.follow(s, models[s], pictures, filmed, m, change, progress)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -111,6 +117,7 @@ func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(s
 	}
 	a.Metrics.Protocol = pixelProtocol
 	a.Metrics.Integration = integration(pixelSolver, a.latentTimes(), 1)
+	a.Metrics.Integration.MidpointStep = midpoint(last(a.latentTimes())).Step
 	return a, nil
 }
 
@@ -142,7 +149,7 @@ func coordinates(data datasets.Pictures, samples []int64) [][]float64 {
 }
 
 // follow fills in what one model makes of the pictures and of the film.
-func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures, film *trainer.Pictures, m *PixelModelMetrics, progress func(string)) error {
+func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures, film *trainer.Pictures, m *PixelModelMetrics, change float64, progress func(string)) error {
 	progress(fmt.Sprintf("%s: losses", s))
 	var err error
 	if m.Final, err = trainer.EvaluatePixels(model, pictures); err != nil {
@@ -186,7 +193,43 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures, film *t
 	a.Example[s] = fit.apply(seen)
 	a.Example[s][0] = a.Example[Truth][0]
 	a.measure(s, m)
-	a.Grids[s], err = latentGrid(field, s, a.Cloud[s])
+	if a.Grids[s], err = latentGrid(field, s, a.Cloud[s]); err != nil {
+		return err
+	}
+	progress(fmt.Sprintf("%s: forward and back", s))
+	if a.Reversals[s], err = reverse(field, start, last(a.latentTimes()), pixelSolver); err != nil {
+		return err
+	}
+	m.Reversibility = a.Reversals[s].metrics()
+	if s == Baseline {
+		return nil
+	}
+	progress("adding and removing energy")
+	low, high := corners(a.Cloud[s])
+	if a.Learned, err = NewLandscape(low, high, model.Hamiltonian); err != nil {
+		return err
+	}
+	return a.changeEnergy(model, field, fit, change)
+}
+
+// changeEnergy lets the HNN change the energy of a test sample's latent state, where it has learned one. The energy is that of the
+// coordinates that the linear map makes of a latent state.
+func (a *Pixels) changeEnergy(model *autoencoder.PixelHNN, field integrator.Field, fit *linear, change float64) error {
+	var err error
+	a.Energy, err = changeEnergy(model, levels{
+		field:    field,
+		energy:   func(latent [][]float64) []float64 { return energies(a.Task, fit.apply(latent)) },
+		duration: last(a.latentTimes()) / flows,
+	}, a.Cloud[HNN], change)
+	if err != nil || a.Energy == nil {
+		return err
+	}
+	a.Metrics.Energy = &a.Energy.Metrics
+	var filmed [][]float64
+	for _, m := range a.Energy.Moments() {
+		filmed = append(filmed, a.Energy.Stages[m.Stage].States[m.Time])
+	}
+	a.Energy.Film, _, err = decode(model, filmed, a.Side*a.Side)
 	return err
 }
 
@@ -253,12 +296,21 @@ func pairs(values []float32) [][]float64 {
 	return rows
 }
 
+// corners are those of the smallest rectangle around points of a plane.
+func corners(points [][]float64) (low, high [2]float64) {
+	for axis := range low {
+		values := Column(points, axis)
+		low[axis], high[axis] = floats.Min(values), floats.Max(values)
+	}
+	return low, high
+}
+
 // latentGrid evaluates a latent field over the region of the latent states.
 func latentGrid(field integrator.Field, s Source, cloud [][]float64) (*Grid, error) {
 	var g Grid
-	x, y := Column(cloud, 0), Column(cloud, 1)
-	for _, u := range floats.Span(make([]float64, gridLines), floats.Min(x), floats.Max(x)) {
-		for _, v := range floats.Span(make([]float64, gridLines), floats.Min(y), floats.Max(y)) {
+	low, high := corners(cloud)
+	for _, u := range floats.Span(make([]float64, gridLines), low[0], high[0]) {
+		for _, v := range floats.Span(make([]float64, gridLines), low[1], high[1]) {
 			g.Points = append(g.Points, []float64{u, v})
 			g.Fields[s] = append(g.Fields[s], make([]float64, 2))
 		}

@@ -13,7 +13,7 @@ import (
 // that keeps swinging where the baseline comes to rest.
 func TestPixelModels(t *testing.T) {
 	const checkpoints = "../autoencoder/testdata/pixel-"
-	a, err := RunPixels(datasets.Pixel, checkpoints+"baseline.tar", checkpoints+"hnn.tar", func(string) {})
+	a, err := RunPixels(datasets.Pixel, checkpoints+"baseline.tar", checkpoints+"hnn.tar", 0, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +39,20 @@ func TestPixelModels(t *testing.T) {
 	}
 	if truth := swing(Truth); math.Abs(swing(HNN)/truth-1) > 0.1 || swing(Baseline) > 0.2*truth {
 		t.Errorf("in the last 40 frames the truth swings by %g, the HNN by %g, the baseline by %g", truth, swing(HNN), swing(Baseline))
+	}
+	for i, level := range a.Metrics.Energy.Levels {
+		relative(t, "energy of a level", level.Reached, level.Requested, 0.02)
+		if i == 1 && !(level.Reached > 2*a.Metrics.Energy.Levels[0].Reached) {
+			t.Errorf("the energy was changed from %+v to %+v", a.Metrics.Energy.Levels[0], level)
+		}
+	}
+	if n := len(a.Energy.Film); n != len(a.Energy.Moments()) || len(a.Energy.Film[n-1]) != a.Side*a.Side {
+		t.Errorf("the film of the change has %d pictures", n)
+	}
+	for _, m := range []PixelModelMetrics{hnn, baseline} {
+		if !(m.ImplicitMidpoint < 1e-4) || !(m.RK45 > 0) {
+			t.Errorf("%s: %+v from the start after going forward and back", m.Checkpoint, m.Reversibility)
+		}
 	}
 	for _, s := range Sources {
 		if len(a.Film[s]) != 200 || len(a.Film[s][0]) != a.Side*a.Side {

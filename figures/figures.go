@@ -18,20 +18,37 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	builders := []func(*analysis.Analysis) (figure, error){integration, drift}
+	builders := []func(*analysis.Analysis) (figure, error){integration, drift, func(a *analysis.Analysis) (figure, error) { return reversal(a.Task, a.Reversals) }}
 	if a.Grid != nil {
 		builders = append(builders, fields)
 	}
 	if a.Task.Bodies > 0 {
 		builders = append(builders, orbits)
 	}
+	if a.Energy != nil {
+		builders = append(builders, func(a *analysis.Analysis) (figure, error) { return vectorPath(a).figure() })
+	}
 	paths, err := saveAll(folder, a, builders, progress)
-	if err != nil || a.Task.Bodies == 0 {
+	if err != nil {
 		return paths, err
 	}
-	progress("filming the orbits")
-	path, err := film(folder, a)
-	return append(paths, path), err
+	if a.Task.Bodies > 0 {
+		progress("filming the orbits")
+		path, err := film(folder, a)
+		if err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	if a.Energy != nil {
+		progress("filming the change of energy")
+		path, err := vectorPath(a).film(folder, nil)
+		if err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
 }
 
 // saveAll draws and saves figures, and returns the paths of the files.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,12 +32,13 @@ func main() {
 }
 
 type options struct {
-	task     string
-	runs     string
-	baseline string
-	hnn      string
-	out      string
-	quiet    bool
+	task      string
+	runs      string
+	baseline  string
+	hnn       string
+	out       string
+	addEnergy float64
+	quiet     bool
 }
 
 func run(arguments []string, stdout, stderr io.Writer) error {
@@ -47,12 +49,17 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.hnn, "hnn", "", "checkpoint `file` of the HNN in place of that, ours or PyTorch's")
 	flags.StringVar(&o.baseline, "baseline", "", "checkpoint `file` of the baseline in place of that, ours or PyTorch's")
 	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
+	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that the HNN adds to a state, negative to remove, in the units of the task's energy; "+
+		"0 for the range between the quartiles of the data's energies")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return help(stdout, flags)
 		}
 		return err
+	}
+	if math.IsNaN(o.addEnergy) || math.IsInf(o.addEnergy, 0) {
+		return fmt.Errorf("-add-energy takes a finite energy, and not %g", o.addEnergy)
 	}
 	task, err := command.Task(o.task)
 	if err != nil {
@@ -110,7 +117,7 @@ type result struct {
 }
 
 func vectors(task datasets.Task, o options, progress func(string)) (result, error) {
-	a, err := analysis.Run(task, o.baseline, o.hnn, progress)
+	a, err := analysis.Run(task, o.baseline, o.hnn, o.addEnergy, progress)
 	if err != nil {
 		return result{}, err
 	}
@@ -121,11 +128,11 @@ func vectors(task datasets.Task, o options, progress func(string)) (result, erro
 		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
 		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), number(truth.RK45)},
 		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), number(truth.ImplicitMidpoint)})
-	return result{a.Metrics, rows, paths}, err
+	return result{a.Metrics, append(rows, levels(a.Metrics.Energy)...), paths}, err
 }
 
 func pictures(task datasets.Task, o options, progress func(string)) (result, error) {
-	a, err := analysis.RunPixels(task, o.baseline, o.hnn, progress)
+	a, err := analysis.RunPixels(task, o.baseline, o.hnn, o.addEnergy, progress)
 	if err != nil {
 		return result{}, err
 	}
@@ -136,8 +143,10 @@ func pictures(task datasets.Task, o options, progress func(string)) (result, err
 		[4]string{"energy MSE", withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""},
 		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
 		[4]string{"reconstruction MSE", number(baseline.Reconstruction), number(hnn.Reconstruction), ""},
-		[4]string{"R² of angle, velocity", fit(baseline.R2), fit(hnn.R2), ""})
-	return result{a.Metrics, rows, paths}, err
+		[4]string{"R² of angle, velocity", fit(baseline.R2), fit(hnn.R2), ""},
+		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), ""},
+		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), ""})
+	return result{a.Metrics, append(rows, levels(a.Metrics.Energy)...), paths}, err
 }
 
 func losses(baseline, hnn trainer.Final) [][4]string {
@@ -145,6 +154,23 @@ func losses(baseline, hnn trainer.Final) [][4]string {
 		{"train loss", withError(baseline.Train, baseline.TrainError), withError(hnn.Train, hnn.TrainError), ""},
 		{"test loss", withError(baseline.Test, baseline.TestError), withError(hnn.Test, hnn.TestError), ""},
 	}
+}
+
+// levels are rows of the energies that were reached by adding and removing energy; m is nil where there were none.
+func levels(m *analysis.EnergyMetrics) [][4]string {
+	if m == nil {
+		return nil
+	}
+	names := [2]string{"energy added", "energy removed"}
+	if !m.Adds() {
+		names[0], names[1] = names[1], names[0]
+	}
+	var rows [][4]string
+	for i, name := range names {
+		from, to := m.Levels[i], m.Levels[i+1]
+		rows = append(rows, [4]string{fmt.Sprintf("%s: %.4f to %.4f", name, from.Requested, to.Requested), "", fmt.Sprintf("%.4f ± %.1e", to.Reached, to.Deviation), ""})
+	}
+	return rows
 }
 
 func withError(value, deviation float64) string { return fmt.Sprintf("%.4e ± %.1e", value, deviation) }
@@ -176,9 +202,10 @@ Tasks: %s
 Flags (one dash or two, - or _ between words):
 %s
 The folder gets, as PNG and SVG, TASK-integration (one trajectory by the truth, the baseline and the HNN: coordinates' error,
-conserved quantity, energy), TASK-energy-drift (all trials), and TASK-field (phase plane) or TASK-orbits (trajectories and
-energies, with TASK.gif); for pixel, pixel-latent, pixel-integration and pixel-filmstrip, with pixel.gif; and
-TASK-metrics.json with every number.
+conserved quantity, energy), TASK-energy-drift (all trials), TASK-reversibility (forward and back), TASK-add-energy (along the
+gradient of the learned Hamiltonian to another energy and back, with TASK-add-energy.gif), and TASK-field (phase plane) or
+TASK-orbits (trajectories and energies, with TASK.gif); for pixel, pixel-latent, pixel-integration and pixel-filmstrip, with
+pixel.gif; and TASK-metrics.json with every number.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
 	return nil
 }
