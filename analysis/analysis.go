@@ -55,10 +55,11 @@ type Analysis struct {
 	Trials    Comparison         // those of the energy's mean squared error
 	Conserved [sources][]float64 // what the HNN has learned to conserve, along the example
 	Grid      *Grid              // nil for more than one degree of freedom
-	Learned   *Landscape         // the learned Hamiltonian; nil for more than one degree of freedom
-	Reversals [sources]Reversals
-	Energy    *EnergyChange // nil where the model conserves nothing
-	Metrics   Metrics
+	// Landscapes are the true Hamiltonian and the HNN's over the phase plane; nil for the baseline, and for more than one degree of freedom.
+	Landscapes [sources]*Landscape
+	Reversals  [sources]Reversals
+	Energy     *EnergyChange // nil where none was asked for and the HNN leads to none
+	Metrics    Metrics
 }
 
 // Metrics are the figures of the paper's tables, and how they were obtained.
@@ -224,9 +225,21 @@ func (a *Analysis) plane(fields [sources]integrator.Field, model *hamiltonian.Mo
 			return err
 		}
 	}
-	var err error
-	a.Learned, err = NewLandscape([2]float64{-reach[0], -reach[1]}, reach, model.Hamiltonian)
-	return err
+	for s, hamiltonian := range hamiltonians(a.Task, model) {
+		var err error
+		if a.Landscapes[s], err = NewLandscape([2]float64{-reach[0], -reach[1]}, reach, hamiltonian); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hamiltonians are the true Hamiltonian and the learned one.
+func hamiltonians(task datasets.Task, model conserving) map[Source]func([][]float64) ([]float64, error) {
+	return map[Source]func([][]float64) ([]float64, error){
+		Truth: func(states [][]float64) ([]float64, error) { return energies(task, states), nil },
+		HNN:   model.Hamiltonian,
+	}
 }
 
 // changeEnergy lets the HNN change the energy of a state of the training data, where it has learned one. Bodies come close to each

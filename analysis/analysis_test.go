@@ -97,8 +97,8 @@ func conservation(t *testing.T, name string, a *Analysis) {
 			t.Errorf("%s, %s: %g from the start after going forward and back by the midpoint rule, %g by RK45", name, what, r.ImplicitMidpoint, r.RK45)
 		}
 	}
-	if a.Task.Dimension == 2 != (a.Grid != nil) || a.Task.Dimension == 2 != (a.Learned != nil) {
-		t.Errorf("%s: a grid of the phase plane: %t, the learned Hamiltonian over it: %t", name, a.Grid != nil, a.Learned != nil)
+	if plane := a.Task.Dimension == 2; plane != (a.Grid != nil) || plane != (a.Landscapes[Truth] != nil) || plane != (a.Landscapes[HNN] != nil) {
+		t.Errorf("%s: a grid of the phase plane: %t, the Hamiltonians over it: %v", name, a.Grid != nil, a.Landscapes)
 	}
 	for i, level := range a.Metrics.Energy.Levels {
 		relative(t, name+" energy of a level", level.Reached, level.Requested, 0.02)

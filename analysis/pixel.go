@@ -27,10 +27,11 @@ type Pixels struct {
 	Latent  [sources][][]float64 // by time: the true coordinates, and the models' latent states
 	Cloud   [sources][][]float64 // of the test samples: the true coordinates, and their latent states
 	Grids   [sources]*Grid       // each model's latent field; nil for the truth
-	Learned *Landscape           // the learned Hamiltonian of the HNN's latent states
+	// Landscapes are the true Hamiltonian over the phase plane and the HNN's over its latent plane; nil for the baseline.
+	Landscapes [sources]*Landscape
 	// Reversals are those of the models' latent fields, from the film's first latent state.
 	Reversals [sources]Reversals
-	Energy    *EnergyChange // in latent states; nil where the model conserves nothing
+	Energy    *EnergyChange // in latent states; nil as an Analysis's
 	Metrics   PixelMetrics
 }
 
@@ -149,7 +150,9 @@ func coordinates(data datasets.Pictures, samples []int64) [][]float64 {
 }
 
 // follow fills in what one model makes of the pictures and of the film.
-func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures, film *trainer.Pictures, m *PixelModelMetrics, change float64, progress func(string)) error {
+func (a *Pixels) follow(
+	s Source, model *autoencoder.PixelHNN, pictures, film *trainer.Pictures, m *PixelModelMetrics, change float64, progress func(string),
+) error {
 	progress(fmt.Sprintf("%s: losses", s))
 	var err error
 	if m.Final, err = trainer.EvaluatePixels(model, pictures); err != nil {
@@ -205,9 +208,11 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures, film *t
 		return nil
 	}
 	progress("adding and removing energy")
-	low, high := corners(a.Cloud[s])
-	if a.Learned, err = NewLandscape(low, high, model.Hamiltonian); err != nil {
-		return err
+	for s, hamiltonian := range hamiltonians(a.Task, model) {
+		low, high := corners(a.Cloud[s])
+		if a.Landscapes[s], err = NewLandscape(low, high, hamiltonian); err != nil {
+			return err
+		}
 	}
 	return a.changeEnergy(model, field, fit, change)
 }

@@ -35,9 +35,17 @@ type energyPath struct {
 	labels  datasets.Labels
 }
 
+// changedEnergy is the figure of a task on vectors.
+func changedEnergy(a *analysis.Analysis) (figure, error) { return vectorPath(a).figure() }
+
+// changedLatentEnergy is the figure of a task on pictures.
+func changedLatentEnergy(a *analysis.Pixels) (figure, error) { return latentPath(a).figure() }
+
 func vectorPath(a *analysis.Analysis) energyPath {
-	p := energyPath{EnergyChange: a.Energy, name: a.Task.Name, learned: a.Learned, bodies: a.Task.Bodies, labels: a.Task.Labels}
-	p.x, p.y = a.Task.Labels.Position, a.Task.Labels.Momentum
+	p := energyPath{
+		EnergyChange: a.Energy, name: a.Task.Name, learned: a.Landscapes[analysis.HNN], bodies: a.Task.Bodies,
+		x: a.Task.Labels.Position, y: a.Task.Labels.Momentum, labels: a.Task.Labels,
+	}
 	if p.bodies > 0 {
 		p.x, p.y = "x", "y"
 	}
@@ -45,7 +53,10 @@ func vectorPath(a *analysis.Analysis) energyPath {
 }
 
 func latentPath(a *analysis.Pixels) energyPath {
-	return energyPath{EnergyChange: a.Energy, name: a.Task.Name, learned: a.Learned, x: latentPosition, y: latentVelocity, labels: a.Task.Labels}
+	return energyPath{
+		EnergyChange: a.Energy, name: a.Task.Name, learned: a.Landscapes[analysis.HNN],
+		x: latentPosition, y: latentVelocity, labels: a.Task.Labels,
+	}
 }
 
 // figure shows how energy is added and removed (figure 5 of the paper): the path to the changed energy, the path back, and the true
@@ -181,15 +192,6 @@ func (e energyPath) energies() (*plot.Plot, error) {
 		}
 	}
 	return p, nil
-}
-
-// contours draws the contour lines of a landscape, whose rectangle the plot then shows at least.
-func contours(p *plot.Plot, l *analysis.Landscape) {
-	const lines = 16
-	c := plotter.NewContour(l, nil, nil)
-	c.Levels = floats.Span(make([]float64, lines+1), c.Min, c.Max)[:lines]
-	c.LineStyles[0] = style(lighter(grey, 0.35), 0.6, solid)
-	p.Add(c)
 }
 
 // film shows the path on its way, beside the energy so far: the bodies or the point of the plane, and what the camera would see.

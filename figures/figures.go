@@ -1,7 +1,8 @@
-// Package figures draws what an analysis holds: the paper's figures, as PNG and SVG, and the film of the orbits.
+// Package figures draws what an analysis holds: the paper's figures, as PNG and SVG, and films.
 package figures
 
 import (
+	"fmt"
 	"math"
 	"os"
 
@@ -18,15 +19,18 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	builders := []func(*analysis.Analysis) (figure, error){integration, drift, func(a *analysis.Analysis) (figure, error) { return reversal(a.Task, a.Reversals) }}
+	builders := []func(*analysis.Analysis) (figure, error){integration, drift, vectorReversal}
 	if a.Grid != nil {
-		builders = append(builders, fields)
+		builders = append(builders, fields, hamiltonians)
 	}
 	if a.Task.Bodies > 0 {
 		builders = append(builders, orbits)
 	}
+	if len(a.Trials.Paths[analysis.Truth]) >= trialColumns {
+		builders = append(builders, trials)
+	}
 	if a.Energy != nil {
-		builders = append(builders, func(a *analysis.Analysis) (figure, error) { return vectorPath(a).figure() })
+		builders = append(builders, changedEnergy)
 	}
 	paths, err := saveAll(folder, a, builders, progress)
 	if err != nil {
@@ -88,11 +92,7 @@ func fields(a *analysis.Analysis) (figure, error) {
 		p := panel(s.String(), a.Task.Labels.Position, a.Task.Labels.Momentum)
 		p.Add(arrows{points: a.Grid.Points, vectors: a.Grid.Fields[s], scale: 0.2 / longest, style: style(grey, 0.6, solid)})
 		if s == analysis.Truth {
-			data := make(plotter.XYs, len(a.Data.Train.X))
-			for i, x := range a.Data.Train.X {
-				data[i] = plotter.XY{X: x[0], Y: x[1]}
-			}
-			if err := dots(p, data, lighter(black, 0.5), 0.9); err != nil {
+			if err := dots(p, points(a.Data.Train.X), lighter(black, 0.5), 0.9); err != nil {
 				return f, err
 			}
 		}
@@ -176,11 +176,49 @@ func drift(a *analysis.Analysis) (figure, error) {
 	return f, nil
 }
 
-// orbits shows the example's trajectories and, below them, its energies (figures 3 and 5 of the paper).
+// trialColumns is the number of panels in a row of trials.
+const trialColumns = 5
+
+// trials shows the total energy of the trials one by one (figure 9 of the paper), in full rows.
+func trials(a *analysis.Analysis) (figure, error) {
+	f := figure{name: a.Task.Name + "-trials", width: 135, height: 115, keys: sourceKeys()}
+	name := "Trial"
+	if a.Task.Bodies > 0 {
+		name = "Random seed"
+	}
+	f.rows = make([][]*plot.Plot, len(a.Trials.Paths[analysis.Truth])/trialColumns)
+	for i := range len(f.rows) * trialColumns {
+		p := panel(fmt.Sprintf("%s %d", name, i), "", "")
+		if i%trialColumns == 0 {
+			p.Y.Label.Text = a.Task.Labels.Energy
+		}
+		row := i / trialColumns
+		if row == len(f.rows)-1 {
+			p.X.Label.Text = a.Task.Labels.Time
+		}
+		for _, s := range []analysis.Source{analysis.Baseline, analysis.Truth, analysis.HNN} {
+			var energy []float64
+			for _, state := range a.Trials.Paths[s][i] {
+				energy = append(energy, a.Task.Hamiltonian(state))
+			}
+			if err := line(p, a.Trials.Times, energy, style(colorOf(s), 1.1, solid)); err != nil {
+				return f, err
+			}
+		}
+		f.rows[row] = append(f.rows[row], p)
+	}
+	return f, nil
+}
+
+// orbits shows the example's trajectories, the models' over the true ones, and, below them, its energies (figures 3, 8 and 10 of
+// the paper).
 func orbits(a *analysis.Analysis) (figure, error) {
 	f := figure{
 		name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1,
-		keys: []key{{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)}, {"Total energy", style(black, 1.3, solid)}},
+		keys: []key{
+			{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)},
+			{"Total energy", style(black, 1.3, solid)}, {"True trajectory", style(grey, 0.8, solid)},
+		},
 	}
 	times := a.Example.Times
 	low, high := math.Inf(1), math.Inf(-1)
@@ -192,6 +230,14 @@ func orbits(a *analysis.Analysis) (figure, error) {
 	for _, s := range analysis.Sources {
 		path := a.Example.Paths[s][0]
 		trajectories := panel(s.String(), "x", "y")
+		if s != analysis.Truth {
+			truth := a.Example.Paths[analysis.Truth][0]
+			for body := range a.Task.Bodies {
+				if err := line(trajectories, analysis.Column(truth, body), analysis.Column(truth, a.Task.Bodies+body), f.keys[3].style); err != nil {
+					return f, err
+				}
+			}
+		}
 		for body := range a.Task.Bodies {
 			if err := line(trajectories, analysis.Column(path, body), analysis.Column(path, a.Task.Bodies+body), style(shade(s, body), 1.1, solid)); err != nil {
 				return f, err

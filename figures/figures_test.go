@@ -49,11 +49,14 @@ func example(t *testing.T, task datasets.Task) *analysis.Analysis {
 		}
 	}
 	a.Example.Paths[analysis.Baseline] = [][][]float64{shrunk}
-	a.Trials = a.Example
+	a.Trials.Times = a.Example.Times
+	for s, paths := range a.Example.Paths {
+		a.Trials.Paths[s] = slices.Repeat(paths, 6)
+	}
 	a.Energy = change(truth.States[0])
 	a.Reversals = reversals(analysis.Sources[:]...)
 	if task.Dimension == 2 {
-		a.Learned = landscape(t)
+		a.Landscapes[analysis.Truth], a.Landscapes[analysis.HNN] = landscape(t), landscape(t)
 		a.Grid = &analysis.Grid{Points: data.Train.X[:50]}
 		for _, s := range analysis.Sources {
 			a.Grid.Fields[s] = data.Train.DX[:50]
@@ -85,7 +88,9 @@ func change(states [][]float64) *analysis.EnergyChange {
 func reversals(of ...analysis.Source) (r [len(analysis.Sources)]analysis.Reversals) {
 	for _, s := range of {
 		for _, m := range analysis.Methods {
-			r[s][m] = analysis.Reversal{Times: []float64{0, 1, 2}, Distance: []float64{0, 1, 2 + float64(s), 1, 0}, Departure: []float64{1e-3, 1e-4 / float64(1+s), 0}}
+			r[s][m] = analysis.Reversal{
+				Times: []float64{0, 1, 2}, Distance: []float64{0, 1, 2 + float64(s), 1, 0}, Departure: []float64{1e-3, 1e-4 / float64(1+s), 0},
+			}
 		}
 	}
 	return r
@@ -111,8 +116,8 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 		task  datasets.Task
 		names []string
 	}{
-		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-reversibility", "pend-field"}},
-		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-reversibility", "2body-orbits"}},
+		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-reversibility", "pend-trials", "pend-field"}},
+		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-reversibility", "2body-trials", "2body-orbits"}},
 	} {
 		folder := filepath.Join(t.TempDir(), "new")
 		paths, err := Write(folder, example(t, test.task), func(string) {})
@@ -142,6 +147,12 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 			wellFormed(t, filepath.Join(folder, name+".svg"), "Baseline NN", "Hamiltonian NN")
 		}
 		energyFigures(t, folder, test.task.Name)
+		hamiltonian, plane := filepath.Join(folder, test.task.Name+"-hamiltonian.svg"), test.task.Dimension == 2
+		if slices.Contains(paths, hamiltonian) != plane {
+			t.Errorf("%s among the files %v", hamiltonian, paths)
+		} else if plane {
+			wellFormed(t, hamiltonian, "Total energy", "HNN-conserved quantity")
+		}
 	}
 }
 
@@ -197,7 +208,8 @@ func TestPixelFigures(t *testing.T) {
 		swing.Step()
 	}
 	a.Latent, a.Cloud = a.Example, a.Example
-	a.Learned, a.Reversals = landscape(t), reversals(analysis.Baseline, analysis.HNN)
+	a.Landscapes[analysis.Truth], a.Landscapes[analysis.HNN] = landscape(t), landscape(t)
+	a.Reversals = reversals(analysis.Baseline, analysis.HNN)
 	a.Energy = change(slices.Repeat(a.Example[0], 2))
 	for range a.Energy.Moments() {
 		a.Energy.Film = append(a.Energy.Film, a.Film[0][0])
@@ -209,8 +221,8 @@ func TestPixelFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(paths) != 12 {
-		t.Errorf("%d files, want five figures as PNG and SVG, and two GIFs: %v", len(paths), paths)
+	if len(paths) != 14 {
+		t.Errorf("%d files, want six figures as PNG and SVG, and two GIFs: %v", len(paths), paths)
 	}
 	energyFigures(t, folder, "pixel")
 	file, err := os.Open(filepath.Join(folder, "pixel.gif"))

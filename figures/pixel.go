@@ -22,9 +22,9 @@ func WritePixels(folder string, a *analysis.Pixels, progress func(stage string))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	builders := []func(*analysis.Pixels) (figure, error){latentSpace, latentIntegration, filmstrip, func(a *analysis.Pixels) (figure, error) { return reversal(a.Task, a.Reversals) }}
+	builders := []func(*analysis.Pixels) (figure, error){latentSpace, latentHamiltonian, latentIntegration, filmstrip, latentReversal}
 	if a.Energy != nil {
-		builders = append(builders, func(a *analysis.Pixels) (figure, error) { return latentPath(a).figure() })
+		builders = append(builders, changedLatentEnergy)
 	}
 	paths, err := saveAll(folder, a, builders, progress)
 	if err != nil {
@@ -58,11 +58,7 @@ func latentSpace(a *analysis.Pixels) (figure, error) {
 			x, y = a.Task.Labels.Position, a.Task.Labels.Momentum
 		}
 		p := panel(s.String(), x, y)
-		cloud := make(plotter.XYs, len(a.Cloud[s]))
-		for i, z := range a.Cloud[s] {
-			cloud[i] = plotter.XY{X: z[0], Y: z[1]}
-		}
-		if err := dots(p, cloud, lighter(black, 0.7), 0.6); err != nil {
+		if err := dots(p, points(a.Cloud[s]), lighter(black, 0.7), 0.6); err != nil {
 			return f, err
 		}
 		if g := a.Grids[s]; g != nil {

@@ -10,6 +10,10 @@ import (
 	"hnn/datasets"
 )
 
+func vectorReversal(a *analysis.Analysis) (figure, error) { return reversal(a.Task, a.Reversals) }
+
+func latentReversal(a *analysis.Pixels) (figure, error) { return reversal(a.Task, a.Reversals) }
+
 // reversal shows how far each field goes from the start and whether it finds back (section 6 of the paper): above, the distance from
 // the start, there and back; below, how far the way back is from the way there.
 func reversal(task datasets.Task, fields [len(analysis.Sources)]analysis.Reversals) (figure, error) {

@@ -175,7 +175,10 @@ func (m *Model) ClosedForm() (kernels.Dynamics, bool) {
 
 // dynamics describes the symplectic gradient of F2.
 func (m *Model) dynamics() kernels.Dynamics {
-	return kernels.Dynamics{Inputs: m.config.Dimension, Hidden: m.config.Hidden, Activation: string(m.config.Activation), Scalar: 1, Matrix: m.transposed}
+	return kernels.Dynamics{
+		Inputs: m.config.Dimension, Hidden: m.config.Hidden, Activation: string(m.config.Activation),
+		Scalar: 1, Matrix: m.transposed,
+	}
 }
 
 // Field returns the vector field of the model's present weights for an integrator, in closed form where there is one, on a number
@@ -189,7 +192,7 @@ func (m *Model) Field(threads int) (integrator.Field, error) {
 // symplectic one. Who follows it, or its opposite, adds energy to a state, or takes it away (section 6 of the paper).
 func (m *Model) Gradient(threads int) (integrator.Field, error) {
 	if m.config.Baseline || m.config.FieldType == Conservative {
-		return nil, ErrNothingConserved
+		return nil, errNothingConserved
 	}
 	dynamics := m.dynamics()
 	dynamics.Matrix = identity(dynamics.Inputs)
@@ -199,11 +202,12 @@ func (m *Model) Gradient(threads int) (integrator.Field, error) {
 	})
 }
 
-// ErrNothingConserved is the error of asking a model for a quantity that it has not learned to conserve.
-var ErrNothingConserved = errors.New("hamiltonian: neither a baseline nor a conservative field has learned a conserved quantity")
+var errNothingConserved = errors.New("hamiltonian: neither a baseline nor a conservative field has learned a conserved quantity")
 
-// field evaluates dynamics in closed form, or automatically differentiated where there is none.
-func (m *Model) field(threads int, dynamics kernels.Dynamics, closed bool, derivative func(*libtorch.Scope, *ts.Tensor) *ts.Tensor) (integrator.Field, error) {
+// field evaluates dynamics in closed form, or the same derivative of x by LibTorch where there is no closed form.
+func (m *Model) field(
+	threads int, dynamics kernels.Dynamics, closed bool, derivative func(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor,
+) (integrator.Field, error) {
 	if !closed {
 		return func(_ []float64, y, out [][]float64) error {
 			var s libtorch.Scope
@@ -244,7 +248,7 @@ func (m *Model) field(threads int, dynamics kernels.Dynamics, closed bool, deriv
 // Hamiltonian returns F2, the quantity that a solenoidal model has learned to conserve, at each of the states.
 func (m *Model) Hamiltonian(states [][]float64) ([]float64, error) {
 	if m.config.Baseline {
-		return nil, ErrNothingConserved
+		return nil, errNothingConserved
 	}
 	var s libtorch.Scope
 	defer s.Free()

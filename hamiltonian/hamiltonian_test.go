@@ -166,7 +166,7 @@ func TestGradient(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.Free()
-		if _, err := m.Gradient(1); !errors.Is(err, ErrNothingConserved) {
+		if _, err := m.Gradient(1); !errors.Is(err, errNothingConserved) {
 			t.Errorf("%+v: the error is %v", c, err)
 		}
 	}

@@ -49,8 +49,8 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.hnn, "hnn", "", "checkpoint `file` of the HNN in place of that, ours or PyTorch's")
 	flags.StringVar(&o.baseline, "baseline", "", "checkpoint `file` of the baseline in place of that, ours or PyTorch's")
 	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
-	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that the HNN adds to a state, negative to remove, in the units of the task's energy; "+
-		"0 for the range between the quartiles of the data's energies")
+	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that the HNN adds to a motion, negative to remove, in the units of "+
+		"the task's energy; 0 for the range between the quartiles of the data's energies")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -168,7 +168,8 @@ func levels(m *analysis.EnergyMetrics) [][4]string {
 	var rows [][4]string
 	for i, name := range names {
 		from, to := m.Levels[i], m.Levels[i+1]
-		rows = append(rows, [4]string{fmt.Sprintf("%s: %.4f to %.4f", name, from.Requested, to.Requested), "", fmt.Sprintf("%.4f ± %.1e", to.Reached, to.Deviation), ""})
+		what, reached := fmt.Sprintf("%s: %.4f to %.4f", name, from.Requested, to.Requested), fmt.Sprintf("%.4f ± %.1e", to.Reached, to.Deviation)
+		rows = append(rows, [4]string{what, "", reached, ""})
 	}
 	return rows
 }
@@ -202,10 +203,10 @@ Tasks: %s
 Flags (one dash or two, - or _ between words):
 %s
 The folder gets, as PNG and SVG, TASK-integration (one trajectory by the truth, the baseline and the HNN: coordinates' error,
-conserved quantity, energy), TASK-energy-drift (all trials), TASK-reversibility (forward and back), TASK-add-energy (along the
-gradient of the learned Hamiltonian to another energy and back, with TASK-add-energy.gif), and TASK-field (phase plane) or
-TASK-orbits (trajectories and energies, with TASK.gif); for pixel, pixel-latent, pixel-integration and pixel-filmstrip, with
-pixel.gif; and TASK-metrics.json with every number.
+conserved quantity, energy), TASK-energy-drift and TASK-trials (all trials), TASK-reversibility (forward and back), TASK-add-energy
+(along the gradient of the learned Hamiltonian to another energy and back, with TASK-add-energy.gif), and TASK-field and
+TASK-hamiltonian (phase plane) or TASK-orbits (trajectories and energies, with TASK.gif); for pixel, pixel-latent,
+pixel-hamiltonian, pixel-integration and pixel-filmstrip, with pixel.gif; and TASK-metrics.json with every number.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
 	return nil
 }
