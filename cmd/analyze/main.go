@@ -94,7 +94,7 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 
 func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
 	// The two models are integrated side by side, a thread each.
-	if err := command.Configure(1, o.cuda); err != nil {
+	if err := command.Configure(o.cuda); err != nil {
 		return err
 	}
 	spinner := command.Spinner(stderr, !o.quiet)
