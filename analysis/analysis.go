@@ -60,7 +60,11 @@ type Analysis struct {
 	Trials    Comparison         // those of the energy's mean squared error
 	Conserved [sources][]float64 // what the HNN has learned to conserve, along the example
 	Grid      *Grid              // nil for more than one degree of freedom
-	Metrics   Metrics
+	// Landscapes are the true Hamiltonian and the HNN's over the phase plane; nil for the baseline, and for more than one degree of freedom.
+	Landscapes [sources]*Landscape
+	Reversals  [sources]Reversals
+	Energy     *EnergyChange // nil where none was asked for and the HNN leads to none
+	Metrics    Metrics
 }
 
 // Metrics are the figures of the paper's tables, and how they were obtained.
@@ -71,6 +75,7 @@ type Metrics struct {
 	Truth       *Reversibility `json:"truth,omitempty"` // nil where the true field is not known
 	Energy      string         `json:"energy_from"`
 	Integration Integration    `json:"integration"`
+	Change      *EnergyMetrics `json:"energy_change,omitempty"`
 }
 
 // ModelMetrics are the figures of one model.
@@ -90,12 +95,6 @@ type ModelMetrics struct {
 	Reversibility
 }
 
-// Reversibility is the mean distance from the start after a field was integrated over the trials' time and back again.
-type Reversibility struct {
-	RK45             float64 `json:"reversal_distance_rk45"`
-	ImplicitMidpoint float64 `json:"reversal_distance_implicit_midpoint"`
-}
-
 // Integration is how the trials were integrated.
 type Integration struct {
 	Method       string  `json:"method"`
@@ -112,9 +111,10 @@ func integration(solver integrator.RK45, times []float64, trials int) Integratio
 	return Integration{Method: "RK45", Relative: relative, Absolute: absolute, Until: last(times), Points: len(times), Trials: trials}
 }
 
-// Run loads a task's models from the two checkpoints and compares them with the truth, both at once. progress is called with
+// Run loads a task's models from the two checkpoints and compares them with the truth, both at once. change is the energy that the
+// HNN is to add to a state, or, where it is negative, to remove; 0 leaves the choice to the training data. progress is called with
 // what begins, from any goroutine. LibTorch should be configured to one thread.
-func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage string)) (*Analysis, error) {
+func Run(task datasets.Task, baselinePath, hnnPath string, change float64, progress func(stage string)) (*Analysis, error) {
 	a := &Analysis{Task: task}
 	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
 	var fields [sources]integrator.Field
@@ -176,7 +176,8 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 				}
 			}
 			progress(fmt.Sprintf("%s: forward and back", s))
-			m.Reversibility, err = reversibility(fields[s], trials)
+			a.Reversals[s], err = reverse(fields[s], trials.Starts(), last(trials.Times), trials.Solver)
+			m.Reversibility = a.Reversals[s].metrics()
 			return err
 		})
 	}
@@ -184,10 +185,10 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 		return nil, err
 	}
 	if fields[Truth] != nil {
-		truth, err := reversibility(fields[Truth], trials)
-		if err != nil {
+		if a.Reversals[Truth], err = reverse(fields[Truth], trials.Starts(), last(trials.Times), trials.Solver); err != nil {
 			return nil, err
 		}
+		truth := a.Reversals[Truth].metrics()
 		a.Metrics.Truth = &truth
 	}
 	if err := a.energies(models[HNN]); err != nil {
@@ -197,16 +198,19 @@ func Run(task datasets.Task, baselinePath, hnnPath string, progress func(stage s
 		a.measure(s, m)
 	}
 	a.Metrics.Integration = integration(trials.Solver, trials.Times, len(trials.States))
-	a.Metrics.Integration.MidpointStep = midpoint(trials).Step
+	a.Metrics.Integration.MidpointStep = midpoint(last(trials.Times)).Step
 	for _, s := range Sources {
 		if a.Conserved[s], err = models[HNN].Hamiltonian(a.Example.Paths[s][0]); err != nil {
 			return nil, err
 		}
 	}
 	if task.Dimension == 2 {
-		a.Grid, err = grid(a, fields)
+		if err := a.plane(fields, models[HNN]); err != nil {
+			return nil, err
+		}
 	}
-	return a, err
+	progress("adding and removing energy")
+	return a, a.changeEnergy(models[HNN], fields[HNN], trials, change)
 }
 
 func (a *Analysis) models() map[Source]*ModelMetrics {
@@ -216,50 +220,92 @@ func (a *Analysis) models() map[Source]*ModelMetrics {
 // gridLines is the number of a grid's points in either direction.
 const gridLines = 13
 
-// grid evaluates the fields around the training data.
-func grid(a *Analysis, fields [sources]integrator.Field) (*Grid, error) {
+// plane evaluates the fields and the learned Hamiltonian around the training data.
+func (a *Analysis) plane(fields [sources]integrator.Field, model *hamiltonian.Model) error {
 	var ticks [2][]float64
+	var low, high [2]float64
 	for axis := range ticks {
 		values := Column(a.Data.Train.X, axis)
-		low, high := floats.Min(values), floats.Max(values)
-		margin := 0.025 * (high - low)
-		ticks[axis] = floats.Span(make([]float64, gridLines), low-margin, high+margin)
+		margin := 0.025 * (floats.Max(values) - floats.Min(values))
+		low[axis], high[axis] = floats.Min(values)-margin, floats.Max(values)+margin
+		ticks[axis] = floats.Span(make([]float64, gridLines), low[axis], high[axis])
 	}
-	var g Grid
+	a.Grid = &Grid{}
 	for _, q := range ticks[0] {
 		for _, p := range ticks[1] {
-			g.Points = append(g.Points, []float64{q, p})
+			a.Grid.Points = append(a.Grid.Points, []float64{q, p})
 		}
 	}
 	for _, s := range Sources {
 		if fields[s] == nil {
 			continue
 		}
-		g.Fields[s] = make([][]float64, len(g.Points))
-		for i := range g.Fields[s] {
-			g.Fields[s][i] = make([]float64, 2)
+		a.Grid.Fields[s] = make([][]float64, len(a.Grid.Points))
+		for i := range a.Grid.Fields[s] {
+			a.Grid.Fields[s][i] = make([]float64, 2)
 		}
-		if err := fields[s](make([]float64, len(g.Points)), g.Points, g.Fields[s]); err != nil {
-			return nil, err
+		if err := fields[s](make([]float64, len(a.Grid.Points)), a.Grid.Points, a.Grid.Fields[s]); err != nil {
+			return err
 		}
 	}
-	return &g, nil
+	for s, hamiltonian := range hamiltonians(a.Task, model) {
+		var err error
+		if a.Landscapes[s], err = NewLandscape(low, high, hamiltonian); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hamiltonians are the true Hamiltonian, where it is known, and the learned one.
+func hamiltonians(task datasets.Task, model conserving) map[Source]func([][]float64) ([]float64, error) {
+	list := map[Source]func([][]float64) ([]float64, error){HNN: model.Hamiltonian}
+	if task.Hamiltonian != nil {
+		list[Truth] = energyOf(task, model)
+	}
+	return list
+}
+
+// changeEnergy lets the HNN change the energy of a state of the training data, where it has learned one. Bodies come close to each
+// other in the course of time, where what was learned is least exact; they begin from a trial's start.
+func (a *Analysis) changeEnergy(model *hamiltonian.Model, field integrator.Field, trials datasets.Trajectories, change float64) error {
+	states := a.Data.Train.X
+	if a.Task.Bodies > 0 {
+		states = trials.Starts()
+	}
+	var err error
+	a.Energy, err = changeEnergy(model, levels{
+		field:    field,
+		energy:   energyOf(a.Task, model),
+		duration: last(a.Example.Times) / flows,
+	}, states, change)
+	if err == nil && a.Energy != nil {
+		a.Metrics.Change = &a.Energy.Metrics
+	}
+	return err
+}
+
+// energyOf is the energy by which models are compared: the task's Hamiltonian, or, where none is known, the learned one.
+func energyOf(task datasets.Task, model conserving) func(states [][]float64) ([]float64, error) {
+	if task.Hamiltonian == nil {
+		return model.Hamiltonian
+	}
+	return func(states [][]float64) ([]float64, error) {
+		energies := make([]float64, len(states))
+		for i, state := range states {
+			energies[i] = task.Hamiltonian(state)
+		}
+		return energies, nil
+	}
 }
 
 // energies fills in the energies of all states.
 func (a *Analysis) energies(hnn *hamiltonian.Model) error {
-	a.Metrics.Energy = "the Hamiltonian that the HNN has learned, for both models and the observed states"
-	energy := hnn.Hamiltonian
-	if a.Task.Hamiltonian != nil {
-		a.Metrics.Energy = "the task's Hamiltonian"
-		energy = func(states [][]float64) ([]float64, error) {
-			energies := make([]float64, len(states))
-			for i, state := range states {
-				energies[i] = a.Task.Hamiltonian(state)
-			}
-			return energies, nil
-		}
+	a.Metrics.Energy = "the task's Hamiltonian"
+	if a.Task.Hamiltonian == nil {
+		a.Metrics.Energy = "the Hamiltonian that the HNN has learned, for both models and the observed states"
 	}
+	energy := energyOf(a.Task, hnn)
 	for _, c := range []*Comparison{&a.Example, &a.Trials} {
 		for s, paths := range c.Paths {
 			for _, path := range paths {
@@ -320,38 +366,6 @@ func bootstrap(values []float64) float64 {
 		means[i] = stat.Mean(values[i*len(values)/splits:(i+1)*len(values)/splits], nil)
 	}
 	return stat.PopStdDev(means, nil) / math.Sqrt(float64(splits))
-}
-
-// reversibility integrates a field over the trials' time and back, by the trials' solver and by a symplectic one.
-func reversibility(field integrator.Field, trials datasets.Trajectories) (Reversibility, error) {
-	var r Reversibility
-	for _, method := range []struct {
-		solver   integrator.Solver
-		distance *float64
-	}{{trials.Solver, &r.RK45}, {midpoint(trials), &r.ImplicitMidpoint}} {
-		starts, until := trials.Starts(), last(trials.Times)
-		there, err := method.solver.Solve(field, starts, []float64{0, until})
-		if err != nil {
-			return r, fmt.Errorf("forward: %w", err)
-		}
-		ends := make([][]float64, len(there))
-		for i, solution := range there {
-			ends[i] = solution.States[1]
-		}
-		back, err := method.solver.Solve(field, ends, []float64{until, 0})
-		if err != nil {
-			return r, fmt.Errorf("back: %w", err)
-		}
-		for i, solution := range back {
-			*method.distance += floats.Distance(solution.States[1], starts[i], 2) / float64(len(back))
-		}
-	}
-	return r, nil
-}
-
-// midpoint is the symplectic solver of the trials, in 250 steps.
-func midpoint(trials datasets.Trajectories) integrator.ImplicitMidpoint {
-	return integrator.ImplicitMidpoint{Step: last(trials.Times) / 250}
 }
 
 // Column returns one component of each row.

@@ -58,7 +58,7 @@ func TestMetricsEqualThePublishedOnes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a, err = Run(task, checkpoints+task.Name+"-baseline.tar", checkpoints+task.Name+"-hnn.tar", func(string) {}); err != nil {
+			if a, err = Run(task, checkpoints+task.Name+"-baseline.tar", checkpoints+task.Name+"-hnn.tar", 0, func(string) {}); err != nil {
 				t.Fatal(err)
 			}
 			analyses[want.Task] = a
@@ -99,8 +99,15 @@ func conservation(t *testing.T, name string, a *Analysis) {
 			t.Errorf("%s, %s: %g from the start after going forward and back by the midpoint rule, %g by RK45", name, what, r.ImplicitMidpoint, r.RK45)
 		}
 	}
-	if a.Task.Dimension == 2 != (a.Grid != nil) {
-		t.Errorf("%s: a grid of the phase plane: %t", name, a.Grid != nil)
+	if plane := a.Task.Dimension == 2; plane != (a.Grid != nil) || plane != (a.Landscapes[Truth] != nil) || plane != (a.Landscapes[HNN] != nil) {
+		t.Errorf("%s: a grid of the phase plane: %t, the Hamiltonians over it: %v", name, a.Grid != nil, a.Landscapes)
+	}
+	for i, level := range a.Metrics.Change.Levels {
+		relative(t, name+" energy of a level", level.Reached, level.Requested, 0.02)
+		learned := a.Energy.Stages[2*i].Learned
+		if moved := floats.Max(learned) - floats.Min(learned); !(moved < 0.02*math.Abs(level.Learned-a.Metrics.Change.Levels[(i+1)%2].Learned)) {
+			t.Errorf("%s: the conserved quantity of level %d spreads by %g", name, i, moved)
+		}
 	}
 }
 
@@ -139,7 +146,7 @@ func measured(t *testing.T, columns ...string) datasets.Task {
 func TestObservationsWithoutAHamiltonian(t *testing.T) {
 	for _, columns := range [][]string{{"t", "q", "p", "dq", "dp"}, {"dp", "dq", "p", "q"}} {
 		observed := columns[0] == "t"
-		a, err := Run(measured(t, columns...), checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", func(string) {})
+		a, err := Run(measured(t, columns...), checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", 0, func(string) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +182,7 @@ func TestCheckpointErrorsAreOneLine(t *testing.T) {
 		"nowhere.tar":                      {"nowhere.tar", checkpoints + "spring-hnn.tar"},
 		"is no checkpoint of a spring-hnn": {checkpoints + "spring-baseline.tar", checkpoints + "2body-hnn.tar"},
 	} {
-		_, err := Run(datasets.Spring, paths[0], paths[1], func(string) {})
+		_, err := Run(datasets.Spring, paths[0], paths[1], 0, func(string) {})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got the error %v, want one line with %q", err, want)
 		}

@@ -23,11 +23,16 @@ type Pixels struct {
 	Frames  []float64            // the example's times, in frames
 	Film    [sources][][]byte    // the example's pictures, of Side×Side bytes: the truth's, and those decoded from latent states
 	Side    int                  // of a picture
-	Example [sources][][]float64 // by time: the true coordinates, and what the models' latent states say of them
+	Example [sources][][]float64 // by time: the true coordinates, and what the pictures decoded from latent states say of them
 	Latent  [sources][][]float64 // by time: the true coordinates, and the models' latent states
 	Cloud   [sources][][]float64 // of the test samples: the true coordinates, and their latent states
 	Grids   [sources]*Grid       // each model's latent field; nil for the truth
-	Metrics PixelMetrics
+	// Landscapes are the true Hamiltonian over the phase plane and the HNN's over its latent plane; nil for the baseline.
+	Landscapes [sources]*Landscape
+	// Reversals are those of the models' latent fields, from the film's first latent state.
+	Reversals [sources]Reversals
+	Energy    *EnergyChange // in latent states; nil as an Analysis's
+	Metrics   PixelMetrics
 }
 
 // PixelMetrics are the figures of the paper's table for pictures, and how they were obtained.
@@ -35,8 +40,9 @@ type PixelMetrics struct {
 	Task        string            `json:"task"`
 	Baseline    PixelModelMetrics `json:"baseline"`
 	HNN         PixelModelMetrics `json:"hnn"`
-	Energy      string            `json:"energy_from"`
+	Protocol    string            `json:"energy_protocol"`
 	Integration Integration       `json:"integration"`
+	Change      *EnergyMetrics    `json:"energy_change,omitempty"`
 }
 
 // PixelModelMetrics are the figures of one model.
@@ -44,23 +50,30 @@ type PixelModelMetrics struct {
 	Checkpoint string           `json:"checkpoint"`
 	Settings   trainer.Settings `json:"settings"`
 	trainer.Final
-	EnergyMSE       float64    `json:"energy_mse"`
-	EnergyMSEError  float64    `json:"energy_mse_error"`
-	EnergyMSETrials []float64  `json:"energy_mse_trials"`
-	CoordinateMSE   float64    `json:"coordinate_mse"`
-	Reconstruction  float64    `json:"reconstruction_mse"` // of the test samples' pixels
-	R2              [2]float64 `json:"r2"`                 // of the linear map, for angle and velocity, on the test set
+	// EnergyMSE is the mean over the frames of the film; its error is the standard deviation of five splits' means over √5.
+	EnergyMSE      float64    `json:"energy_mse"`
+	EnergyMSEError float64    `json:"energy_mse_error"`
+	CoordinateMSE  float64    `json:"coordinate_mse"`
+	Reconstruction float64    `json:"reconstruction_mse"` // of the test samples' pixels
+	R2             [2]float64 `json:"r2"`                 // of the linear map, for angle and velocity, on the test set
+	Reversibility             // in units of the latent state
 }
 
-const (
-	pixelFrames = 200 // of the example
-	pixelTrials = 15
-	trialFrames = 100
-)
+// pixelProtocol is the published notebook's way to an energy of latent states, which have none by themselves.
+const pixelProtocol = "one swing of 200 frames (gym seed 1, from an angle between π/11 and π/10); the latent field integrated from " +
+	"the first sample's latent state, 0.98 frames of latent time for each frame, decoded to pictures and encoded again; their latent " +
+	"states mapped to (angle, velocity/4) by the linear least-squares fit of the training set, the first one taken from the truth; " +
+	"1.9(1 − cos angle) + (velocity/4)² of them against that of the true coordinates, frame by frame"
+
+// latentTime is the time of the latent field that the published notebook lets pass per frame of the film.
+const latentTime = 0.98
+
+// pixelSolver has scipy's default tolerances, as in the published notebook.
+var pixelSolver integrator.RK45
 
 // RunPixels loads the models of a task on pictures from the two checkpoints and compares them with the truth, both at once.
-// progress is called with what begins, from any goroutine. LibTorch should be configured to one thread.
-func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(stage string)) (*Pixels, error) {
+// The other arguments are those of Run.
+func RunPixels(task datasets.Task, baselinePath, hnnPath string, change float64, progress func(stage string)) (*Pixels, error) {
 	a := &Pixels{Task: task}
 	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
 	metrics := map[Source]*PixelModelMetrics{Baseline: &a.Metrics.Baseline, HNN: &a.Metrics.HNN}
@@ -77,49 +90,48 @@ func RunPixels(task datasets.Task, baselinePath, hnnPath string, progress func(s
 	if err != nil {
 		return nil, err
 	}
-	pictures := &trainer.Pictures{Pictures: data}
-	defer pictures.Free()
-	if err := a.truth(data); err != nil {
+	film, err := task.Film()
+	if err != nil {
 		return nil, err
 	}
+	a.truth(data, film)
+	pictures := &trainer.Pictures{Pictures: data}
+	defer pictures.Free()
+	filmed := &trainer.Pictures{Pictures: film}
+	defer filmed.Free()
 	var group errgroup.Group
 	for s, m := range metrics {
 		group.Go(func() error {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			return a.follow(s, models[s], pictures, m, progress)
+			return a.follow(s, models[s], pictures, filmed, m, change, progress)
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	a.Metrics.Energy = "latent states, mapped to (angle, velocity/4) by the linear least-squares fit of the training set"
-	a.Metrics.Integration = integration(pixelSolver, a.Frames[:trialFrames], pixelTrials)
+	a.Metrics.Protocol = pixelProtocol
+	a.Metrics.Integration = integration(pixelSolver, a.latentTimes(), 1)
+	a.Metrics.Integration.MidpointStep = midpoint(last(a.latentTimes())).Step
 	return a, nil
 }
 
-var pixelSolver = integrator.RK45{Relative: 1e-9}
-
-// truth lets the first test swing go on for the example's time.
-func (a *Pixels) truth(data datasets.Pictures) error {
-	camera, err := datasets.NewCamera(datasets.Screen, data.Side)
-	if err != nil {
-		return err
+// truth fills in what the film shows, and the coordinates of the test samples.
+func (a *Pixels) truth(data, film datasets.Pictures) {
+	a.Side = film.Side
+	for i, first := range film.Test {
+		a.Frames = append(a.Frames, float64(i))
+		a.Film[Truth] = append(a.Film[Truth], film.Frames[first])
 	}
-	a.Side = data.Side
-	swing := data.Starts[0]
-	swing.Step() // the first sample begins with the second frame
-	for t := range pixelFrames {
-		a.Frames = append(a.Frames, float64(t))
-		a.Film[Truth] = append(a.Film[Truth], camera.Frame(swing.Angle))
-		swing.Step()
-		next := swing
-		next.Step()
-		a.Example[Truth] = append(a.Example[Truth], next.Coordinates())
-	}
+	a.Example[Truth] = coordinates(film, film.Test)
 	a.Latent[Truth] = a.Example[Truth]
 	a.Cloud[Truth] = coordinates(data, data.Test)
-	return nil
+}
+
+// latentTimes are the times of the latent field at which its states are held against the frames of the film.
+func (a *Pixels) latentTimes() []float64 {
+	n := len(a.Frames)
+	return floats.Span(make([]float64, n), 0, latentTime*float64(n))
 }
 
 // coordinates returns the true coordinates of samples.
@@ -131,8 +143,10 @@ func coordinates(data datasets.Pictures, samples []int64) [][]float64 {
 	return rows
 }
 
-// follow fills in what one model makes of the pictures.
-func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer.Pictures, m *PixelModelMetrics, progress func(string)) error {
+// follow fills in what one model makes of the pictures and of the film.
+func (a *Pixels) follow(
+	s Source, model *autoencoder.PixelHNN, pictures, film *trainer.Pictures, m *PixelModelMetrics, change float64, progress func(string),
+) error {
 	progress(fmt.Sprintf("%s: losses", s))
 	var err error
 	if m.Final, err = trainer.EvaluatePixels(model, pictures); err != nil {
@@ -156,47 +170,81 @@ func (a *Pixels) follow(s Source, model *autoencoder.PixelHNN, pictures *trainer
 	}
 
 	progress(fmt.Sprintf("%s: the example", s))
+	start, _, err := encode(model, film, film.Test[:1])
+	if err != nil {
+		return err
+	}
 	field, err := model.Field(1)
 	if err != nil {
 		return err
 	}
-	solutions, err := pixelSolver.Solve(field, a.Cloud[s][:1], a.Frames)
+	solutions, err := pixelSolver.Solve(field, start, a.latentTimes())
 	if err != nil {
 		return fmt.Errorf("%s, the example: %w", s, err)
 	}
 	a.Latent[s] = solutions[0].States
-	a.Example[s] = fit.apply(a.Latent[s])
-	if a.Film[s], err = decode(model, a.Latent[s], a.Side*a.Side); err != nil {
+	var seen [][]float64
+	if a.Film[s], seen, err = decode(model, a.Latent[s], a.Side*a.Side); err != nil {
 		return err
 	}
+	a.Example[s] = fit.apply(seen)
+	a.Example[s][0] = a.Example[Truth][0]
+	a.measure(s, m)
 	if a.Grids[s], err = latentGrid(field, s, a.Cloud[s]); err != nil {
 		return err
 	}
-
-	progress(fmt.Sprintf("%s: the trials", s))
-	starts := make([][]float64, pixelTrials)
-	perSwing := len(pictures.Test) / (len(pictures.Starts) / 5)
-	for i := range starts {
-		starts[i] = a.Cloud[s][i*perSwing]
+	progress(fmt.Sprintf("%s: forward and back", s))
+	if a.Reversals[s], err = reverse(field, start, last(a.latentTimes()), pixelSolver); err != nil {
+		return err
 	}
-	if solutions, err = pixelSolver.Solve(field, starts, a.Frames[:trialFrames]); err != nil {
-		return fmt.Errorf("%s, the trials: %w", s, err)
+	m.Reversibility = a.Reversals[s].metrics()
+	if s == Baseline {
+		return nil
 	}
-	var errors []float64
-	for i, solution := range solutions {
-		energy := 0.0
-		for t, state := range fit.apply(solution.States) {
-			truth := a.Cloud[Truth][i*perSwing+t]
-			d := a.Task.Hamiltonian(state) - a.Task.Hamiltonian(truth)
-			energy += d * d / trialFrames
-			distance := floats.Distance(state, truth, 2)
-			errors = append(errors, distance*distance/2)
+	progress("adding and removing energy")
+	for s, hamiltonian := range hamiltonians(a.Task, model) {
+		low, high := corners(a.Cloud[s])
+		if a.Landscapes[s], err = NewLandscape(low, high, hamiltonian); err != nil {
+			return err
 		}
-		m.EnergyMSETrials = append(m.EnergyMSETrials, energy)
 	}
-	m.EnergyMSE, m.EnergyMSEError = stat.Mean(m.EnergyMSETrials, nil), bootstrap(m.EnergyMSETrials)
-	m.CoordinateMSE = stat.Mean(errors, nil)
-	return nil
+	return a.changeEnergy(model, field, fit, change)
+}
+
+// changeEnergy lets the HNN change the energy of a test sample's latent state, where it has learned one. The energy is that of the
+// coordinates that the linear map makes of a latent state.
+func (a *Pixels) changeEnergy(model *autoencoder.PixelHNN, field integrator.Field, fit *linear, change float64) error {
+	var err error
+	a.Energy, err = changeEnergy(model, levels{
+		field:    field,
+		energy:   func(latent [][]float64) ([]float64, error) { return energyOf(a.Task, model)(fit.apply(latent)) },
+		duration: last(a.latentTimes()) / flows,
+	}, a.Cloud[HNN], change)
+	if err != nil || a.Energy == nil {
+		return err
+	}
+	a.Metrics.Change = &a.Energy.Metrics
+	var filmed [][]float64
+	for _, m := range a.Energy.Moments() {
+		filmed = append(filmed, a.Energy.Stages[m.Stage].States[m.Time])
+	}
+	a.Energy.Film, _, err = decode(model, filmed, a.Side*a.Side)
+	return err
+}
+
+// measure fills in what a model's example gives.
+func (a *Pixels) measure(s Source, m *PixelModelMetrics) {
+	var energy, coordinates []float64
+	for i, truth := range a.Example[Truth] {
+		state := a.Example[s][i]
+		d := a.Task.Hamiltonian(state) - a.Task.Hamiltonian(truth)
+		energy = append(energy, d*d)
+		for axis := range state {
+			d := state[axis] - truth[axis]
+			coordinates = append(coordinates, d*d)
+		}
+	}
+	m.EnergyMSE, m.EnergyMSEError, m.CoordinateMSE = stat.Mean(energy, nil), bootstrap(energy), stat.Mean(coordinates, nil)
 }
 
 // encode returns the latent states of samples, and the mean squared error of what is decoded from them.
@@ -214,36 +262,54 @@ func encode(model *autoencoder.PixelHNN, pictures *trainer.Pictures, samples []i
 			return nil, 0, s.Err()
 		}
 		reconstruction += float64(deviation[0]) * float64(len(part)) / float64(len(samples))
-		for i := 0; i < len(values); i += 2 {
-			latent = append(latent, []float64{float64(values[i]), float64(values[i+1])})
-		}
+		latent = append(latent, pairs(values)...)
 	}
 	return latent, reconstruction, nil
 }
 
-// decode returns the first frame of the pictures that latent states stand for, as bytes.
-func decode(model *autoencoder.PixelHNN, latent [][]float64, size int) ([][]byte, error) {
+// decode returns the first frame of the pictures that latent states stand for, as bytes, and the latent states that the pictures
+// are encoded to.
+func decode(model *autoencoder.PixelHNN, latent [][]float64, size int) (frames [][]byte, seen [][]float64, err error) {
 	var s libtorch.Scope
 	defer s.Free()
-	values := s.Values(model.Decode(&s, s.Matrix(latent)))
+	decoded := model.Decode(&s, s.Matrix(latent))
+	values, encoded := s.Values(decoded), s.Values(model.Encode(&s, decoded))
 	if s.Err() != nil {
-		return nil, s.Err()
+		return nil, nil, s.Err()
 	}
-	frames := make([][]byte, len(latent))
+	frames = make([][]byte, len(latent))
 	for i := range frames {
 		for _, v := range values[i*2*size : i*2*size+size] {
 			frames[i] = append(frames[i], byte(min(255, max(0, 255*v+0.5))))
 		}
 	}
-	return frames, nil
+	return frames, pairs(encoded), nil
+}
+
+// pairs are rows of two numbers each.
+func pairs(values []float32) [][]float64 {
+	var rows [][]float64
+	for i := 0; i < len(values); i += 2 {
+		rows = append(rows, []float64{float64(values[i]), float64(values[i+1])})
+	}
+	return rows
+}
+
+// corners are those of the smallest rectangle around points of a plane.
+func corners(points [][]float64) (low, high [2]float64) {
+	for axis := range low {
+		values := Column(points, axis)
+		low[axis], high[axis] = floats.Min(values), floats.Max(values)
+	}
+	return low, high
 }
 
 // latentGrid evaluates a latent field over the region of the latent states.
 func latentGrid(field integrator.Field, s Source, cloud [][]float64) (*Grid, error) {
 	var g Grid
-	x, y := Column(cloud, 0), Column(cloud, 1)
-	for _, u := range floats.Span(make([]float64, gridLines), floats.Min(x), floats.Max(x)) {
-		for _, v := range floats.Span(make([]float64, gridLines), floats.Min(y), floats.Max(y)) {
+	low, high := corners(cloud)
+	for _, u := range floats.Span(make([]float64, gridLines), low[0], high[0]) {
+		for _, v := range floats.Span(make([]float64, gridLines), low[1], high[1]) {
 			g.Points = append(g.Points, []float64{u, v})
 			g.Fields[s] = append(g.Fields[s], make([]float64, 2))
 		}

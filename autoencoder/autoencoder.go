@@ -102,6 +102,14 @@ func (m *PixelHNN) ClosedForm() (kernels.Dynamics, bool) { return m.latent.Close
 // Field returns the field of the latent state per frame, as hamiltonian.Model's.
 func (m *PixelHNN) Field(threads int) (integrator.Field, error) { return m.latent.Field(threads) }
 
+// Gradient returns the Riemann gradient of what the latent model has learned to conserve, as hamiltonian.Model's.
+func (m *PixelHNN) Gradient(threads int) (integrator.Field, error) { return m.latent.Gradient(threads) }
+
+// Hamiltonian returns what the latent model has learned to conserve at each of the latent states.
+func (m *PixelHNN) Hamiltonian(latent [][]float64) ([]float64, error) {
+	return m.latent.Hamiltonian(latent)
+}
+
 // Loss returns the loss of each row, of shape (batch), given pictures and those that follow them, of shape (batch, pixels):
 // the mean squared error of the reconstruction, of the latent velocity against the change of the latent position, and a tenth
 // of that of the field against the change of the latent state. The noise, of shape (batch, latent) or nil for none, is added to

@@ -68,6 +68,8 @@ type Task struct {
 	// Pictures makes the data of a system that a camera sees; nil for all others. Such a task has no Dynamics, no Example and
 	// no Trials: its state is known by its pictures only.
 	Pictures func(seed uint32) (Pictures, error)
+	// Film makes the pictures of the one swing of the figures and of the energy's mean squared error, all of them test samples.
+	Film func() (Pictures, error)
 
 	// Example is the trajectory of the figures, and Trials are those of the energy's mean squared error. Where the data are
 	// observed, both are of the test set.

@@ -21,7 +21,8 @@ var Pixel = register(Task{
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "θ̇/4 (rad/s)", Time: "frame", Energy: "H"},
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 1.9*(1-math.Cos(s[0])) },
-	Pictures:    photograph,
+	Pictures:    pixelSwings.photograph,
+	Film:        func() (Pictures, error) { return pixelFilm.photograph(1) },
 	Steps:       10000,
 	BatchSize:   200,
 	WeightDecay: 1e-5,
@@ -38,7 +39,6 @@ type Pictures struct {
 	Side        int
 	Frames      [][]byte    // of Side×Side bytes, all swings' one after the other
 	Coordinates [][]float64 // after each frame's time step: angle from hanging, a quarter of the angular velocity
-	Starts      []Swing     // of the swings
 	Train, Test []int64     // the samples
 }
 
@@ -48,11 +48,17 @@ const (
 	Screen      = 1000
 )
 
-const (
-	swings        = 200
-	framesOfSwing = 103
-	samplesOf     = framesOfSwing - 3 // a swing's: the first frame belongs to none
-	largestAngle  = math.Pi / 6       // of a start, from hanging
+// recording describes swings from random starts that a camera takes.
+type recording struct {
+	swings            int
+	frames            int     // of each, of which the first belongs to no sample
+	test              int     // the swings of the test set, the first ones
+	smallest, largest float64 // angle of a start from hanging, both exclusive
+}
+
+var (
+	pixelSwings = recording{swings: 200, frames: 103, test: 40, largest: math.Pi / 6}
+	pixelFilm   = recording{swings: 1, frames: 203, test: 1, smallest: math.Pi / 11, largest: math.Pi / 10}
 )
 
 // Swing is the state of gym's pendulum: the angle from upright, in rad, and the angular velocity, in rad/s.
@@ -85,8 +91,8 @@ func gymRandom(seed uint32) *numpy.Random {
 	return numpy.NewRandomFromKey(binary.LittleEndian.Uint64(hash[:8]))
 }
 
-// photograph lets the pendulum swing from random starts near hanging. The first 20% of the samples are the test set.
-func photograph(seed uint32) (Pictures, error) {
+// photograph lets the pendulum swing from the starts that a seed draws.
+func (r recording) photograph(seed uint32) (Pictures, error) {
 	p := Pictures{Side: PictureSide}
 	camera, err := NewCamera(Screen, PictureSide)
 	if err != nil {
@@ -95,16 +101,15 @@ func photograph(seed uint32) (Pictures, error) {
 	random := gymRandom(seed)
 	uniform := func(reach float64) float64 { return -reach + 2*reach*random.Float64() }
 	var angles []float64
-	for range swings {
+	for range r.swings {
 		var s Swing
 		for {
 			s = Swing{Angle: uniform(math.Pi), Velocity: uniform(1)}
-			if a := math.Abs(s.Coordinates()[0]); a > 0 && a < largestAngle {
+			if a := math.Abs(s.Coordinates()[0]); a > r.smallest && a < r.largest {
 				break
 			}
 		}
-		p.Starts = append(p.Starts, s)
-		for range framesOfSwing {
+		for range r.frames {
 			angles = append(angles, s.Angle)
 			s.Step()
 			p.Coordinates = append(p.Coordinates, s.Coordinates())
@@ -113,9 +118,9 @@ func photograph(seed uint32) (Pictures, error) {
 	p.Frames = make([][]byte, len(angles))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for swing := range swings {
+	for swing := range r.swings {
 		group.Go(func() error {
-			for i := swing * framesOfSwing; i < (swing+1)*framesOfSwing; i++ {
+			for i := swing * r.frames; i < (swing+1)*r.frames; i++ {
 				p.Frames[i] = camera.Frame(angles[i])
 			}
 			return nil
@@ -124,12 +129,14 @@ func photograph(seed uint32) (Pictures, error) {
 	if err := group.Wait(); err != nil {
 		return p, err
 	}
-	for i := range swings * samplesOf {
-		first := int64(i/samplesOf*framesOfSwing + i%samplesOf + 1)
-		if i < swings*samplesOf/5 {
-			p.Test = append(p.Test, first)
-		} else {
-			p.Train = append(p.Train, first)
+	for swing := range r.swings {
+		for i := 1; i < r.frames-2; i++ { // a sample's successor ends two frames after its first
+			first := int64(swing*r.frames + i)
+			if swing < r.test {
+				p.Test = append(p.Test, first)
+			} else {
+				p.Train = append(p.Train, first)
+			}
 		}
 	}
 	return p, nil

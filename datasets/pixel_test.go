@@ -140,7 +140,7 @@ func BenchmarkFrame(b *testing.B) {
 		b.Fatal(err)
 	}
 	for i := 0; b.Loop(); i++ {
-		camera.Frame(math.Pi + largestAngle*math.Sin(float64(i)/10))
+		camera.Frame(math.Pi + math.Pi/6*math.Sin(float64(i)/10))
 	}
 }
 

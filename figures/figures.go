@@ -1,4 +1,4 @@
-// Package figures draws what an analysis holds: the paper's figures, as PNG and SVG, and the film of the orbits.
+// Package figures draws what an analysis holds: the paper's figures, as PNG and SVG, and films.
 package figures
 
 import (
@@ -19,22 +19,42 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	builders := []func(*analysis.Analysis) (figure, error){integration, drift}
+	builders := []func(*analysis.Analysis) (figure, error){integration, drift, vectorReversal}
 	switch {
 	case a.Grid != nil:
-		builders = append(builders, fields)
+		builders = append(builders, fields, hamiltonians)
 	case a.Task.Bodies > 0:
 		builders = append(builders, orbits)
 	default:
 		builders = append(builders, coordinates)
 	}
+	if len(a.Trials.Paths[analysis.Truth]) >= trialColumns {
+		builders = append(builders, trials)
+	}
+	if a.Energy != nil {
+		builders = append(builders, changedEnergy)
+	}
 	paths, err := saveAll(folder, a, builders, progress)
-	if err != nil || a.Task.Bodies == 0 {
+	if err != nil {
 		return paths, err
 	}
-	progress("filming the orbits")
-	path, err := film(folder, a)
-	return append(paths, path), err
+	if a.Task.Bodies > 0 {
+		progress("filming the orbits")
+		path, err := film(folder, a)
+		if err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	if a.Energy != nil {
+		progress("filming the change of energy")
+		path, err := vectorPath(a).film(folder, nil)
+		if err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
 }
 
 // saveAll draws and saves figures, and returns the paths of the files.
@@ -237,6 +257,39 @@ func coordinates(a *analysis.Analysis) (figure, error) {
 	return f, nil
 }
 
+// trialColumns is the number of panels in a row of trials.
+const trialColumns = 5
+
+// trials shows the total energy of the trials one by one (figure 9 of the paper), in full rows.
+func trials(a *analysis.Analysis) (figure, error) {
+	f := figure{name: a.Task.Name + "-trials", width: 135, height: 115, keys: sourceKeys(sourcesOf(a.Trials))}
+	name := "Trial"
+	if a.Task.Bodies > 0 {
+		name = "Random seed"
+	}
+	f.rows = make([][]*plot.Plot, len(a.Trials.Paths[analysis.Truth])/trialColumns)
+	for i := range len(f.rows) * trialColumns {
+		p := panel(fmt.Sprintf("%s %d", name, i), "", "")
+		if i%trialColumns == 0 {
+			p.Y.Label.Text = a.Task.Labels.Energy
+		}
+		row := i / trialColumns
+		if row == len(f.rows)-1 {
+			p.X.Label.Text = a.Task.Labels.Time
+		}
+		for _, s := range []analysis.Source{analysis.Baseline, analysis.Truth, analysis.HNN} {
+			if s == analysis.Truth && !a.Trials.Observed() {
+				continue
+			}
+			if err := line(p, a.Trials.Times, a.Trials.Energies[s][i], style(colorOf(s), 1.1, solid)); err != nil {
+				return f, err
+			}
+		}
+		f.rows[row] = append(f.rows[row], p)
+	}
+	return f, nil
+}
+
 // coordinateNames are q1..qn, p1..pn.
 func coordinateNames(dimension int) []string {
 	var names []string
@@ -248,11 +301,15 @@ func coordinateNames(dimension int) []string {
 	return names
 }
 
-// orbits shows the example's trajectories and, below them, its energies (figures 3 and 5 of the paper).
+// orbits shows the example's trajectories, the models' over the true ones, and, below them, its energies (figures 3, 8 and 10 of
+// the paper).
 func orbits(a *analysis.Analysis) (figure, error) {
 	f := figure{
 		name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1,
-		keys: []key{{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)}, {"Total energy", style(black, 1.3, solid)}},
+		keys: []key{
+			{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)},
+			{"Total energy", style(black, 1.3, solid)}, {"True trajectory", style(grey, 0.8, solid)},
+		},
 	}
 	times := a.Example.Times
 	low, high := math.Inf(1), math.Inf(-1)
@@ -264,6 +321,14 @@ func orbits(a *analysis.Analysis) (figure, error) {
 	for _, s := range analysis.Sources {
 		path := a.Example.Paths[s][0]
 		trajectories := panel(s.String(), "x", "y")
+		if s != analysis.Truth {
+			truth := a.Example.Paths[analysis.Truth][0]
+			for body := range a.Task.Bodies {
+				if err := line(trajectories, analysis.Column(truth, body), analysis.Column(truth, a.Task.Bodies+body), f.keys[3].style); err != nil {
+					return f, err
+				}
+			}
+		}
 		for body := range a.Task.Bodies {
 			if err := line(trajectories, analysis.Column(path, body), analysis.Column(path, a.Task.Bodies+body), style(shade(s, body), 1.1, solid)); err != nil {
 				return f, err

@@ -59,9 +59,19 @@ func example(t *testing.T, task datasets.Task) *analysis.Analysis {
 			a.Conserved[s] = append(a.Conserved[s], energy(state))
 		}
 		a.Example.Energies[s] = [][]float64{a.Conserved[s]}
+		a.Trials.Paths[s] = slices.Repeat(paths, 6)
+		a.Trials.Energies[s] = slices.Repeat(a.Example.Energies[s], 6)
 	}
-	a.Trials = a.Example
+	a.Trials.Times = a.Example.Times
+	if task.Hamiltonian != nil {
+		a.Energy = change(truth.States[0])
+	}
+	a.Reversals = reversals(analysis.Sources[:]...)
 	if task.Dimension == 2 {
+		a.Landscapes[analysis.HNN] = landscape(t)
+		if task.Hamiltonian != nil {
+			a.Landscapes[analysis.Truth] = landscape(t)
+		}
 		a.Grid = &analysis.Grid{Points: data.Train.X[:50]}
 		for _, s := range analysis.Sources {
 			if s != analysis.Truth || task.Dynamics != nil {
@@ -100,13 +110,59 @@ func own(t *testing.T, name, columns string) datasets.Task {
 	return task
 }
 
+// change goes along states at an energy of 1, to 2 and back to 1.
+func change(states [][]float64) *analysis.EnergyChange {
+	e := &analysis.EnergyChange{Metrics: analysis.EnergyMetrics{Change: 1}}
+	for _, energy := range []float64{1, 2, 1} {
+		e.Metrics.Levels = append(e.Metrics.Levels, analysis.EnergyLevel{Requested: energy, Learned: energy})
+	}
+	for stage := range 5 {
+		s := analysis.Stage{States: states[:101]}
+		for i := range s.States {
+			share := float64(i) / 100
+			s.Times = append(s.Times, float64(stage)+share)
+			s.Learned = append(s.Learned, [...]float64{1, 1 + share, 2, 2 - share, 1}[stage])
+		}
+		s.Energy = s.Learned
+		e.Stages = append(e.Stages, s)
+	}
+	return e
+}
+
+// reversals are those of exact ways back but for 1e-3.
+func reversals(of ...analysis.Source) (r [len(analysis.Sources)]analysis.Reversals) {
+	for _, s := range of {
+		for _, m := range analysis.Methods {
+			r[s][m] = analysis.Reversal{
+				Times: []float64{0, 1, 2}, Distance: []float64{0, 1, 2 + float64(s), 1, 0}, Departure: []float64{1e-3, 1e-4 / float64(1+s), 0},
+			}
+		}
+	}
+	return r
+}
+
+func landscape(t *testing.T) *analysis.Landscape {
+	t.Helper()
+	l, err := analysis.NewLandscape([2]float64{-1, -1}, [2]float64{1, 1}, func(points [][]float64) ([]float64, error) {
+		var list []float64
+		for _, p := range points {
+			list = append(list, p[0]*p[0]+p[1]*p[1])
+		}
+		return list, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func TestFiguresHoldEveryCurve(t *testing.T) {
 	for _, test := range []struct {
 		task  datasets.Task
 		names []string
 	}{
-		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-field"}},
-		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-orbits"}},
+		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-reversibility", "pend-trials", "pend-field"}},
+		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-reversibility", "2body-trials", "2body-orbits"}},
 		{own(t, "one", "q1,p1,t"), []string{"one-integration", "one-energy-drift", "one-field"}},
 		{own(t, "two", "q1,p1,q2,p2,t"), []string{"two-integration", "two-energy-drift", "two-coordinates"}},
 		{own(t, "one-unobserved", "q1,p1,dq1,dp1"), []string{"one-unobserved-integration", "one-unobserved-energy-drift", "one-unobserved-field"}},
@@ -143,6 +199,53 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 			}
 			wellFormed(t, filepath.Join(folder, name+".svg"), "Baseline NN", "Hamiltonian NN")
 		}
+		titles := []string{"HNN-conserved quantity"}
+		if test.task.Hamiltonian != nil {
+			energyFigures(t, folder, test.task.Name)
+			titles = append(titles, "Total energy")
+		}
+		hamiltonian, plane := filepath.Join(folder, test.task.Name+"-hamiltonian.svg"), test.task.Dimension == 2
+		if slices.Contains(paths, hamiltonian) != plane {
+			t.Errorf("%s among the files %v", hamiltonian, paths)
+		} else if plane {
+			wellFormed(t, hamiltonian, titles...)
+		}
+	}
+}
+
+// energyFigures looks for both levels in the figure of a changed energy, and in its film for that of the stage.
+func energyFigures(t *testing.T, folder, task string) {
+	t.Helper()
+	base := filepath.Join(folder, task+"-add-energy")
+	wellFormed(t, base+".svg", "Adding energy", "Removing energy", "HNN-conserved quantity")
+	file, err := os.Open(base + ".png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	figure, err := png.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	film, err := os.Open(base + ".gif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer film.Close()
+	movie, err := gif.DecodeAll(film)
+	if err != nil || len(movie.Image) != 50 {
+		t.Fatalf("%s: %d pictures in the film, want 50; error %v", task, len(movie.Image), err)
+	}
+	for _, c := range []color.NRGBA{firstLevel, changedLevel} {
+		if n := count(figure, c); n < 300 {
+			t.Errorf("%s: %d pixels in the colour %v", task, n, c)
+		}
+	}
+	if first, changed := count(movie.Image[5], firstLevel), count(movie.Image[5], changedLevel); first < 50 || changed > 0 {
+		t.Errorf("%s: before the change, %d pixels in the first level's colour and %d in the other's", task, first, changed)
+	}
+	if changed := count(movie.Image[25], changedLevel); changed < 50 {
+		t.Errorf("%s: after the change, %d pixels in its colour", task, changed)
 	}
 }
 
@@ -162,6 +265,12 @@ func TestPixelFigures(t *testing.T) {
 		swing.Step()
 	}
 	a.Latent, a.Cloud = a.Example, a.Example
+	a.Landscapes[analysis.Truth], a.Landscapes[analysis.HNN] = landscape(t), landscape(t)
+	a.Reversals = reversals(analysis.Baseline, analysis.HNN)
+	a.Energy = change(slices.Repeat(a.Example[0], 2))
+	for range a.Energy.Moments() {
+		a.Energy.Film = append(a.Energy.Film, a.Film[0][0])
+	}
 	a.Grids[analysis.HNN] = &analysis.Grid{Points: a.Example[0]}
 	a.Grids[analysis.HNN].Fields[analysis.HNN] = a.Example[0]
 	folder := t.TempDir()
@@ -169,9 +278,10 @@ func TestPixelFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(paths) != 7 {
-		t.Errorf("%d files, want three figures as PNG and SVG, and a GIF: %v", len(paths), paths)
+	if len(paths) != 14 {
+		t.Errorf("%d files, want six figures as PNG and SVG, and two GIFs: %v", len(paths), paths)
 	}
+	energyFigures(t, folder, "pixel")
 	file, err := os.Open(filepath.Join(folder, "pixel.gif"))
 	if err != nil {
 		t.Fatal(err)

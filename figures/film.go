@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
 	"image/gif"
 	"io"
 	"path/filepath"
@@ -47,9 +46,7 @@ func animate(path string, n int, colors color.Palette, build func(i int) (figure
 			if err != nil {
 				return err
 			}
-			picture := f.raster(filmDPI)
-			movie.Image[i], movie.Delay[i] = image.NewPaletted(picture.Bounds(), colors), frameDelay
-			draw.Draw(movie.Image[i], picture.Bounds(), picture, image.Point{}, draw.Src)
+			movie.Image[i], movie.Delay[i] = paletted(f.raster(filmDPI), colors), frameDelay
 			return nil
 		})
 	}
@@ -57,6 +54,26 @@ func animate(path string, n int, colors color.Palette, build func(i int) (figure
 		return "", err
 	}
 	return path, write(path, func(w io.Writer) error { return gif.EncodeAll(w, &movie) })
+}
+
+// paletted gives each pixel of a picture the nearest colour of a palette. Package image/draw searches the palette for every pixel;
+// a figure has few colours, and each is looked up once.
+func paletted(picture image.Image, colors color.Palette) *image.Paletted {
+	bounds := picture.Bounds()
+	p := image.NewPaletted(bounds, colors)
+	nearest := map[color.Color]uint8{}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			c := picture.At(x, y)
+			index, ok := nearest[c]
+			if !ok {
+				index = uint8(colors.Index(c))
+				nearest[c] = index
+			}
+			p.Pix[p.PixOffset(x, y)] = index
+		}
+	}
+	return p
 }
 
 // frame shows the three sources side by side at one time of the example.

@@ -15,21 +15,34 @@ import (
 	"hnn/analysis"
 )
 
+const latentPosition, latentVelocity = "latent position z1", "latent velocity z2"
+
 // WritePixels is Write for the analysis of a task on pictures.
 func WritePixels(folder string, a *analysis.Pixels, progress func(stage string)) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	paths, err := saveAll(folder, a, []func(*analysis.Pixels) (figure, error){latentSpace, latentIntegration, filmstrip}, progress)
+	builders := []func(*analysis.Pixels) (figure, error){latentSpace, latentHamiltonian, latentIntegration, filmstrip, latentReversal}
+	if a.Energy != nil {
+		builders = append(builders, changedLatentEnergy)
+	}
+	paths, err := saveAll(folder, a, builders, progress)
 	if err != nil {
 		return nil, err
 	}
 	progress("filming the pendulum")
 	path, err := animate(filepath.Join(folder, a.Task.Name+".gif"), len(a.Frames), greys(), func(i int) (figure, error) {
 		f := figure{width: 150, height: 160, square: 1}
-		row, err := pictures(a, i, func(s analysis.Source) string { return s.String() }, fmt.Sprintf("frame %d", i))
-		f.rows = [][]*plot.Plot{row}
-		return f, err
+		f.rows = [][]*plot.Plot{pictures(a, i, func(s analysis.Source) string { return s.String() }, fmt.Sprintf("frame %d", i))}
+		return f, nil
+	})
+	paths = append(paths, path)
+	if err != nil || a.Energy == nil {
+		return paths, err
+	}
+	progress("filming the change of energy")
+	path, err = latentPath(a).film(folder, func(moment int) *plot.Plot {
+		return picture("Decoded picture", "", a.Energy.Film[moment], a.Side)
 	})
 	return append(paths, path), err
 }
@@ -40,16 +53,12 @@ func latentSpace(a *analysis.Pixels) (figure, error) {
 	f := figure{name: a.Task.Name + "-latent", width: 190, height: 185}
 	var row []*plot.Plot
 	for _, s := range analysis.Sources {
-		x, y := "latent position z1", "latent velocity z2"
+		x, y := latentPosition, latentVelocity
 		if s == analysis.Truth {
 			x, y = a.Task.Labels.Position, a.Task.Labels.Momentum
 		}
 		p := panel(s.String(), x, y)
-		cloud := make(plotter.XYs, len(a.Cloud[s]))
-		for i, z := range a.Cloud[s] {
-			cloud[i] = plotter.XY{X: z[0], Y: z[1]}
-		}
-		if err := dots(p, cloud, lighter(black, 0.7), 0.6); err != nil {
+		if err := dots(p, points(a.Cloud[s]), lighter(black, 0.7), 0.6); err != nil {
 			return f, err
 		}
 		if g := a.Grids[s]; g != nil {
@@ -108,11 +117,7 @@ func filmstrip(a *analysis.Pixels) (figure, error) {
 	f := figure{name: a.Task.Name + "-filmstrip", width: 62, height: 70, rows: make([][]*plot.Plot, len(analysis.Sources))}
 	f.square = len(f.rows)
 	for i := 0; i < len(a.Frames); i += 20 {
-		column, err := pictures(a, i, func(analysis.Source) string { return "" }, "")
-		if err != nil {
-			return f, err
-		}
-		for s, p := range column {
+		for s, p := range pictures(a, i, func(analysis.Source) string { return "" }, "") {
 			if s == 0 {
 				p.Title.Text = fmt.Sprintf("frame %d", i)
 			}
@@ -127,18 +132,23 @@ func filmstrip(a *analysis.Pixels) (figure, error) {
 }
 
 // pictures draws the picture of each source at one time of the example.
-func pictures(a *analysis.Pixels, i int, title func(analysis.Source) string, label string) ([]*plot.Plot, error) {
+func pictures(a *analysis.Pixels, i int, title func(analysis.Source) string, label string) []*plot.Plot {
 	var list []*plot.Plot
 	for _, s := range analysis.Sources {
-		p := panel(title(s), label, "")
-		for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-			axis.Tick.Marker, axis.LineStyle.Width = plot.ConstantTicks{}, 0
-			limits(axis, 0, 1)
-		}
-		p.Add(plotter.NewImage(enlarge(a.Film[s][i], a.Side), 0, 0, 1, 1))
-		list = append(list, p)
+		list = append(list, picture(title(s), label, a.Film[s][i], a.Side))
 	}
-	return list, nil
+	return list
+}
+
+// picture shows a frame of so many rows and columns.
+func picture(title, label string, frame []byte, side int) *plot.Plot {
+	p := panel(title, label, "")
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Tick.Marker, axis.LineStyle.Width = plot.ConstantTicks{}, 0
+		limits(axis, 0, 1)
+	}
+	p.Add(plotter.NewImage(enlarge(frame, side), 0, 0, 1, 1))
+	return p
 }
 
 // enlarge draws the bytes of a frame dark on light, each as a square, so that no viewer smooths it.

@@ -3,6 +3,7 @@
 package hamiltonian
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,9 +54,9 @@ type Config struct {
 type Model struct {
 	config      Config
 	network     *nets.MLP
-	transposed  [][]float32 // Mᵀ
-	permutation *ts.Tensor  // Mᵀ
-	kernel      *kernels.Model[float32]
+	transposed  [][]float32               // Mᵀ
+	permutation *ts.Tensor                // Mᵀ
+	kernels     []*kernels.Model[float32] // of the fields that were given out
 }
 
 // CheckpointPrefix stands before the network's parameter names in a checkpoint, as in the published HNN class.
@@ -102,8 +103,8 @@ func New(c Config) (*Model, error) {
 func (m *Model) Free() {
 	m.network.Free()
 	_ = m.permutation.Drop()
-	if m.kernel != nil {
-		m.kernel.Free()
+	for _, k := range m.kernels {
+		k.Free()
 	}
 }
 
@@ -160,37 +161,69 @@ func (m *Model) RK4Increment(s *libtorch.Scope, x *ts.Tensor, dt float64) *ts.Te
 // ClosedForm describes the model to package kernels, and is false where that has no closed form of it: for the sum of two fields,
 // and for activations whose derivatives are no functions of their value.
 func (m *Model) ClosedForm() (kernels.Dynamics, bool) {
-	d := kernels.Dynamics{Inputs: m.config.Dimension, Hidden: m.config.Hidden, Activation: string(m.config.Activation), Scalar: 1, Matrix: m.transposed}
+	d := m.dynamics()
 	switch {
 	case m.config.Baseline:
 		d.Scalar = -1
 	case m.config.FieldType == Conservative:
-		d.Scalar, d.Matrix = 0, square(d.Inputs)
-		for i := range d.Inputs {
-			d.Matrix[i][i] = 1
-		}
+		d.Scalar, d.Matrix = 0, identity(d.Inputs)
 	case m.config.FieldType == Both:
 		return d, false
 	}
 	return d, kernels.Covers(d.Activation, d.Inputs)
 }
 
+// dynamics describes the symplectic gradient of F2.
+func (m *Model) dynamics() kernels.Dynamics {
+	return kernels.Dynamics{
+		Inputs: m.config.Dimension, Hidden: m.config.Hidden, Activation: string(m.config.Activation),
+		Scalar: 1, Matrix: m.transposed,
+	}
+}
+
 // Field returns the vector field of the model's present weights for an integrator, in closed form where there is one, on a number
-// of threads (0 for all processors). States are rounded to float32 on their way in. The field is the model's memory: it ends with
-// Free, or with the next Field.
+// of threads (0 for all processors). States are rounded to float32 on their way in. The field is the model's memory and ends with it.
 func (m *Model) Field(threads int) (integrator.Field, error) {
 	dynamics, ok := m.ClosedForm()
-	if !ok {
-		return m.fieldByAutograd, nil
+	return m.field(threads, dynamics, ok, m.TimeDerivative)
+}
+
+// Gradient returns the Riemann gradient (∂F2/∂q, ∂F2/∂p) of what a solenoidal model has learned to conserve, as Field returns the
+// symplectic one. Who follows it, or its opposite, adds energy to a state, or takes it away (section 6 of the paper).
+func (m *Model) Gradient(threads int) (integrator.Field, error) {
+	if m.config.Baseline || m.config.FieldType == Conservative {
+		return nil, errNothingConserved
 	}
-	if m.kernel != nil {
-		m.kernel.Free()
+	dynamics := m.dynamics()
+	dynamics.Matrix = identity(dynamics.Inputs)
+	return m.field(threads, dynamics, kernels.Covers(dynamics.Activation, dynamics.Inputs), func(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
+		_, f2 := m.Scalars(s, x)
+		return s.Gradient(f2, x)
+	})
+}
+
+var errNothingConserved = errors.New("hamiltonian: neither a baseline nor a conservative field has learned a conserved quantity")
+
+// field evaluates dynamics in closed form, or the same derivative of x by LibTorch where there is no closed form.
+func (m *Model) field(
+	threads int, dynamics kernels.Dynamics, closed bool, derivative func(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor,
+) (integrator.Field, error) {
+	if !closed {
+		return func(_ []float64, y, out [][]float64) error {
+			var s libtorch.Scope
+			defer s.Free()
+			for i, v := range s.Values(derivative(&s, s.Variable(y))) {
+				out[i/m.config.Dimension][i%m.config.Dimension] = float64(v)
+			}
+			return s.Err()
+		}, nil
 	}
-	var err error
-	if m.kernel, err = kernels.NewDynamics[float32](threads, dynamics); err != nil {
+	kernel, err := kernels.NewDynamics[float32](threads, dynamics)
+	if err != nil {
 		return nil, err
 	}
-	if err := nets.ToKernel(m.kernel, kernels.Value, m.Parameters()); err != nil {
+	m.kernels = append(m.kernels, kernel)
+	if err := nets.ToKernel(kernel, kernels.Value, m.Parameters()); err != nil {
 		return nil, err
 	}
 	var states, derivatives []float32
@@ -202,7 +235,7 @@ func (m *Model) Field(threads int) (integrator.Field, error) {
 			}
 		}
 		derivatives = slices.Grow(derivatives[:0], len(states))[:len(states)]
-		m.kernel.Field(states, derivatives, len(y))
+		kernel.Field(states, derivatives, len(y))
 		for i, row := range out {
 			for j := range row {
 				row[j] = float64(derivatives[i*len(row)+j])
@@ -212,19 +245,10 @@ func (m *Model) Field(threads int) (integrator.Field, error) {
 	}, nil
 }
 
-func (m *Model) fieldByAutograd(_ []float64, y, out [][]float64) error {
-	var s libtorch.Scope
-	defer s.Free()
-	for i, v := range s.Values(m.TimeDerivative(&s, s.Variable(y))) {
-		out[i/m.config.Dimension][i%m.config.Dimension] = float64(v)
-	}
-	return s.Err()
-}
-
 // Hamiltonian returns F2, the quantity that a solenoidal model has learned to conserve, at each of the states.
 func (m *Model) Hamiltonian(states [][]float64) ([]float64, error) {
 	if m.config.Baseline {
-		return nil, fmt.Errorf("hamiltonian: a baseline has learned no conserved quantity")
+		return nil, errNothingConserved
 	}
 	var s libtorch.Scope
 	defer s.Free()

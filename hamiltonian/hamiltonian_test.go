@@ -2,12 +2,15 @@ package hamiltonian
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"hnn/integrator"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -70,28 +73,31 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 		}
 		evaluate("dx", Solenoidal, derivative)
 		evaluate("dx", Solenoidal, func(m *Model, _ *libtorch.Scope) []float32 {
-			out := make([][]float64, len(x))
-			for i := range out {
-				out[i] = make([]float64, len(x[0]))
-			}
 			field, err := m.Field(1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := field(nil, x, out); err != nil {
-				t.Fatal(err)
-			}
-			var values []float32
-			for _, row := range out {
-				for _, v := range row {
-					values = append(values, float32(v))
-				}
-			}
-			return values
+			return slices.Concat(rows(t, field, x)...)
 		})
 		if strings.HasSuffix(name, "baseline") {
 			continue
 		}
+		// The symplectic gradient is (∂H/∂p, −∂H/∂q).
+		evaluate("dx", Solenoidal, func(m *Model, _ *libtorch.Scope) []float32 {
+			gradient, err := m.Gradient(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			half := len(x[0]) / 2
+			var values []float32
+			for _, row := range rows(t, gradient, x) {
+				values = append(values, row[half:]...)
+				for _, v := range row[:half] {
+					values = append(values, -v)
+				}
+			}
+			return values
+		})
 		evaluate("dx_conservative", Conservative, derivative)
 		evaluate("dx_both", Both, derivative)
 		evaluate("rk4_dt0.1", Solenoidal, func(m *Model, s *libtorch.Scope) []float32 {
@@ -109,6 +115,60 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 	}
 	if models != 10 {
 		t.Errorf("%d models were compared, want 10", models)
+	}
+}
+
+// rows evaluates a field.
+func rows(t *testing.T, field integrator.Field, states [][]float64) [][]float32 {
+	t.Helper()
+	out := make([][]float64, len(states))
+	for i := range out {
+		out[i] = make([]float64, len(states[i]))
+	}
+	if err := field(nil, states, out); err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float32, len(out))
+	for i, row := range out {
+		for _, v := range row {
+			values[i] = append(values[i], float32(v))
+		}
+	}
+	return values
+}
+
+// Where there is no closed form, the gradient is the symplectic one turned back too; and what has learned no Hamiltonian has none.
+func TestGradient(t *testing.T) {
+	m, err := New(Config{Dimension: 4, Hidden: 10, Activation: "swish"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	field, err := m.Field(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gradient, err := m.Gradient(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := [][]float64{{0.3, -0.2, 0.5, 1}}
+	s, r := rows(t, field, state)[0], rows(t, gradient, state)[0]
+	for i := range 2 {
+		if s[i] == 0 || s[i] != r[2+i] || s[2+i] != -r[i] {
+			t.Errorf("the symplectic gradient is %v, the gradient %v", s, r)
+		}
+	}
+	for _, c := range []Config{{Baseline: true}, {FieldType: Conservative}} {
+		c.Dimension, c.Hidden, c.Activation = 2, 5, "tanh"
+		m, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Free()
+		if _, err := m.Gradient(1); !errors.Is(err, errNothingConserved) {
+			t.Errorf("%+v: the error is %v", c, err)
+		}
 	}
 }
 

@@ -23,6 +23,14 @@ func LeviCivitaPermutation(n int) [][]float32 {
 	return m
 }
 
+func identity(n int) [][]float32 {
+	m := square(n)
+	for i := range n {
+		m[i][i] = 1
+	}
+	return m
+}
+
 func square(n int) [][]float32 {
 	m := make([][]float32, n)
 	for i := range m {

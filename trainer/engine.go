@@ -37,6 +37,9 @@ func (t *Trainer) newEngine(execution Execution) (engine, error) {
 			return &closedForm{model: model, kept: kept, settings: t.Settings}, nil
 		}
 	}
+	if err := libtorch.Configure(execution.Threads); err != nil {
+		return nil, err
+	}
 	a := &autograd{trainer: t}
 	if libtorch.OnCUDA() && execution.Record {
 		a.record = func(work func() error) (recording, error) { return libtorch.Record(work) }

@@ -146,7 +146,7 @@ type Trainer struct {
 
 // Execution is how a run is computed. But for the last digits of gradients that LibTorch takes, no number depends on it.
 type Execution struct {
-	// Threads of the closed form, 0 for all processors; LibTorch has its own setting (libtorch.Configure).
+	// Threads of the closed form, or of LibTorch where that takes the gradients; 0 for all processors.
 	Threads int
 	// Record the work of a step on a GPU in a CUDA graph and replay that.
 	Record bool
@@ -171,6 +171,10 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 }
 
 func (t *Trainer) build(task datasets.Task, execution Execution) error {
+	// With more threads LibTorch would draw other weights: the decomposition that makes them orthogonal adds up in another order.
+	if err := libtorch.Configure(1); err != nil {
+		return err
+	}
 	if err := libtorch.Seed(int64(t.Settings.Seed)); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,14 +31,15 @@ func main() {
 }
 
 type options struct {
-	task     string
-	data     string
-	runs     string
-	baseline string
-	hnn      string
-	out      string
-	quiet    bool
-	cuda     bool
+	task      string
+	data      string
+	runs      string
+	baseline  string
+	hnn       string
+	out       string
+	addEnergy float64
+	quiet     bool
+	cuda      bool
 }
 
 func run(arguments []string, stdout, stderr io.Writer) error {
@@ -49,6 +51,8 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.hnn, "hnn", "", "checkpoint `file` of the HNN in place of that, ours or PyTorch's")
 	flags.StringVar(&o.baseline, "baseline", "", "checkpoint `file` of the baseline in place of that, ours or PyTorch's")
 	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
+	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that the HNN adds to a motion, negative to remove, in the units of "+
+		"the task's energy; 0 for the range between the quartiles of the data's energies")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	command.CUDA(flags, &o.cuda)
 	if err := command.Parse(flags, arguments); err != nil {
@@ -59,6 +63,9 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	}
 	if o.task != "" && o.data != "" {
 		return fmt.Errorf("-task %s and -data %s are given, and one of them says what is analyzed", o.task, o.data)
+	}
+	if math.IsNaN(o.addEnergy) || math.IsInf(o.addEnergy, 0) {
+		return fmt.Errorf("-add-energy takes a finite energy, and not %g", o.addEnergy)
 	}
 	task, err := command.Task(o.task, o.data)
 	if err != nil {
@@ -87,7 +94,7 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 
 func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
 	// The two models are integrated side by side, a thread each.
-	if err := command.Configure(1, o.cuda); err != nil {
+	if err := command.Configure(o.cuda); err != nil {
 		return err
 	}
 	spinner := command.Spinner(stderr, !o.quiet)
@@ -120,7 +127,7 @@ type result struct {
 }
 
 func vectors(task datasets.Task, o options, progress func(string)) (result, error) {
-	a, err := analysis.Run(task, o.baseline, o.hnn, progress)
+	a, err := analysis.Run(task, o.baseline, o.hnn, o.addEnergy, progress)
 	if err != nil {
 		return result{}, err
 	}
@@ -142,11 +149,11 @@ func vectors(task datasets.Task, o options, progress func(string)) (result, erro
 	rows = append(rows,
 		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), trueRK45},
 		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), trueMidpoint})
-	return result{a.Metrics, rows, paths}, err
+	return result{a.Metrics, append(rows, levels(a.Metrics.Change)...), paths}, err
 }
 
 func pictures(task datasets.Task, o options, progress func(string)) (result, error) {
-	a, err := analysis.RunPixels(task, o.baseline, o.hnn, progress)
+	a, err := analysis.RunPixels(task, o.baseline, o.hnn, o.addEnergy, progress)
 	if err != nil {
 		return result{}, err
 	}
@@ -157,8 +164,10 @@ func pictures(task datasets.Task, o options, progress func(string)) (result, err
 		[4]string{"energy MSE", withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""},
 		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
 		[4]string{"reconstruction MSE", number(baseline.Reconstruction), number(hnn.Reconstruction), ""},
-		[4]string{"R² of angle, velocity", fit(baseline.R2), fit(hnn.R2), ""})
-	return result{a.Metrics, rows, paths}, err
+		[4]string{"R² of angle, velocity", fit(baseline.R2), fit(hnn.R2), ""},
+		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), ""},
+		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), ""})
+	return result{a.Metrics, append(rows, levels(a.Metrics.Change)...), paths}, err
 }
 
 func losses(baseline, hnn trainer.Final) [][4]string {
@@ -166,6 +175,24 @@ func losses(baseline, hnn trainer.Final) [][4]string {
 		{"train loss", withError(baseline.Train, baseline.TrainError), withError(hnn.Train, hnn.TrainError), ""},
 		{"test loss", withError(baseline.Test, baseline.TestError), withError(hnn.Test, hnn.TestError), ""},
 	}
+}
+
+// levels are rows of the energies that were reached by adding and removing energy; m is nil where there were none.
+func levels(m *analysis.EnergyMetrics) [][4]string {
+	if m == nil {
+		return nil
+	}
+	names := [2]string{"energy added", "energy removed"}
+	if !m.Adds() {
+		names[0], names[1] = names[1], names[0]
+	}
+	var rows [][4]string
+	for i, name := range names {
+		from, to := m.Levels[i], m.Levels[i+1]
+		what, reached := fmt.Sprintf("%s: %.4f to %.4f", name, from.Requested, to.Requested), fmt.Sprintf("%.4f ± %.1e", to.Reached, to.Deviation)
+		rows = append(rows, [4]string{what, "", reached, ""})
+	}
+	return rows
 }
 
 func withError(value, deviation float64) string { return fmt.Sprintf("%.4e ± %.1e", value, deviation) }
@@ -198,10 +225,12 @@ Tasks: %s
 Flags (one dash or two, - or _ between words):
 %s
 The folder gets, as PNG and SVG, TASK-integration (one trajectory by the truth, the baseline and the HNN: coordinates' error,
-conserved quantity, energy), TASK-energy-drift (all trials), and TASK-field (phase plane), TASK-orbits (trajectories and
-energies, with TASK.gif) or, for other systems of several degrees of freedom, TASK-coordinates; for pixel, pixel-latent,
-pixel-integration and pixel-filmstrip, with pixel.gif; and TASK-metrics.json with every number. A system of your own has the name
-of its file; where no Hamiltonian is known, the energy is the one that the HNN has learned.
+conserved quantity, energy), TASK-energy-drift and TASK-trials (all trials), TASK-reversibility (forward and back), TASK-add-energy
+(along the gradient of the learned Hamiltonian to another energy and back, with TASK-add-energy.gif), and TASK-field and
+TASK-hamiltonian (phase plane), TASK-orbits (trajectories and energies, with TASK.gif) or, for other systems of several degrees of
+freedom, TASK-coordinates; for pixel, pixel-latent, pixel-hamiltonian, pixel-integration and pixel-filmstrip, with pixel.gif; and
+TASK-metrics.json with every number. A system of your own has the name of its file; where no Hamiltonian is known, the energy is the
+one that the HNN has learned.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
 	return nil
 }

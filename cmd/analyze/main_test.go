@@ -18,10 +18,10 @@ const checkpoints = "../../hamiltonian/testdata"
 func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "results")
 	var out, errors bytes.Buffer
-	if err := run([]string{"-task", "real", "-runs", checkpoints, "-out", folder}, &out, &errors); err != nil {
+	if err := run([]string{"-task", "real", "-runs", checkpoints, "-out", folder, "-add-energy", "-0.4"}, &out, &errors); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"energy MSE", "real-field.png", "real-metrics.json"} {
+	for _, want := range []string{"energy MSE", "energy removed", "real-field.png", "real-add-energy.gif", "real-metrics.json"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -38,10 +38,14 @@ func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 			EnergyMSE float64 `json:"energy_mse"`
 			Test      float64 `json:"test_loss"`
 		}
+		Change struct{ Levels []struct{ Reached float64 } } `json:"energy_change"`
 	}
 	// The published notebook's protocol on the published code's weights, but for rounding on the way of a solver with tolerance 1e-3.
 	if err := json.Unmarshal(content, &metrics); err != nil || !(math.Abs(metrics.HNN.EnergyMSE/8.5323e-3-1) < 1e-3) || !(math.Abs(metrics.HNN.Test/5.8494e-3-1) < 1e-4) {
 		t.Errorf("metrics %+v, error %v", metrics, err)
+	}
+	if l := metrics.Change.Levels; len(l) != 3 || math.Abs(l[1].Reached-l[0].Reached+0.4) > 1e-3 || math.Abs(l[2].Reached-l[0].Reached) > 1e-3 {
+		t.Errorf("by a change of −0.4, the energies %+v were reached", l)
 	}
 }
 
@@ -94,6 +98,8 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"`./train -task spring` makes":           {"-task", "spring", "-runs", t.TempDir()},
 		"`./train -task spring -baseline` makes": {"-task", "spring", "-runs", checkpoints, "-baseline", "nowhere.tar"},
 		"is no checkpoint of a 2body-hnn":        {"-task", "2body", "-runs", checkpoints, "-hnn", checkpoints + "/3body-hnn.tar"},
+		"cannot be reached":                      {"-task", "spring", "-runs", checkpoints, "-add-energy", "-10"},
+		"a finite energy":                        {"-task", "spring", "-runs", checkpoints, "-add-energy", "NaN"},
 		"README.md":                              {"-task", "2body", "-runs", checkpoints, "-hnn", checkpoints + "/README.md"},
 	} {
 		err := run(arguments, &bytes.Buffer{}, &bytes.Buffer{})
@@ -108,7 +114,7 @@ func TestHelpNamesTasksAndFlags(t *testing.T) {
 	if err := run([]string{"-help"}, &out, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"2body", "3body", "pend", "real", "spring", "--runs", "--hnn", "--out"} {
+	for _, want := range []string{"2body", "3body", "pend", "real", "spring", "--runs", "--hnn", "--out", "--add-energy"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("-help has no %q", want)
 		}

@@ -77,7 +77,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if len(o.tasks) == 0 || len(o.seeds) == 0 {
 		return fmt.Errorf("-tasks and -seeds must name at least one each")
 	}
-	if err := command.Configure(1, o.cuda); err != nil {
+	if err := command.Configure(o.cuda); err != nil {
 		return err
 	}
 	return reproduce(ctx, o, stdout, stderr)

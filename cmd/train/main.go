@@ -103,7 +103,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 }
 
 func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
-	if err := command.Configure(o.execution.Threads, o.cuda); err != nil {
+	if err := command.Configure(o.cuda); err != nil {
 		return err
 	}
 	t, err := trainer.New(task, o.settings, o.execution)

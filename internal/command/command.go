@@ -43,9 +43,9 @@ func CUDA(flags *pflag.FlagSet, cuda *bool) {
 	flags.BoolVar(cuda, "cuda", false, "compute on the GPU; what is missing for it is an error, with exit status 2")
 }
 
-// Configure sets the number of LibTorch's threads, 0 for all processors, and where tensors live. A command calls it once.
-func Configure(threads int, cuda bool) error {
-	if err := libtorch.Configure(threads); err != nil || !cuda {
+// Configure sets LibTorch to one thread and says where its tensors live. A command calls it once.
+func Configure(cuda bool) error {
+	if err := libtorch.Configure(1); err != nil || !cuda {
 		return err
 	}
 	return libtorch.UseCUDA()

@@ -27,7 +27,7 @@ func answer(label string, cuda, record bool) error {
 	if err != nil {
 		return err
 	}
-	if err := command.Configure(1, cuda); err != nil {
+	if err := command.Configure(cuda); err != nil {
 		return err
 	}
 	settings := trainer.DefaultSettings(task)

@@ -1,0 +1,253 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
+
+	"hnn/integrator"
+)
+
+// EnergyChange is a path on which an HNN changes its energy and changes it back (section 6 of the paper). Its five stages follow the
+// symplectic gradient of the learned Hamiltonian, the gradient to another level, the symplectic gradient there, the gradient back, and
+// the symplectic gradient again.
+type EnergyChange struct {
+	Stages  []Stage
+	Film    [][]byte // of a model of pictures: what is decoded at the moments of the film
+	Metrics EnergyMetrics
+}
+
+// Stage is the part of a path along one field.
+type Stage struct {
+	Times   []float64   // from the path's start; the parameter of the gradient counts as time
+	States  [][]float64 // by time
+	Energy  []float64   // by time: the true energy
+	Learned []float64   // by time: what the HNN conserves along the symplectic gradient
+}
+
+// EnergyMetrics are the figures of an EnergyChange, in the units of the task's energy.
+type EnergyMetrics struct {
+	Change float64       `json:"requested_change"`
+	Levels []EnergyLevel `json:"levels"` // at the start, changed, and changed back
+}
+
+// EnergyLevel is an energy at which a state moves along the symplectic gradient. The contours of the learned Hamiltonian are not
+// quite those of the true one, which therefore varies on the way; a level's energy is its mean.
+type EnergyLevel struct {
+	Requested float64 `json:"requested"` // of the first level: its own
+	Reached   float64 `json:"reached"`
+	Deviation float64 `json:"standard_deviation"` // of the true energy on the way
+	Learned   float64 `json:"learned"`            // what the HNN has learned to conserve
+}
+
+// Adds tells whether the first change adds energy, so that the second removes it.
+func (m EnergyMetrics) Adds() bool { return m.Change > 0 }
+
+const (
+	flows          = 3    // stages along the symplectic gradient; together they last as long as the example
+	precision      = 1e-3 // of the reached energies, as a share of the change
+	flowPoints     = 401  // of a stage along the symplectic gradient
+	gradientPoints = 151  // of a stage along the gradient
+)
+
+// Moment is a time of a stage.
+type Moment struct{ Stage, Time int }
+
+// Moments are the times that a film of the path shows, a gradient's at slower motion.
+func (e *EnergyChange) Moments() []Moment {
+	const every = 10
+	var list []Moment
+	for stage, s := range e.Stages {
+		for time := 0; time < len(s.Times)-1; time += every { // the last state is the next stage's first
+			list = append(list, Moment{stage, time})
+		}
+	}
+	return list
+}
+
+// conserving is a model that has learned a Hamiltonian.
+type conserving interface {
+	Gradient(threads int) (integrator.Field, error)
+	Hamiltonian(states [][]float64) ([]float64, error)
+}
+
+// levels is what changing the energy needs of a model.
+type levels struct {
+	field    integrator.Field                     // the symplectic gradient of the learned Hamiltonian
+	gradient integrator.Field                     // its gradient
+	learned  func([][]float64) ([]float64, error) // the learned Hamiltonian of states
+	energy   func([][]float64) ([]float64, error) // the true one, where it is known
+	duration float64                              // of a stage along the symplectic gradient
+}
+
+// changeEnergy changes the energy of one of the states, and changes it back. Energy is added to the state of the first quartile of all
+// their energies, and removed from that of the third. A change of 0 stands for the difference of the two, or for no path at all where
+// the model leads to none.
+func changeEnergy(model conserving, l levels, states [][]float64, change float64) (*EnergyChange, error) {
+	var e *EnergyChange
+	var err error
+	if l.gradient, err = model.Gradient(1); err == nil {
+		l.learned = model.Hamiltonian
+		e, err = l.change(states, change)
+	}
+	if change == 0 && err != nil {
+		return nil, nil
+	}
+	return e, err
+}
+
+// levelSolver is precise enough for the learned Hamiltonian to keep four digits, and gives up where a gradient leads out of all bounds.
+var levelSolver = integrator.RK45{Relative: 1e-8, MaxEvaluations: 100_000}
+
+// quartiles returns the numbers of the first and the third quartile of values.
+func quartiles(values []float64) (first, third int) {
+	order := make([]int, len(values))
+	floats.Argsort(slices.Clone(values), order)
+	return order[len(order)/4], order[3*len(order)/4]
+}
+
+// change makes the path. A requested energy that lies beyond what the gradient reaches is an error.
+func (l levels) change(states [][]float64, change float64) (*EnergyChange, error) {
+	energies, err := l.energy(states)
+	if err != nil {
+		return nil, err
+	}
+	low, high := quartiles(energies)
+	start := states[low]
+	if change == 0 {
+		change = energies[high] - energies[low]
+	}
+	if change < 0 {
+		start = states[high]
+	}
+	e := &EnergyChange{Metrics: EnergyMetrics{Change: change}}
+	if err := l.append(e, l.field, start, l.duration, flowPoints); err != nil {
+		return nil, err
+	}
+	first := e.level(stat.Mean(e.Stages[0].Energy, nil))
+	for _, requested := range []float64{first + change, first} {
+		if err := l.approach(e, requested); err != nil {
+			return nil, err
+		}
+		if err := l.append(e, l.field, e.end(), l.duration, flowPoints); err != nil {
+			return nil, err
+		}
+		if reached := e.level(requested); !(math.Abs(reached-requested) <= precision*math.Abs(change)) {
+			return nil, fmt.Errorf("analysis: the energy %.6g cannot be reached from %.6g: the gradient of the learned Hamiltonian leads to %.6g",
+				requested, first, reached)
+		}
+	}
+	return e, nil
+}
+
+// level notes the level of the last stage, and returns its energy.
+func (e *EnergyChange) level(requested float64) float64 {
+	flow := e.Stages[len(e.Stages)-1]
+	mean, deviation := stat.PopMeanStdDev(flow.Energy, nil)
+	e.Metrics.Levels = append(e.Metrics.Levels, EnergyLevel{requested, mean, deviation, flow.Learned[0]})
+	return mean
+}
+
+// end is the last state of the path so far.
+func (e *EnergyChange) end() []float64 {
+	states := e.Stages[len(e.Stages)-1].States
+	return states[len(states)-1]
+}
+
+// follow integrates a field from a state.
+func (l levels) follow(field integrator.Field, start, times []float64) ([][]float64, error) {
+	solutions, err := levelSolver.Solve(field, [][]float64{start}, times)
+	if err != nil {
+		return nil, fmt.Errorf("changing the energy: %w", err)
+	}
+	return solutions[0].States, nil
+}
+
+// append lets the path follow a field.
+func (l levels) append(e *EnergyChange, field integrator.Field, start []float64, duration float64, points int) error {
+	begin := 0.0
+	if n := len(e.Stages); n > 0 {
+		begin = last(e.Stages[n-1].Times)
+	}
+	s := Stage{Times: floats.Span(make([]float64, points), begin, begin+duration)}
+	var err error
+	if s.States, err = l.follow(field, start, s.Times); err != nil {
+		return err
+	}
+	if s.Energy, err = l.energy(s.States); err != nil {
+		return err
+	}
+	s.Learned, err = l.learned(s.States)
+	e.Stages = append(e.Stages, s)
+	return err
+}
+
+// mean is the energy of the level on which a state lies.
+func (l levels) mean(state []float64) (float64, error) {
+	states, err := l.follow(l.field, state, floats.Span(make([]float64, flowPoints), 0, l.duration))
+	if err != nil {
+		return 0, err
+	}
+	energies, err := l.energy(states)
+	if err != nil {
+		return 0, err
+	}
+	return stat.Mean(energies, nil), nil
+}
+
+// approach follows the gradient of the learned Hamiltonian, upwards or downwards, to the level of a requested energy, or as far as the
+// energy changes in that direction. The gradient knows nothing of the true energy, and how far the two scales agree depends on the
+// training; so it is the true energy of the level that tells where to stop.
+func (l levels) approach(e *EnergyChange, requested float64) error {
+	const (
+		share    = 0.1  // of the change that the first step is to make
+		growth   = 1.5  // from step to step
+		standing = 1e-4 // the share of the change below which a step is at an end
+		halvings = 20   // of the step that passes the requested energy
+	)
+	start, gap := e.end(), math.Abs(e.Metrics.Change)
+	energy, err := l.mean(start)
+	if err != nil {
+		return err
+	}
+	direction := math.Copysign(1, requested-energy)
+	field := func(t []float64, y, out [][]float64) error {
+		err := l.gradient(t, y, out)
+		for i := range out {
+			floats.Scale(direction, out[i])
+		}
+		return err
+	}
+	slope := [][]float64{make([]float64, len(start))}
+	if err := field([]float64{0}, [][]float64{start}, slope); err != nil {
+		return err
+	}
+	step := share * gap / floats.Dot(slope[0], slope[0])
+	duration, state := 0.0, start
+	for halved := 0; halved < halvings; {
+		path, err := l.follow(field, state, []float64{0, step})
+		if err != nil {
+			return err
+		}
+		next, err := l.mean(path[1])
+		if err != nil {
+			return err
+		}
+		passed, ends := direction*(next-requested) >= 0, direction*(next-energy) < standing*gap
+		if !passed {
+			duration, state, energy = duration+step, path[1], next
+		}
+		switch {
+		case passed || halved > 0:
+			step, halved = step/2, halved+1
+		case ends:
+			halved = halvings
+		default:
+			step *= growth
+		}
+	}
+	return l.append(e, field, start, duration, gradientPoints)
+}

@@ -1,0 +1,109 @@
+package analysis
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/floats"
+
+	"hnn/integrator"
+)
+
+// spring is a model that has learned H = q² + p² exactly, and calls it 3 more than it is.
+type spring struct{}
+
+func (spring) Gradient(int) (integrator.Field, error) {
+	return integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = 2*y[0], 2*y[1] }), nil
+}
+
+func (spring) Hamiltonian(states [][]float64) ([]float64, error) {
+	learned := squares(states)
+	floats.AddConst(3, learned)
+	return learned, nil
+}
+
+func squares(states [][]float64) []float64 {
+	var list []float64
+	for _, s := range states {
+		list = append(list, s[0]*s[0]+s[1]*s[1])
+	}
+	return list
+}
+
+func (s spring) change(change float64) (*EnergyChange, error) {
+	turn := integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -2*y[0] })
+	return changeEnergy(s, levels{field: turn, energy: func(states [][]float64) ([]float64, error) { return squares(states), nil }, duration: 5}, [][]float64{{0.5, 0}, {0, 1}, {0.8, 0}, {1.5, 0}}, change)
+}
+
+// Along its gradient, the energy of H = q² + p² is E(0)·exp(4s).
+func TestEnergyIsAddedAndRemoved(t *testing.T) {
+	for change, want := range map[float64][3]float64{
+		0.5:   {0.64, 1.14, 0.64},
+		-0.75: {2.25, 1.5, 2.25},
+		0:     {0.64, 2.25, 0.64}, // from the first to the third quartile
+	} {
+		e, err := spring{}.change(change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Metrics.Adds() != (change >= 0) {
+			t.Errorf("%g: the first change adds energy: %t", change, e.Metrics.Adds())
+		}
+		for i, energy := range want {
+			level, flow := e.Metrics.Levels[i], e.Stages[2*i]
+			relative(t, "requested energy", level.Requested, energy, 1e-4)
+			relative(t, "reached energy", level.Reached, energy, 1e-4)
+			relative(t, "learned Hamiltonian", level.Learned, energy+3, 1e-4)
+			if duration := last(flow.Times) - flow.Times[0]; math.Abs(duration-5) > 1e-9 || level.Deviation > 1e-4 {
+				t.Errorf("%g: level %d lasts for %g and deviates by %g", change, i, duration, level.Deviation)
+			}
+		}
+		for i := range 2 {
+			ascent, next := e.Stages[2*i+1], e.Stages[2*i+2]
+			relative(t, "time along the gradient", last(ascent.Times)-ascent.Times[0], math.Abs(math.Log(want[i+1]/want[i]))/4, 1e-4)
+			if end := ascent.States[len(ascent.States)-1]; floats.Distance(end, next.States[0], 2) > 0 || last(ascent.Times) != next.Times[0] {
+				t.Errorf("%g: the gradient ends at %v, the next stage begins at %v", change, end, next.States[0])
+			}
+		}
+		moments := e.Moments()
+		if end := moments[len(moments)-1]; moments[0] != (Moment{}) || end.Stage != 4 {
+			t.Errorf("%g: the film goes from %+v to %+v", change, moments[0], end)
+		}
+	}
+}
+
+// The energy of H = q² + p² is never negative.
+func TestEnergyThatCannotBeReached(t *testing.T) {
+	_, err := spring{}.change(-10)
+	if err == nil || !strings.Contains(err.Error(), "the energy -7.75 cannot be reached from 2.25") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// Where dx/dt = −x, the distance from the start is |x(0)|(1 − exp(−t)), there and back; the midpoint rule takes the same way back.
+func TestReversal(t *testing.T) {
+	decay := integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = -y[0], -y[1] })
+	const until = 2
+	r, err := reverse(decay, [][]float64{{3, 4}, {0, 1}}, until, integrator.RK45{Relative: 1e-9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range Methods {
+		if n := len(r[m].Distance); n != 2*len(r[m].Times)-1 {
+			t.Fatalf("%s: %d distances", m, n)
+		}
+		for i, distance := range r[m].Distance[:len(r[m].Distance)-1] {
+			time := until - math.Abs(until-float64(i)*until/reversalSteps)
+			if want := 3 * (1 - math.Exp(-time)); math.Abs(distance-want) > 2e-5 {
+				t.Errorf("%s: after %d steps at %g, want %g", m, i, distance, want)
+			}
+		}
+	}
+	if d := r[ImplicitMidpoint].Departure; floats.Max(d) > 1e-12 || d[reversalSteps] != 0 {
+		t.Errorf("the midpoint rule's way back departs by %g", floats.Max(d))
+	}
+	if got := r.metrics(); got.RK45 == 0 || got.RK45 > 1e-5 || got.ImplicitMidpoint > 1e-12 {
+		t.Errorf("the ends are %+v from the starts", got)
+	}
+}
