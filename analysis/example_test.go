@@ -11,7 +11,7 @@ import (
 // The published models of the measured pendulum, against the measurements.
 func ExampleRun() {
 	const checkpoints = "../hamiltonian/testdata/"
-	a, err := analysis.Run(datasets.Real, checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", func(string) {})
+	a, err := analysis.Run(datasets.Real, checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", 0, func(string) {})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 func ExampleWrite() {
 	const checkpoints = "../hamiltonian/testdata/"
 	silent := func(string) {}
-	a, err := analysis.Run(datasets.Real, checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", silent)
+	a, err := analysis.Run(datasets.Real, checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", 0, silent)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -36,6 +36,13 @@ func ExampleWrite() {
 	// real-integration.svg
 	// real-energy-drift.png
 	// real-energy-drift.svg
+	// real-reversibility.png
+	// real-reversibility.svg
 	// real-field.png
 	// real-field.svg
+	// real-hamiltonian.png
+	// real-hamiltonian.svg
+	// real-add-energy.png
+	// real-add-energy.svg
+	// real-add-energy.gif
 }
