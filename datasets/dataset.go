@@ -45,6 +45,7 @@ func (t Trajectories) Starts() [][]float64 {
 // on which the paper compares the models.
 type Task struct {
 	Name        string
+	Number      string // in the paper
 	Aliases     []string
 	Description string
 	Dimension   int    // of a state, q and p together
@@ -109,13 +110,13 @@ func register(t Task) Task {
 	return t
 }
 
-// Tasks returns every task, by name.
+// Tasks returns every task, in the paper's order.
 func Tasks() []Task {
 	list := make([]Task, 0, len(tasks))
 	for _, t := range tasks {
 		list = append(list, t)
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	sort.Slice(list, func(i, j int) bool { return list[i].Number < list[j].Number })
 	return list
 }
 

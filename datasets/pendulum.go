@@ -5,6 +5,7 @@ import "math"
 // Pendulum is an ideal pendulum, H = 3(1 − cos q) + p² (section 3.2 of the paper), observed with noise.
 var Pendulum = register(Task{
 	Name:        "pend",
+	Number:      "2",
 	Description: "ideal pendulum, H = 3(1 − cos q) + p², noisy",
 	Dimension:   2,
 	Labels:      dimensionless,

@@ -16,6 +16,7 @@ import (
 // hanging and a quarter of the angular velocity, was fitted to the motion.
 var Pixel = register(Task{
 	Name:        "pixel",
+	Number:      "5",
 	Aliases:     []string{"pixels"},
 	Description: "pendulum seen by a camera, 28×28 pixels: an autoencoder and a latent Hamiltonian",
 	Dimension:   2,

@@ -16,6 +16,7 @@ import (
 // H = 2.4(1 − cos q) + p² is fitted to it (section 3.3 of the paper).
 var Real = register(Task{
 	Name:        "real",
+	Number:      "3",
 	Description: "real pendulum, measured by Schmidt and Lipson (2009)",
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},

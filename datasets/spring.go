@@ -3,6 +3,7 @@ package datasets
 // Spring is a mass on an ideal spring, H = q² + p² (section 3.1 of the paper), observed with noise.
 var Spring = register(Task{
 	Name:        "spring",
+	Number:      "1",
 	Description: "ideal mass-spring system, H = q² + p², noisy",
 	Dimension:   2,
 	Labels:      dimensionless,

@@ -10,6 +10,7 @@ import (
 // the paper).
 var ThreeBody = register(Task{
 	Name:        "3body",
+	Number:      "4b",
 	Description: "three bodies on near-circular orbits, chaotic",
 	Dimension:   12,
 	Bodies:      3,

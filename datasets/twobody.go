@@ -9,6 +9,7 @@ import (
 // TwoBody is two unit masses on near-circular orbits about their centre (section 4 of the paper).
 var TwoBody = register(Task{
 	Name:        "2body",
+	Number:      "4",
 	Description: "two bodies on near-circular orbits",
 	Dimension:   8,
 	Bodies:      2,
