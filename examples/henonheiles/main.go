@@ -17,9 +17,9 @@ import (
 
 const (
 	trajectories = 25
-	interval     = 0.3 // between two rows
-	rows         = 201 // of a trajectory
-	escape       = 1.0 / 8
+	interval     = 0.3     // between two rows
+	rows         = 201     // of a trajectory
+	mostEnergy   = 1.0 / 8 // of a start; with 1/6 the star could escape
 )
 
 // energy of (q1, q2, p1, p2).
@@ -84,7 +84,7 @@ func starts() [][]float64 {
 		for i := range s {
 			s[i] = random.Float64() - 0.5
 		}
-		if energy(s) < escape {
+		if energy(s) < mostEnergy {
 			list = append(list, s)
 		}
 	}
