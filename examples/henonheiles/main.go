@@ -1,5 +1,5 @@
 // Command henonheiles writes the motion of a star near the middle of a galaxy (Hénon and Heiles, Astronomical Journal 69, 1964) as a
-// table for ./train -data: 15 trajectories from random starts of an energy under 1/8. On stderr it prints the energies and how
+// table for ./train -data: 25 trajectories from random starts of an energy under 1/8. On stderr it prints the energies and how
 // well the integration conserves them.
 package main
 
@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	trajectories = 15
-	interval     = 0.4 // between two rows
-	rows         = 151 // of a trajectory
-	escape       = 1.0 / 8
+	trajectories = 25
+	interval     = 0.3     // between two rows
+	rows         = 201     // of a trajectory
+	mostEnergy   = 1.0 / 8 // of a start; with 1/6 the star could escape
 )
 
 // energy of (q1, q2, p1, p2).
@@ -84,7 +84,7 @@ func starts() [][]float64 {
 		for i := range s {
 			s[i] = random.Float64() - 0.5
 		}
-		if energy(s) < escape {
+		if energy(s) < mostEnergy {
 			list = append(list, s)
 		}
 	}

@@ -17,7 +17,7 @@ func TestTableConservesEnergy(t *testing.T) {
 	if err := write(&table, &notes); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(notes.String(), "15 trajectories of 151 rows, with energies from 0.0") {
+	if !strings.HasPrefix(notes.String(), "25 trajectories of 201 rows, with energies from 0.0") {
 		t.Errorf("the notes are %s", notes.String())
 	}
 	path := filepath.Join(t.TempDir(), "henon-heiles.csv")
@@ -32,7 +32,7 @@ func TestTableConservesEnergy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if task.Dimension != 4 || len(data.Train.X) != 12*rows || len(data.Test.X) != 3*rows {
+	if task.Dimension != 4 || len(data.Train.X) != 20*rows || len(data.Test.X) != 5*rows {
 		t.Errorf("dimension %d, %d and %d rows", task.Dimension, len(data.Train.X), len(data.Test.X))
 	}
 	for i, s := range data.Train.X {
