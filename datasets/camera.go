@@ -165,7 +165,7 @@ func sincos32(angle float32) (sin, cos float32) {
 // cover sets one of the shapes in each row to the pixels of the crop whose centres lie in a convex polygon, or on its left or its
 // bottom edge. The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a pixel, as OpenGL does.
 func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place placement) {
-	const unit = 256
+	const unitBits, unit = 8, 1 << 8
 	type fixed struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
 	at := func(corner vector) fixed {
 		p := place.onScreen(corner)
@@ -179,25 +179,34 @@ func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place p
 			upper, lower = b, a
 		}
 		// A row lies between an edge that goes down, on its left, and one that goes up: at a corner, between those that come from above.
-		dx, dy := lower.x-upper.x, lower.y-upper.y
-		for row := max(0, floor(upper.y, unit)+1); row <= min(c.size-1, floor(lower.y, unit)); row++ {
-			x := -floor(-upper.x*dy-(row*unit-upper.y)*dx, dy*unit) // the first pixel whose centre is not to the left of the edge
-			if a.y < b.y {
-				rows[row][shape].first = max(0, x)
-			} else {
-				rows[row][shape].last = min(c.size, x)
+		if dx, dy := lower.x-upper.x, lower.y-upper.y; dy > 0 {
+			row, end := max(0, upper.y>>unitBits+1), min(c.size, lower.y>>unitBits+1)
+			// The first pixel whose centre is not to the left of the edge, and how far it is to the right, in 1/dy of a unit.
+			x, beyond := ceiling(upper.x*dy+(row*unit-upper.y)*dx, dy*unit)
+			step, more := ceiling(dx, dy)
+			for ; row < end; row++ {
+				if a.y < b.y {
+					rows[row][shape].first = max(0, x)
+				} else {
+					rows[row][shape].last = min(c.size, x)
+				}
+				x, beyond = x+step, beyond+more*unit
+				if beyond >= dy*unit {
+					x, beyond = x-1, beyond-dy*unit
+				}
 			}
 		}
 		a = b
 	}
 }
 
-// floor returns n/d, rounded down, for a positive d.
-func floor(n, d int) int {
-	if n < 0 {
-		n -= d - 1
+// ceiling returns n/d, rounded up, and how much n lacks to be this multiple of d, which is positive.
+func ceiling(n, d int) (quotient, lack int) {
+	quotient = n / d
+	if quotient*d < n {
+		quotient++
 	}
-	return n / d
+	return quotient, quotient*d - n
 }
 
 // shapes are what the rod consists of: a rectangle and a disc around either end.

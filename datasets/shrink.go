@@ -94,8 +94,8 @@ func (s *shrinkable) shrink(c *canvas) []byte {
 		s.addRow(c, row, s.shrinkRow(c, row))
 	}
 	picture := make([]byte, s.side*s.side)
-	for i := range picture {
-		picture[i] = rounded(c.sums[i])
+	for i, sum := range c.sums[:len(picture)] {
+		picture[i] = rounded(sum)
 	}
 	clear(c.rows)
 	clear(c.sums)
@@ -114,7 +114,9 @@ func (s *shrinkable) shrinkRow(c *canvas, row int) span {
 	if len(lit) == 0 {
 		return span{}
 	}
-	slices.SortFunc(lit, func(a, b span) int { return a.first - b.first })
+	if len(lit) > 1 { // which few rows have
+		slices.SortFunc(lit, func(a, b span) int { return a.first - b.first })
+	}
 	t, line := &s.totals[row], c.line
 	fed, end := span{first: s.feeds[lit[0].first].to}, 0
 	for _, pixels := range lit {
@@ -135,7 +137,7 @@ func (s *shrinkable) shrinkRow(c *canvas, row int) span {
 	return fed
 }
 
-// addRow adds the line's pixels, rounded, to the two rows of the shrunk picture that the row feeds, and clears them.
+// addRow adds the line's pixels, rounded, to the two rows of the shrunk picture that the row feeds, and sets them to 0.
 func (s *shrinkable) addRow(c *canvas, row int, fed span) {
 	f := &s.feeds[row]
 	line := c.line[fed.first:fed.last]
@@ -145,6 +147,6 @@ func (s *shrinkable) addRow(c *canvas, row int, fed span) {
 		v := int32(rounded(sum))
 		upper[i] += v * f.weights[0]
 		lower[i] += v * f.weights[1]
+		line[i] = 0
 	}
-	clear(line)
 }
