@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -76,6 +78,8 @@ func newProgress(w io.Writer, p *plan) *progress {
 			shown.mu.Lock()
 			defer shown.mu.Unlock()
 			switch {
+			case errors.Is(j.Err, context.Canceled):
+				fmt.Fprintf(w, "%s: interrupted\n", j.Name)
 			case j.Err != nil:
 				fmt.Fprintf(w, "%s: %v\n", j.Name, j.Err)
 			case j.Done:
