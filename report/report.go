@@ -15,6 +15,7 @@ import (
 	"mime"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -242,24 +243,16 @@ type view struct {
 
 // Of returns the results of a task.
 func (v view) Of(task string) []Result {
-	var list []Result
-	for _, r := range v.Results {
-		if r.Task == task {
-			list = append(list, r)
-		}
-	}
-	return list
+	return only(v.Results, func(r Result) bool { return r.Task == task })
 }
 
 // PicturesOf returns the pictures of a task.
 func (v view) PicturesOf(task string) []picture {
-	var list []picture
-	for _, p := range v.Pictures {
-		if p.Task == task {
-			list = append(list, p)
-		}
-	}
-	return list
+	return only(v.Pictures, func(p picture) bool { return p.Task == task })
+}
+
+func only[T any](list []T, wanted func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !wanted(v) })
 }
 
 // Many tells whether the results are means over seeds.
