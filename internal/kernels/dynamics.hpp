@@ -13,8 +13,8 @@ struct Dynamics {
   typedef Activation<T> A;
   const long n, hidden, scalar;
   const bool baseline;
-  const long wide, narrow;  // the lengths of rows of hidden units and of fields
-  const long units;         // how much of a wide row a product has to fill
+  const long wide, narrow;   // the lengths of rows of hidden units and of fields
+  const long units, states;  // how much of a wide and of a narrow row a product has to fill
   Layer<T> linear1, linear2, linear3;
   Buffer<T> matrix, w, out, back;  // out takes g (or h2) to the field: W1M, hidden × narrow; back is its transpose
 
@@ -25,7 +25,7 @@ struct Dynamics {
   Buffer<T> sum;  // rᵀg, and ∂w in its last row
 
   explicit Dynamics(const hnn_dynamics& d)
-      : n(d.n), hidden(d.hidden), scalar(d.scalar), baseline(d.scalar < 0), wide(padded(d.hidden + 1)), narrow(padded(d.n + 1)), units((d.hidden + 7) / 8 * 8) {
+      : n(d.n), hidden(d.hidden), scalar(d.scalar), baseline(d.scalar < 0), wide(padded(d.hidden + 1)), narrow(padded(d.n + 1)), units((d.hidden + 7) / 8 * 8), states((d.n + 7) / 8 * 8) {
     linear1.make(n, hidden, true);
     linear2.make(hidden, hidden, true);
     linear3.make(hidden, baseline ? n : 2, false);
@@ -76,7 +76,7 @@ struct Dynamics {
       multiply<T>(rows, units, hidden, c, wide, 1, linear2.transposed, wide, u, wide, false);
       each<T>(rows * wide, [&](long i) { at(g + i) = at(u + i) * A::slope(at(h1 + i)); });
     }
-    multiply<T>(rows, narrow, hidden, g, wide, 1, out, narrow, field + first * narrow, narrow, false);
+    multiply<T>(rows, states, hidden, g, wide, 1, out, narrow, field + first * narrow, narrow, false);
   }
 
   // From r, which has taken the field's place, to all that the gradient is made of.
@@ -110,7 +110,7 @@ struct Dynamics {
 
   // ∂L/∂x of rows that went back, to the first n columns of narrow ones.
   void input_gradient(long first, long rows, T* gradient) {
-    multiply<T>(rows, narrow, hidden, a1 + first * wide, wide, 1, linear1.transposed, narrow, gradient, narrow, false);
+    multiply<T>(rows, states, hidden, a1 + first * wide, wide, 1, linear1.transposed, narrow, gradient, narrow, false);
   }
 
   // A share of the gradient of a batch's rows, to which add says that others were before.
@@ -122,7 +122,7 @@ struct Dynamics {
     const auto [k, last] = share.of(wide, 16);
     multiply<T>(n + 1, last - k, rows, x, 1, n + 1, a1 + k, wide, linear1.gradient() + k, wide, add);
     if (baseline) {
-      multiply<T>(std::min(last, hidden) - k, narrow, rows, g + k, 1, wide, field, narrow, linear3.gradient(k), narrow, add);
+      multiply<T>(std::min(last, hidden) - k, states, rows, g + k, 1, wide, field, narrow, linear3.gradient(k), narrow, add);
     } else {
       multiply<T>(n, last - k, rows, field, 1, narrow, g + k, wide, sum + k, wide, add);
       multiply<T>(1, last - k, rows, x + n, 0, n + 1, p + k, wide, sum + n * wide + k, wide, add);
