@@ -1,4 +1,5 @@
-# Every target finds or installs LibTorch first (scripts/libtorch). LIBTORCH=dir or LIBTORCH_VERSION=x choose another one.
+# Every target finds or installs LibTorch first (scripts/libtorch). LIBTORCH=dir or LIBTORCH_VERSION=x choose another one,
+# LIBTORCH_VARIANT=cuda one for GPUs.
 SHELL := /bin/bash
 export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
