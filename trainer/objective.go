@@ -1,12 +1,14 @@
 package trainer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"sync"
 
 	"github.com/sugarme/gotch/ts"
+	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/autoencoder"
@@ -273,16 +275,20 @@ func newPixels(task datasets.Task, settings Settings) (objective, error) {
 	if settings.File != "" {
 		return nil, fmt.Errorf("the task %s draws its pictures and reads no file", task.Name)
 	}
+	var data datasets.Pictures
+	var camera errgroup.Group // whose random draws are its own, so that it works while the model is drawn
+	camera.Go(func() (err error) {
+		data, err = task.Pictures(settings.Seed)
+		return err
+	})
 	network, err := settings.pixelNetwork(task)
-	if err != nil {
-		return nil, err
-	}
-	data, err := task.Pictures(settings.Seed)
-	if err == nil {
+	if err = errors.Join(err, camera.Wait()); err == nil {
 		err = checkBatch(settings.BatchSize, len(data.Train), len(data.Test))
 	}
 	if err != nil {
-		network.Free()
+		if network != nil {
+			network.Free()
+		}
 		return nil, err
 	}
 	return &pixels{settings: settings, network: network, latent: task.Dimension, pictures: &Pictures{Pictures: data}}, nil
