@@ -29,14 +29,13 @@ struct Model : hnn_model {
 template <class T, template <class> class Activation>
 struct Derivatives : Model<T> {
   // Rows whose numbers stay in the second cache: on their way forward and back, and for the weights' gradient.
-  static constexpr long block = 32, chunk = 192;
+  static constexpr long block = 16, chunk = 192;
   using Model<T>::team;
   Dynamics<T, Activation> net;
   Buffer<double> errors;  // of each row
 
   Derivatives(int threads, const hnn_dynamics& d) : Model<T>(threads), net(d) {
     net.reserve(threads * block, threads * block);
-    errors.resize(chunk);
   }
   Layer<T>& layer(int i) override { return net.layer(i); }
   void derive() override { net.derive(0, net.wide); }
@@ -73,9 +72,11 @@ struct Derivatives : Model<T> {
               const Adam<T>* adam) override {
     const long n = net.n;
     if (gradient) net.reserve(std::max(std::min(count, chunk), team.size() * block), team.size() * block);
+    const long most = gradient ? chunk : count;  // what an evaluation leaves of a row is its error alone
+    errors.resize(most);
     double loss = 0;
-    for (long start = 0; start < count; start += chunk) {
-      const long part = std::min(chunk, count - start);
+    for (long start = 0; start < count; start += most) {
+      const long part = std::min(most, count - start);
       blocks(part, gradient, [&](long first, long place, long size, long b) {
         gather(x, rows, start + first, place, size);
         net.forward(place, size, b);
