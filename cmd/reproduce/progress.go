@@ -45,7 +45,7 @@ func newProgress(w io.Writer, p *plan) *progress {
 		for _, name := range names {
 			bars[name] = shown.bar(name, totals[name])
 		}
-		bars[""] = shown.bar("all", left, decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 9}), ""), decor.Name(" left"))
+		bars[""] = shown.bar("all", left, decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 9}), ""), decor.OnComplete(decor.Name(" left"), ""))
 	}
 	for _, j := range p.jobs {
 		counted := int64(0)
