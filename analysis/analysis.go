@@ -220,22 +220,25 @@ func (a *Analysis) models() map[Source]*ModelMetrics {
 // gridLines is the number of a grid's points in either direction.
 const gridLines = 13
 
-// plane evaluates the fields and the learned Hamiltonian around the training data.
-func (a *Analysis) plane(fields [sources]integrator.Field, model *hamiltonian.Model) error {
-	var ticks [2][]float64
-	var low, high [2]float64
-	for axis := range ticks {
-		values := Column(a.Data.Train.X, axis)
-		margin := 0.025 * (floats.Max(values) - floats.Min(values))
-		low[axis], high[axis] = floats.Min(values)-margin, floats.Max(values)+margin
-		ticks[axis] = floats.Span(make([]float64, gridLines), low[axis], high[axis])
-	}
-	a.Grid = &Grid{}
-	for _, q := range ticks[0] {
-		for _, p := range ticks[1] {
-			a.Grid.Points = append(a.Grid.Points, []float64{q, p})
+// gridPoints are those of a grid over the rectangle between two corners.
+func gridPoints(low, high [2]float64) [][]float64 {
+	var points [][]float64
+	for _, x := range floats.Span(make([]float64, gridLines), low[0], high[0]) {
+		for _, y := range floats.Span(make([]float64, gridLines), low[1], high[1]) {
+			points = append(points, []float64{x, y})
 		}
 	}
+	return points
+}
+
+// plane evaluates the fields and the learned Hamiltonian around the training data.
+func (a *Analysis) plane(fields [sources]integrator.Field, model *hamiltonian.Model) error {
+	low, high := corners(a.Data.Train.X)
+	for axis := range low {
+		margin := 0.025 * (high[axis] - low[axis])
+		low[axis], high[axis] = low[axis]-margin, high[axis]+margin
+	}
+	a.Grid = &Grid{Points: gridPoints(low, high)}
 	for _, s := range Sources {
 		if fields[s] == nil {
 			continue

@@ -307,12 +307,9 @@ func corners(points [][]float64) (low, high [2]float64) {
 // latentGrid evaluates a latent field over the region of the latent states.
 func latentGrid(field integrator.Field, s Source, cloud [][]float64) (*Grid, error) {
 	var g Grid
-	low, high := corners(cloud)
-	for _, u := range floats.Span(make([]float64, gridLines), low[0], high[0]) {
-		for _, v := range floats.Span(make([]float64, gridLines), low[1], high[1]) {
-			g.Points = append(g.Points, []float64{u, v})
-			g.Fields[s] = append(g.Fields[s], make([]float64, 2))
-		}
+	g.Points = gridPoints(corners(cloud))
+	for range g.Points {
+		g.Fields[s] = append(g.Fields[s], make([]float64, 2))
 	}
 	return &g, field(nil, g.Points, g.Fields[s])
 }

@@ -19,12 +19,6 @@ var (
 	changedLevel = color.NRGBA{215, 20, 40, 255}
 )
 
-// between mixes two colours.
-func between(a, b color.NRGBA, share float64) color.NRGBA {
-	mix := func(a, b uint8) uint8 { return uint8(math.Round((1-share)*float64(a) + share*float64(b))) }
-	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
-}
-
 // energyPath is a path that changes its energy, and the plane in which it is shown.
 type energyPath struct {
 	*analysis.EnergyChange

@@ -39,8 +39,13 @@ func colorOf(s analysis.Source) color.NRGBA {
 
 // lighter mixes a colour with white.
 func lighter(c color.NRGBA, share float64) color.NRGBA {
-	mix := func(v uint8) uint8 { return uint8(math.Round(float64(v) + share*(255-float64(v)))) }
-	return color.NRGBA{mix(c.R), mix(c.G), mix(c.B), 255}
+	return between(c, color.NRGBA{255, 255, 255, 255}, share)
+}
+
+// between mixes two colours.
+func between(a, b color.NRGBA, share float64) color.NRGBA {
+	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + share*(float64(b)-float64(a)))) }
+	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
 }
 
 var (

@@ -167,13 +167,14 @@ func (r Report) Write(folder string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
+	pictures := r.pictures(folder)
 	var paths []string
 	for _, file := range []struct {
 		name  string
 		write func(io.Writer, []Result, []picture) error
 	}{{"index.html", r.page}, {"results.md", r.markdown}, {"results.csv", r.csv}} {
 		var content bytes.Buffer
-		if err := file.write(&content, results, r.pictures(folder)); err != nil {
+		if err := file.write(&content, results, pictures); err != nil {
 			return nil, fmt.Errorf("report: %s: %w", file.name, err)
 		}
 		path := filepath.Join(folder, file.name)
