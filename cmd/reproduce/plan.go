@@ -17,10 +17,16 @@ import (
 // plan is the commands to run.
 type plan struct {
 	jobs       []*schedule.Job
-	tasks      map[*schedule.Job]string
-	expected   map[*schedule.Job]time.Duration // roughly, for the time left
+	works      map[*schedule.Job]work
 	processors int
 	threads    int // of a training
+}
+
+// work is what a command has to do.
+type work struct {
+	task     string
+	expected time.Duration // roughly, for the time left
+	steps    int           // of a training after its first
 }
 
 // newPlan lists the commands, the longest first, and finds out which of them an earlier run has done.
@@ -30,7 +36,7 @@ func newPlan(o options) (*plan, error) {
 		return nil, err
 	}
 	programs = filepath.Dir(programs)
-	p := &plan{tasks: map[*schedule.Job]string{}, expected: map[*schedule.Job]time.Duration{}, processors: runtime.NumCPU()}
+	p := &plan{works: map[*schedule.Job]work{}, processors: runtime.NumCPU()}
 	p.threads = max(1, p.processors/(2*len(o.tasks)*len(o.seeds)))
 	for _, seed := range o.seeds {
 		for _, folder := range []string{o.runs(seed), o.results(seed)} {
@@ -39,7 +45,7 @@ func newPlan(o options) (*plan, error) {
 			}
 		}
 		for _, task := range o.tasks {
-			analysis := p.add(o, seed, task, "analyze", 2, 10*time.Second)
+			analysis := p.add(o, seed, "analyze", 2, work{task: task.Name, expected: 10 * time.Second})
 			analysis.Program = []string{filepath.Join(programs, "analyze"), "-task", task.Name, "-runs", o.runs(seed), "-out", o.results(seed), fmt.Sprintf("-cuda=%t", o.cuda)}
 			analysis.Done = true
 			for _, baseline := range []bool{false, true} {
@@ -48,7 +54,7 @@ func newPlan(o options) (*plan, error) {
 				if o.quick {
 					settings.TotalSteps /= 10
 				}
-				training := p.add(o, seed, task, settings.Label(), p.threads, duration(task, settings))
+				training := p.add(o, seed, settings.Label(), p.threads, work{task.Name, duration(task, settings), settings.TotalSteps})
 				training.Program = append([]string{filepath.Join(programs, "train"), "-verbose", fmt.Sprintf("-cuda=%t", o.cuda), "-threads", fmt.Sprint(p.threads), "-save-dir", o.runs(seed)}, flags(settings)...)
 				files := settings.FilesIn(o.runs(seed))
 				if _, err := os.Stat(files.Resume); err == nil {
@@ -60,20 +66,20 @@ func newPlan(o options) (*plan, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(p.jobs, func(a, b *schedule.Job) int { return cmp.Compare(p.expected[b], p.expected[a]) })
+	slices.SortStableFunc(p.jobs, func(a, b *schedule.Job) int { return cmp.Compare(p.works[b].expected, p.works[a].expected) })
 	return p, nil
 }
 
-func (p *plan) add(o options, seed uint32, task datasets.Task, what string, processors int, expected time.Duration) *schedule.Job {
+func (p *plan) add(o options, seed uint32, what string, processors int, w work) *schedule.Job {
 	name := what
 	if what == "analyze" {
-		name = task.Name + ": " + what
+		name = w.task + ": " + what
 	}
 	if len(o.seeds) > 1 {
 		name += fmt.Sprintf(", seed %d", seed)
 	}
-	j := &schedule.Job{Name: name, Processors: processors, Log: filepath.Join(o.folder(seed), task.Name+"-"+what+".log")}
-	p.jobs, p.tasks[j], p.expected[j] = append(p.jobs, j), task.Name, expected
+	j := &schedule.Job{Name: name, Processors: processors, Log: filepath.Join(o.folder(seed), w.task+"-"+what+".log")}
+	p.jobs, p.works[j] = append(p.jobs, j), w
 	return j
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -17,10 +16,7 @@ import (
 
 // progress shows a bar for each task, and one for all with the time left; where nobody looks, it prints a line for each command that
 // has ended.
-type progress struct {
-	bars *mpb.Progress
-	mu   sync.Mutex
-}
+type progress struct{ bars *mpb.Progress }
 
 func newProgress(w io.Writer, p *plan) *progress {
 	shown := &progress{}
@@ -34,11 +30,12 @@ func newProgress(w io.Writer, p *plan) *progress {
 		if j.Done {
 			continue
 		}
-		if name := p.tasks[j]; totals[name] == 0 {
-			names = append(names, name)
+		todo := p.works[j]
+		if totals[todo.task] == 0 {
+			names = append(names, todo.task)
 		}
-		totals[p.tasks[j]] += int64(p.expected[j])
-		left += int64(p.expected[j])
+		totals[todo.task] += int64(todo.expected)
+		left += int64(todo.expected)
 	}
 	bars := map[string]*mpb.Bar{}
 	if visible {
@@ -48,26 +45,20 @@ func newProgress(w io.Writer, p *plan) *progress {
 		bars[""] = shown.bar("all", left, decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 9}), ""), decor.OnComplete(decor.Name(" left"), ""))
 	}
 	for _, j := range p.jobs {
-		counted := int64(0)
+		todo, counted := p.works[j], int64(0)
 		advance := func(share float64) {
-			next := int64(share * float64(p.expected[j]))
-			for _, name := range []string{p.tasks[j], ""} {
+			next := int64(share * float64(todo.expected))
+			for _, name := range []string{todo.task, ""} {
 				if bar := bars[name]; bar != nil && !j.Done {
 					bar.IncrInt64(next - counted)
 				}
 			}
 			counted = next
 		}
-		var steps int
-		for i, argument := range j.Program {
-			if argument == "-total-steps" {
-				_, _ = fmt.Sscan(j.Program[i+1], &steps)
-			}
-		}
 		j.Line = func(line string) {
 			var step int
-			if n, _ := fmt.Sscanf(line, "step %d,", &step); n == 1 && steps > 0 {
-				advance(float64(step) / float64(steps+1))
+			if n, _ := fmt.Sscanf(line, "step %d,", &step); n == 1 {
+				advance(float64(step) / float64(todo.steps+1))
 			}
 		}
 		j.Ended = func(j *schedule.Job) {
@@ -75,8 +66,6 @@ func newProgress(w io.Writer, p *plan) *progress {
 			if visible {
 				return
 			}
-			shown.mu.Lock()
-			defer shown.mu.Unlock()
 			switch {
 			case errors.Is(j.Err, context.Canceled):
 				fmt.Fprintf(w, "%s: interrupted\n", j.Name)
