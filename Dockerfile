@@ -1,7 +1,7 @@
 # docker build -t hnn .                              for the CPU
 # docker build -t hnn --build-arg VARIANT=cuda .     for NVIDIA GPUs
 # docker build --target test .                       runs the tests
-# Stages are cut so that a change of Go code neither downloads LibTorch nor compiles its binding again, nor does another variant.
+# The stages keep the download of LibTorch and its compiled binding in the cache when Go code or the variant changes.
 
 FROM golang:1.25-bookworm AS libtorch
 RUN apt-get update && apt-get install -y --no-install-recommends g++ make python3-pip && rm -rf /var/lib/apt/lists/*
@@ -21,7 +21,7 @@ RUN make build && install -D -t bin $(ls cmd)
 FROM build AS test
 RUN make test
 
-# What runs needs LibTorch's libraries where the programs were linked with them, and no headers.
+# The programs need LibTorch's libraries in the folder where they were linked, but no headers.
 FROM libtorch AS libraries
 ARG VARIANT=cpu
 RUN LIBTORCH_VARIANT=$VARIANT scripts/libtorch && rm -rf .libtorch/*/torch/include .libtorch/stubs .libtorch/env
@@ -29,12 +29,12 @@ RUN LIBTORCH_VARIANT=$VARIANT scripts/libtorch && rm -rf .libtorch/*/torch/inclu
 FROM debian:bookworm-slim
 RUN useradd --create-home hnn && install -d -m 1777 /work
 ENV PATH=/opt/hnn/bin:$PATH
-# gotch makes a cache folder in HOME when a program starts, unless this one is there; not every user that --user gives has a HOME.
+# gotch creates a cache folder in HOME at the start of a program unless GOTCH_CACHE exists. A user given by --user may have no HOME.
 ENV GOTCH_CACHE=/tmp
-# What NVIDIA's container toolkit brings in of the driver, where the container is given a GPU.
+# The parts of the driver that NVIDIA's container toolkit mounts into a container with a GPU.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER hnn
 WORKDIR /work
-CMD ["sh", "-c", "echo 'docker run --rm -v $PWD:/work hnn COMMAND [FLAG]..., where COMMAND is'; for c in /opt/hnn/bin/*; do echo \"  $(basename $c): $($c -help | head -n 1)\"; done; echo 'and COMMAND -help tells more.'"]
+CMD ["sh", "-c", "echo 'docker run --rm -v $PWD:/work hnn COMMAND [FLAG]..., where COMMAND is one of'; for c in /opt/hnn/bin/*; do echo \"  $(basename $c): $($c -help | head -n 1)\"; done; echo 'COMMAND -help describes the flags.'"]
 COPY --from=libraries /opt/hnn/.libtorch /opt/hnn/.libtorch
 COPY --from=build /opt/hnn/bin /opt/hnn/bin

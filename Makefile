@@ -1,15 +1,15 @@
-# Every target finds or installs LibTorch first (scripts/libtorch). LIBTORCH=dir or LIBTORCH_VERSION=x choose another one,
-# LIBTORCH_VARIANT=cuda one for GPUs.
+# Every target that compiles first finds or installs LibTorch (scripts/libtorch). LIBTORCH=dir or LIBTORCH_VERSION=x chooses another one;
+# LIBTORCH_VARIANT=cuda adds the libraries for GPUs.
 SHELL := /bin/bash
 export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test reproduce bench gpu lint clean libtorch
+.PHONY: build demo test test-arm64 reproduce bench gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
-# Both models on the measured pendulum, with the published code's seed, sizes and number of steps, and the paper's figures.
+# The paper's two models on the measured pendulum, with the published settings, and the paper's figures.
 demo: build
 	./train -task real -verbose
 	./train -task real -baseline -verbose
@@ -18,16 +18,20 @@ demo: build
 test: libtorch
 	@$(GO) test ./...
 
-# Every table and figure of the paper, in one report.
+# The kernels' tests on arm64, in an emulator.
+test-arm64:
+	@scripts/test-arm64
+
+# A report with every table and figure of the paper.
 reproduce: build
 	./reproduce
 
-# Training steps, fields and whole runs beside PyTorch's and JAX's; about half an hour. The peers are pip's, in a folder of their own.
+# Times of training steps, fields and whole runs, beside PyTorch's and JAX's: half an hour. pip installs the peers into .bench.
 bench: build .bench/peers
 	@$(GO) run ./scripts/bench
 	@$(GO) run ./scripts/bench -scaling
 
-# Training on a GPU held against the processor's, and timed beside PyTorch's.
+# Compares training on a GPU with training on the processor, and times it beside PyTorch's.
 gpu: export LIBTORCH_VARIANT = cuda
 gpu: build .bench/peers
 	@$(GO) run ./scripts/bench -cuda

@@ -1,11 +1,14 @@
-// Package analysis holds the two models of a task against the truth: the trajectories that their fields give, and what the
-// paper measures on them.
+// Package analysis compares trained models of a task with the truth: it integrates their fields and measures the errors that the paper
+// reports.
 package analysis
 
 import (
+	"errors"
 	"fmt"
+	"image/color"
 	"math"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/floats"
@@ -17,85 +20,88 @@ import (
 	"hnn/trainer"
 )
 
-// Source is what a trajectory comes from.
-type Source int
-
-const (
-	Truth Source = iota
-	Baseline
-	HNN
-	sources
-)
-
-// Sources lists the sources in the order of the figures.
-var Sources = [sources]Source{Truth, Baseline, HNN}
-
-// String returns the source's name in the paper's figures.
-func (s Source) String() string {
-	return [sources]string{"Ground truth", "Baseline NN", "Hamiltonian NN"}[s]
+// Checkpoint is a trained model: the statement of its equation, and the file of its parameters.
+type Checkpoint struct {
+	Model hamiltonian.Model
+	Path  string
 }
 
-// Comparison is a set of trajectories as each source gives them, from the same starts. Where nobody observed the true motion, the
-// truth's paths are the starts alone.
-type Comparison struct {
-	Times    []float64
-	Paths    [sources][][][]float64 // by source, trajectory and time: a state
-	Energies [sources][][]float64   // of the states: the task's Hamiltonian, or where it has none the HNN's
-}
-
-// Observed tells whether the true motion is known beyond its starts.
-func (c Comparison) Observed() bool { return len(c.Paths[Truth][0]) > 1 }
-
-// Grid is a vector field on a rectangular grid of the phase plane.
-type Grid struct {
-	Points [][]float64
-	Fields [sources][][]float64 // by source and point; none of the truth where it is not known
-}
-
-// Analysis is all that the figures of a task show.
+// Analysis holds everything that the figures of a task show.
 type Analysis struct {
-	Task      datasets.Task
-	Data      datasets.Dataset
-	Example   Comparison         // one trajectory
-	Trials    Comparison         // those of the energy's mean squared error
-	Conserved [sources][]float64 // what the HNN has learned to conserve, along the example
-	Grid      *Grid              // nil for more than one degree of freedom
-	// Landscapes are the true Hamiltonian and the HNN's over the phase plane; nil for the baseline, and for more than one degree of freedom.
-	Landscapes [sources]*Landscape
-	Reversals  [sources]Reversals
-	Energy     *EnergyChange // nil where none was asked for and the HNN leads to none
-	Metrics    Metrics
+	Task datasets.Task
+	Data datasets.Dataset // as the reference was trained on, or without a reference the first model
+	// Sources are the truth and then the models, in the order of the checkpoints.
+	Sources []*Source
+	// Reference is the first model that has a Hamiltonian; nil without one. Where no true Hamiltonian is known, energies are its
+	// Hamiltonian.
+	Reference *Source
+	Energy    *EnergyChange // nil if no change was requested and no model reaches another energy
+	Metrics   Metrics
 }
 
-// Metrics are the figures of the paper's tables, and how they were obtained.
+// Source is the truth, or a model: where a motion comes from.
+type Source struct {
+	Name, Title    string
+	Color          color.NRGBA
+	HasHamiltonian bool
+	Example        Motion    // one trajectory
+	Trials         Motion    // the trajectories of the mean squared errors
+	Learned        []float64 // the reference's Hamiltonian along the example; nil without a reference, and for images
+	// Plane is the phase plane, or a model's latent plane; nil for more than one degree of freedom.
+	Plane     *Plane
+	Film      [][]byte // a frame of ImageSide² bytes at each time of the example; nil where states are observed
+	Reversals []Reversal
+}
+
+// Motion is a set of trajectories at common times. Where nobody observed the true motion, the truth has one time, that of the starts.
+type Motion struct {
+	Times  []float64
+	States [][][]float64 // by trajectory and time; for images, coordinates that fit the latent states
+	Energy [][]float64   // of these states; nil if no energy is known
+}
+
+// Moving lists the sources whose motion is known: the truth only if it was observed beyond its starts.
+func (a *Analysis) Moving() []*Source {
+	if truth := a.Sources[0]; len(truth.Example.Times) > 1 {
+		return a.Sources
+	}
+	return a.Sources[1:]
+}
+
+// Metrics are the numbers of the paper's tables, and how they were obtained.
 type Metrics struct {
-	Task        string         `json:"task"`
-	Baseline    ModelMetrics   `json:"baseline"`
-	HNN         ModelMetrics   `json:"hnn"`
-	Truth       *Reversibility `json:"truth,omitempty"` // nil where the true field is not known
-	Energy      string         `json:"energy_from"`
-	Integration Integration    `json:"integration"`
-	Change      *EnergyMetrics `json:"energy_change,omitempty"`
+	Task        string                   `json:"task"`
+	Models      map[string]*ModelMetrics `json:"models"`                // by name
+	Truth       *Reversibility           `json:"truth,omitempty"`       // nil if the true field is not known
+	Energy      string                   `json:"energy_from,omitempty"` // empty if no energy is known
+	Integration Integration              `json:"integration"`
+	Change      *EnergyMetrics           `json:"energy_change,omitempty"`
 }
 
-// ModelMetrics are the figures of one model.
+// ModelMetrics are the numbers of one model.
 type ModelMetrics struct {
 	Checkpoint string           `json:"checkpoint"`
 	Settings   trainer.Settings `json:"settings"`
 	trainer.Final
-	// EnergyMSE is the mean over the trials and times of the squared difference of the energy along the model's and the true
-	// trajectory, or its start where nobody observed the rest; its error is the standard deviation of five splits' means over √5,
-	// as in the published notebooks.
-	EnergyMSE       float64   `json:"energy_mse"`
-	EnergyMSEError  float64   `json:"energy_mse_error"`
-	EnergyMSETrials []float64 `json:"energy_mse_trials"`
-	// CoordinateMSE is the mean over the trials, times and coordinates of the squared difference of the states; none where nobody
-	// observed the true motion.
+	*EnergyErrors // nil if no energy is known
+	// CoordinateMSE is the mean over the trials, times and coordinates of the squared difference of the states. It is 0 if nobody observed
+	// the true motion.
 	CoordinateMSE float64 `json:"coordinate_mse,omitempty"`
+	*ImageErrors          // nil where states are observed
 	Reversibility
 }
 
-// Integration is how the trials were integrated.
+// EnergyErrors compare the energy along a model's trajectories with that along the true ones, or with that of their starts if nobody
+// observed more.
+type EnergyErrors struct {
+	EnergyMSE float64 `json:"energy_mse"` // the mean over the trials and times of the squared difference
+	// EnergyMSEError is the standard deviation of the means of five splits of the trials (of the times of a single trial), over √5, as in the
+	// published notebooks.
+	EnergyMSEError  float64   `json:"energy_mse_error"`
+	EnergyMSETrials []float64 `json:"energy_mse_trials"` // by trial
+}
+
+// Integration says how the trials were integrated.
 type Integration struct {
 	Method       string  `json:"method"`
 	Relative     float64 `json:"relative_tolerance"`
@@ -103,265 +109,279 @@ type Integration struct {
 	Until        float64 `json:"until"`
 	Points       int     `json:"points"`
 	Trials       int     `json:"trials"`
-	MidpointStep float64 `json:"implicit_midpoint_step,omitempty"`
+	MidpointStep float64 `json:"implicit_midpoint_step"`
 }
 
-func integration(solver integrator.RK45, times []float64, trials int) Integration {
-	relative, absolute := solver.Tolerances()
-	return Integration{Method: "RK45", Relative: relative, Absolute: absolute, Until: last(times), Points: len(times), Trials: trials}
+// subject is a model during its analysis.
+type subject struct {
+	*Source
+	metrics   *ModelMetrics
+	model     *trainer.Model
+	data      datasets.Dataset // of its losses
+	evaluator *hamiltonian.Evaluator
+	images    *imageView // nil where states are observed
 }
 
-// Run loads a task's models from the two checkpoints and compares them with the truth, both at once. change is the energy that the
-// HNN is to add to a state, or, where it is negative, to remove; 0 leaves the choice to the training data. progress is called with
-// what begins, from any goroutine. LibTorch should be configured to one thread.
-func Run(task datasets.Task, baselinePath, hnnPath string, change float64, progress func(stage string)) (*Analysis, error) {
-	a := &Analysis{Task: task}
-	a.Metrics.Task, a.Metrics.Baseline.Checkpoint, a.Metrics.HNN.Checkpoint = task.Name, baselinePath, hnnPath
-	var fields [sources]integrator.Field
+func (s *subject) close() {
+	s.evaluator.Close()
+	if s.images != nil {
+		s.images.coder.Close()
+	}
+}
+
+// Run loads the models of a task, at least one and each once, and compares them with the truth, several at a time. change is the energy
+// that a model is to add to a state (negative to remove energy), in the units of the task's energy; 0 takes the range between the quartiles
+// of the data's energies. Run calls progress with each stage that begins, from any goroutine.
+func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress func(stage string)) (*Analysis, error) {
+	a := &Analysis{Task: task, Metrics: Metrics{Task: task.Name, Models: map[string]*ModelMetrics{}}}
+	subjects, err := a.load(checkpoints, progress)
+	for _, s := range subjects {
+		defer s.close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	truth := a.Sources[0]
+	var field integrator.Field
 	if task.Dynamics != nil {
-		fields[Truth] = integrator.Each(task.Dynamics)
+		field = integrator.Each(task.Dynamics)
 	}
-	var models [sources]*hamiltonian.Model
-	for s, m := range a.models() {
-		model, settings, err := trainer.LoadModel(task, s == Baseline, m.Checkpoint)
-		if err != nil {
+	var example, trials datasets.Trajectories
+	var film datasets.Images
+	if task.ImageSide > 0 {
+		if film, err = task.Film(); err != nil {
 			return nil, err
 		}
-		defer model.Free()
-		if fields[s], err = model.Field(1); err != nil {
+		trials = a.filmed(film)
+		example = trials
+	} else {
+		if example, err = task.Example(a.Data); err != nil {
 			return nil, err
 		}
-		models[s], m.Settings = model, settings
+		if trials, err = task.Trials(a.Data); err != nil {
+			return nil, err
+		}
+		truth.Example, truth.Trials = observed(example), observed(trials)
 	}
-	var err error
-	if a.Data, err = a.Metrics.HNN.Settings.Data(task); err != nil {
-		return nil, err
-	}
-	example, err := task.Example(a.Data)
-	if err != nil {
-		return nil, err
-	}
-	trials, err := task.Trials(a.Data)
-	if err != nil {
-		return nil, err
-	}
-	a.Example.Times, a.Example.Paths[Truth] = example.Times, example.States
-	a.Trials.Times, a.Trials.Paths[Truth] = trials.Times, trials.States
 
 	var group errgroup.Group
-	for s, m := range a.models() {
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, s := range subjects {
 		group.Go(func() error {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			progress(fmt.Sprintf("%s: losses", s))
-			data, err := m.Settings.Data(task)
-			if err != nil {
-				return err
+			if err := a.follow(s, example, trials, film, progress); err != nil {
+				return fmt.Errorf("%s: %w", s.Title, err)
 			}
-			if m.Final, err = trainer.Evaluate(models[s], data); err != nil {
-				return err
-			}
-			for _, path := range []struct {
-				truth datasets.Trajectories
-				paths *[][][]float64
-				what  string
-			}{{example, &a.Example.Paths[s], "the example"}, {trials, &a.Trials.Paths[s], "the trials"}} {
-				progress(fmt.Sprintf("%s: %s", s, path.what))
-				solutions, err := path.truth.Solver.Solve(fields[s], path.truth.Starts(), path.truth.Times)
-				if err != nil {
-					return fmt.Errorf("%s, %s: %w", s, path.what, err)
-				}
-				for _, solution := range solutions {
-					*path.paths = append(*path.paths, solution.States)
-				}
-			}
-			progress(fmt.Sprintf("%s: forward and back", s))
-			a.Reversals[s], err = reverse(fields[s], trials.Starts(), last(trials.Times), trials.Solver)
-			m.Reversibility = a.Reversals[s].metrics()
-			return err
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if fields[Truth] != nil {
-		if a.Reversals[Truth], err = reverse(fields[Truth], trials.Starts(), last(trials.Times), trials.Solver); err != nil {
+	relative, absolute := trials.Solver.Tolerances()
+	until := last(trials.Times)
+	a.Metrics.Integration = Integration{"RK45", relative, absolute, until, len(trials.Times), len(truth.Trials.States), midpoint(until).Step}
+	if field != nil {
+		if truth.Reversals, err = reverse(field, trials.Starts(), until, trials.Solver); err != nil {
 			return nil, err
 		}
-		truth := a.Reversals[Truth].metrics()
-		a.Metrics.Truth = &truth
+		metrics := reversibility(truth.Reversals)
+		a.Metrics.Truth = &metrics
 	}
-	if err := a.energies(models[HNN]); err != nil {
+	energy, err := a.energies(subjects)
+	if err != nil {
 		return nil, err
 	}
-	for s, m := range a.models() {
-		a.measure(s, m)
-	}
-	a.Metrics.Integration = integration(trials.Solver, trials.Times, len(trials.States))
-	a.Metrics.Integration.MidpointStep = midpoint(last(trials.Times)).Step
-	for _, s := range Sources {
-		if a.Conserved[s], err = models[HNN].Hamiltonian(a.Example.Paths[s][0]); err != nil {
-			return nil, err
-		}
-	}
 	if task.Dimension == 2 {
-		if err := a.plane(fields, models[HNN]); err != nil {
+		if err := a.planes(subjects, field); err != nil {
 			return nil, err
 		}
 	}
 	progress("adding and removing energy")
-	return a, a.changeEnergy(models[HNN], fields[HNN], trials, change)
+	return a, a.changeEnergy(subjects, energy, trials.Starts(), last(example.Times)/flows, change)
 }
 
-func (a *Analysis) models() map[Source]*ModelMetrics {
-	return map[Source]*ModelMetrics{Baseline: &a.Metrics.Baseline, HNN: &a.Metrics.HNN}
+// load makes the sources, loads the models, and makes each dataset once.
+func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) (subjects []*subject, err error) {
+	if len(checkpoints) == 0 {
+		return nil, errors.New("analysis: no checkpoint is given; at least one is needed")
+	}
+	type origin struct {
+		seed       uint32
+		file, loss string
+	}
+	made := map[origin]datasets.Dataset{}
+	a.Sources = []*Source{{Name: "truth", Title: "Ground truth", Color: color.NRGBA{A: 255}, HasHamiltonian: a.Task.Hamiltonian != nil}}
+	for _, c := range checkpoints {
+		if a.Metrics.Models[c.Model.Name] != nil {
+			return subjects, fmt.Errorf("analysis: the model %s is given twice; each can be compared once", c.Model.Name)
+		}
+		model, settings, err := trainer.LoadModel(a.Task, c.Model, c.Path)
+		if err != nil {
+			return subjects, err
+		}
+		evaluator, err := model.Dynamics().Evaluator(1)
+		if err != nil {
+			return subjects, fmt.Errorf("%s: %w", c.Path, err)
+		}
+		s := &subject{
+			Source: &Source{
+				Name: c.Model.Name, Title: c.Model.Title, Color: c.Model.Color, HasHamiltonian: model.Equation.Hamiltonian != nil,
+			},
+			metrics: &ModelMetrics{Checkpoint: c.Path, Settings: settings}, model: model, evaluator: evaluator,
+		}
+		subjects, a.Sources, a.Metrics.Models[s.Name] = append(subjects, s), append(a.Sources, s.Source), s.metrics
+		from := origin{settings.Seed, settings.File, settings.Loss}
+		data, ok := made[from]
+		if !ok {
+			progress("making the data")
+			if data, err = settings.Data(a.Task); err != nil {
+				return subjects, err
+			}
+			made[from] = data
+		}
+		s.data = data
+		first := a.Reference == nil && s.HasHamiltonian
+		if first {
+			a.Reference = s.Source
+		}
+		if first || len(subjects) == 1 {
+			a.Data = data
+		}
+	}
+	return subjects, nil
 }
 
-// gridLines is the number of a grid's points in either direction.
-const gridLines = 13
-
-// gridPoints are those of a grid over the rectangle between two corners.
-func gridPoints(low, high [2]float64) [][]float64 {
-	var points [][]float64
-	for _, x := range floats.Span(make([]float64, gridLines), low[0], high[0]) {
-		for _, y := range floats.Span(make([]float64, gridLines), low[1], high[1]) {
-			points = append(points, []float64{x, y})
-		}
-	}
-	return points
+// observed is the true motion of trajectories.
+func observed(t datasets.Trajectories) Motion {
+	return Motion{Times: t.Times[:min(len(t.Times), len(t.States[0]))], States: t.States}
 }
 
-// plane evaluates the fields and the learned Hamiltonian around the training data.
-func (a *Analysis) plane(fields [sources]integrator.Field, model *hamiltonian.Model) error {
-	low, high := corners(a.Data.Train.X)
-	for axis := range low {
-		margin := 0.025 * (high[axis] - low[axis])
-		low[axis], high[axis] = low[axis]-margin, high[axis]+margin
+// follow fills in the losses of a model and its trajectories from the true starts.
+func (a *Analysis) follow(s *subject, example, trials datasets.Trajectories, film datasets.Images, progress func(string)) (err error) {
+	progress(s.Title + ": losses")
+	if s.metrics.Final, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
+		return err
 	}
-	a.Grid = &Grid{Points: gridPoints(low, high)}
-	for _, s := range Sources {
-		if fields[s] == nil {
-			continue
-		}
-		a.Grid.Fields[s] = make([][]float64, len(a.Grid.Points))
-		for i := range a.Grid.Fields[s] {
-			a.Grid.Fields[s][i] = make([]float64, 2)
-		}
-		if err := fields[s](make([]float64, len(a.Grid.Points)), a.Grid.Points, a.Grid.Fields[s]); err != nil {
-			return err
-		}
+	starts := trials.Starts()
+	progress(s.Title + ": trajectories")
+	if a.Task.ImageSide > 0 {
+		starts, err = a.watch(s, film, trials)
+	} else if s.Example, err = solve(s, example, example.Starts()); err == nil {
+		s.Trials, err = solve(s, trials, starts)
 	}
-	for s, hamiltonian := range hamiltonians(a.Task, model) {
-		var err error
-		if a.Landscapes[s], err = NewLandscape(low, high, hamiltonian); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// hamiltonians are the true Hamiltonian, where it is known, and the learned one.
-func hamiltonians(task datasets.Task, model conserving) map[Source]func([][]float64) ([]float64, error) {
-	list := map[Source]func([][]float64) ([]float64, error){HNN: model.Hamiltonian}
-	if task.Hamiltonian != nil {
-		list[Truth] = energyOf(task, model)
-	}
-	return list
-}
-
-// changeEnergy lets the HNN change the energy of a state of the training data, where it has learned one. Bodies come close to each
-// other in the course of time, where what was learned is least exact; they begin from a trial's start.
-func (a *Analysis) changeEnergy(model *hamiltonian.Model, field integrator.Field, trials datasets.Trajectories, change float64) error {
-	states := a.Data.Train.X
-	if a.Task.Bodies > 0 {
-		states = trials.Starts()
-	}
-	var err error
-	a.Energy, err = changeEnergy(model, levels{
-		field:    field,
-		energy:   energyOf(a.Task, model),
-		duration: last(a.Example.Times) / flows,
-	}, states, change)
-	if err == nil && a.Energy != nil {
-		a.Metrics.Change = &a.Energy.Metrics
+	progress(s.Title + ": forward and back")
+	s.Reversals, err = reverse(s.evaluator.Field, starts, last(trials.Times), trials.Solver)
+	if err == nil {
+		s.metrics.Reversibility = reversibility(s.Reversals)
 	}
 	return err
 }
 
-// energyOf is the energy by which models are compared: the task's Hamiltonian, or, where none is known, the learned one.
-func energyOf(task datasets.Task, model conserving) func(states [][]float64) ([]float64, error) {
-	if task.Hamiltonian == nil {
-		return model.Hamiltonian
+// solve integrates a model's field from starts, by the solver and over the times of true trajectories.
+func solve(s *subject, truth datasets.Trajectories, starts [][]float64) (Motion, error) {
+	motion := Motion{Times: truth.Times}
+	solutions, err := truth.Solver.Solve(s.evaluator.Field, starts, truth.Times)
+	for _, solution := range solutions {
+		motion.States = append(motion.States, solution.States)
 	}
-	return func(states [][]float64) ([]float64, error) {
-		energies := make([]float64, len(states))
-		for i, state := range states {
-			energies[i] = task.Hamiltonian(state)
-		}
-		return energies, nil
-	}
+	return motion, err
 }
 
-// energies fills in the energies of all states.
-func (a *Analysis) energies(hnn *hamiltonian.Model) error {
-	a.Metrics.Energy = "the task's Hamiltonian"
-	if a.Task.Hamiltonian == nil {
-		a.Metrics.Energy = "the Hamiltonian that the HNN has learned, for both models and the observed states"
+// quantity is a scalar function of states, a row each.
+type quantity func(states [][]float64) ([]float64, error)
+
+// energies fills in the energies of all states, and the errors of the models. It returns the energy of states; nil if none is known.
+func (a *Analysis) energies(subjects []*subject) (energy quantity, err error) {
+	var learned quantity
+	if i := slices.IndexFunc(subjects, func(s *subject) bool { return s.Source == a.Reference }); i >= 0 && a.Task.ImageSide == 0 {
+		learned = subjects[i].evaluator.Hamiltonian
 	}
-	energy := energyOf(a.Task, hnn)
-	for _, c := range []*Comparison{&a.Example, &a.Trials} {
-		for s, paths := range c.Paths {
-			for _, path := range paths {
+	switch {
+	case a.Task.Hamiltonian != nil && a.Task.ImageSide > 0:
+		energy, a.Metrics.Energy = each(a.Task.Hamiltonian), filmProtocol
+	case a.Task.Hamiltonian != nil:
+		energy, a.Metrics.Energy = each(a.Task.Hamiltonian), "the task's Hamiltonian"
+	case learned != nil:
+		energy, a.Metrics.Energy = learned, "the Hamiltonian of the "+a.Reference.Title+", for every source"
+	}
+	for _, s := range a.Sources {
+		if learned != nil {
+			if s.Learned, err = learned(s.Example.States[0]); err != nil {
+				return nil, err
+			}
+		}
+		for _, motion := range []*Motion{&s.Example, &s.Trials} {
+			for _, path := range motion.States {
+				if energy == nil {
+					break
+				}
 				energies, err := energy(path)
 				if err != nil {
-					return err
+					return nil, err
 				}
-				c.Energies[s] = append(c.Energies[s], energies)
+				motion.Energy = append(motion.Energy, energies)
 			}
 		}
 	}
-	return nil
+	for _, s := range subjects {
+		s.metrics.EnergyErrors = energyErrors(s.Trials.Energy, a.Sources[0].Trials.Energy)
+		if len(a.Sources[0].Trials.Times) > 1 {
+			s.metrics.CoordinateMSE = coordinateMSE(s.Trials.States, a.Sources[0].Trials.States)
+		}
+	}
+	return energy, nil
 }
 
-// measure fills in what a model's trials give.
-func (a *Analysis) measure(s Source, m *ModelMetrics) {
-	energy, coordinates := a.squaredErrors(s)
+// each evaluates a function of one state at each of many.
+func each(f func(state []float64) float64) quantity {
+	return func(states [][]float64) ([]float64, error) {
+		values := make([]float64, len(states))
+		for i, state := range states {
+			values[i] = f(state)
+		}
+		return values, nil
+	}
+}
+
+// energyErrors compares energies by trial and time. The truth may be known at the starts only.
+func energyErrors(model, truth [][]float64) *EnergyErrors {
+	if model == nil {
+		return nil
+	}
 	var all []float64
-	for _, errors := range energy {
-		m.EnergyMSETrials = append(m.EnergyMSETrials, stat.Mean(errors, nil))
-		all = append(all, errors...)
-	}
-	m.EnergyMSE = stat.Mean(all, nil)
-	if a.Trials.Observed() {
-		m.CoordinateMSE = stat.Mean(coordinates, nil)
-	}
-	if len(energy) > 1 {
-		all = m.EnergyMSETrials
-	}
-	m.EnergyMSEError = bootstrap(all)
-}
-
-// squaredErrors returns the squared errors of a model's energy, by trial and time, and of all its coordinates.
-func (a *Analysis) squaredErrors(s Source) (energy [][]float64, coordinates []float64) {
-	for i, path := range a.Trials.Paths[s] {
-		var errors []float64
-		truths, energies := a.Trials.Paths[Truth][i], a.Trials.Energies[Truth][i]
-		for j, state := range path {
-			known := min(j, len(truths)-1) // the start, where nobody observed more
-			truth := truths[known]
-			d := a.Trials.Energies[s][i][j] - energies[known]
-			errors = append(errors, d*d)
-			for axis := range state {
-				d := state[axis] - truth[axis]
-				coordinates = append(coordinates, d*d)
-			}
+	e := &EnergyErrors{}
+	for i, energies := range model {
+		first := len(all)
+		for j, energy := range energies {
+			d := energy - truth[i][min(j, len(truth[i])-1)]
+			all = append(all, d*d)
 		}
-		energy = append(energy, errors)
+		e.EnergyMSETrials = append(e.EnergyMSETrials, stat.Mean(all[first:], nil))
 	}
-	return energy, coordinates
+	e.EnergyMSE = stat.Mean(all, nil)
+	if len(model) > 1 {
+		all = e.EnergyMSETrials
+	}
+	e.EnergyMSEError = bootstrap(all)
+	return e
 }
 
-// bootstrap returns the standard deviation of the means of five consecutive splits, over √5; of fewer values, each is a split.
+// coordinateMSE compares states by trial and time.
+func coordinateMSE(model, truth [][][]float64) float64 {
+	sum, n := 0.0, 0
+	for i, path := range model {
+		for j, state := range path {
+			d := floats.Distance(state, truth[i][j], 2)
+			sum, n = sum+d*d, n+len(state)
+		}
+	}
+	return sum / float64(n)
+}
+
+// bootstrap returns the standard deviation of the means of five consecutive splits, over √5. Each of fewer than five values is a split.
 func bootstrap(values []float64) float64 {
 	splits := min(5, len(values))
 	means := make([]float64, splits)

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -12,17 +13,32 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"hnn/datasets"
-	"hnn/internal/libtorch"
+	"hnn/hamiltonian"
+	"hnn/trainer"
 )
 
 const checkpoints = "../hamiltonian/testdata/"
 
-func TestMain(m *testing.M) {
-	if err := libtorch.Configure(1); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
+// published are the checkpoints of a task's two models in print.
+func published(prefix string) []Checkpoint {
+	return []Checkpoint{{hamiltonian.Baseline, prefix + "-baseline.tar"}, {hamiltonian.HNN, prefix + "-hnn.tar"}}
 }
+
+// analyze compares models with the truth. It returns the analysis, and its sources by name.
+func analyze(t *testing.T, task datasets.Task, list []Checkpoint) (*Analysis, map[string]*Source) {
+	t.Helper()
+	a, err := Run(task, list, 0, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]*Source{}
+	for _, s := range a.Sources {
+		sources[s.Name] = s
+	}
+	return a, sources
+}
+
+func spread(values []float64) float64 { return floats.Max(values) - floats.Min(values) }
 
 func relative(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
@@ -58,15 +74,10 @@ func TestMetricsEqualThePublishedOnes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a, err = Run(task, checkpoints+task.Name+"-baseline.tar", checkpoints+task.Name+"-hnn.tar", 0, func(string) {}); err != nil {
-				t.Fatal(err)
-			}
+			a, _ = analyze(t, task, published(checkpoints+task.Name))
 			analyses[want.Task] = a
 		}
-		name, got := want.Task+" "+want.Model, a.Metrics.HNN
-		if want.Model == "baseline" {
-			got = a.Metrics.Baseline
-		}
+		name, got := want.Task+" "+want.Model, a.Metrics.Models[want.Model]
 		// Three bodies are chaotic: rounding moves single trials.
 		mean, trial := 0.02, 0.05
 		if want.Task == "3body" {
@@ -86,27 +97,34 @@ func TestMetricsEqualThePublishedOnes(t *testing.T) {
 	}
 }
 
-// What the HNN has learned is conserved along its own trajectory, and along no baseline's; a symmetric method goes back the
-// way that it came, in every field.
+// The HNN's Hamiltonian is constant along its own trajectory, and not along the baseline's. A symmetric method goes back the way that it
+// came, in every field.
 func conservation(t *testing.T, name string, a *Analysis) {
 	t.Helper()
-	spread := func(s Source) float64 { return floats.Max(a.Conserved[s]) - floats.Min(a.Conserved[s]) }
-	if hnn, baseline := spread(HNN), spread(Baseline); !(hnn < 0.05*baseline) {
-		t.Errorf("%s: the conserved quantity spreads by %g along the HNN's trajectory, by %g along the baseline's", name, hnn, baseline)
+	truth, baseline, hnn := a.Sources[0], a.Sources[1], a.Sources[2]
+	if moved, other := spread(hnn.Learned), spread(baseline.Learned); !(moved < 0.05*other) || a.Reference != hnn {
+		t.Errorf("%s: the learned Hamiltonian of %s spreads by %g along the HNN's trajectory, by %g along the baseline's", name, a.Reference.Name, moved, other)
 	}
-	for what, r := range map[string]Reversibility{"truth": *a.Metrics.Truth, "baseline": a.Metrics.Baseline.Reversibility, "HNN": a.Metrics.HNN.Reversibility} {
+	for what, r := range map[string]Reversibility{
+		"truth": *a.Metrics.Truth, "baseline": a.Metrics.Models["baseline"].Reversibility, "HNN": a.Metrics.Models["hnn"].Reversibility,
+	} {
 		if !(r.ImplicitMidpoint < 1e-4) || !(r.RK45 > 0) {
 			t.Errorf("%s, %s: %g from the start after going forward and back by the midpoint rule, %g by RK45", name, what, r.ImplicitMidpoint, r.RK45)
 		}
 	}
-	if plane := a.Task.Dimension == 2; plane != (a.Grid != nil) || plane != (a.Landscapes[Truth] != nil) || plane != (a.Landscapes[HNN] != nil) {
-		t.Errorf("%s: a grid of the phase plane: %t, the Hamiltonians over it: %v", name, a.Grid != nil, a.Landscapes)
+	for _, s := range a.Sources {
+		if (s.Plane != nil) != (a.Task.Dimension == 2) {
+			t.Errorf("%s: %s has a plane: %t", name, s.Name, s.Plane != nil)
+		}
+	}
+	if truth.Plane != nil && (truth.Plane.Hamiltonian == nil || hnn.Plane.Hamiltonian == nil || baseline.Plane.Hamiltonian != nil) {
+		t.Errorf("%s: the truth and the HNN alone have a Hamiltonian", name)
 	}
 	for i, level := range a.Metrics.Change.Levels {
 		relative(t, name+" energy of a level", level.Reached, level.Requested, 0.02)
-		learned := a.Energy.Stages[2*i].Learned
-		if moved := floats.Max(learned) - floats.Min(learned); !(moved < 0.02*math.Abs(level.Learned-a.Metrics.Change.Levels[(i+1)%2].Learned)) {
-			t.Errorf("%s: the conserved quantity of level %d spreads by %g", name, i, moved)
+		moved := spread(a.Energy.Stages[2*i].Learned)
+		if !(moved < 0.02*math.Abs(level.Learned-a.Metrics.Change.Levels[(i+1)%2].Learned)) {
+			t.Errorf("%s: the learned Hamiltonian of level %d spreads by %g", name, i, moved)
 		}
 	}
 }
@@ -141,48 +159,128 @@ func measured(t *testing.T, columns ...string) datasets.Task {
 	return task
 }
 
-// Where nothing but observations is known, the published models have the published test losses all the same, and energies are
-// measured by what the HNN has learned: half of the fitted Hamiltonian, so that the squared error is a quarter of the published.
+// Where only observations are known, the published models have the published test losses all the same. The energy is the HNN's Hamiltonian,
+// half of the fitted one, so that the squared error is a quarter of the published one.
 func TestObservationsWithoutAHamiltonian(t *testing.T) {
 	for _, columns := range [][]string{{"t", "q", "p", "dq", "dp"}, {"dp", "dq", "p", "q"}} {
 		observed := columns[0] == "t"
-		a, err := Run(measured(t, columns...), checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", 0, func(string) {})
-		if err != nil {
-			t.Fatal(err)
+		a, sources := analyze(t, measured(t, columns...), published(checkpoints+"real"))
+		hnn, baseline := a.Metrics.Models["hnn"], a.Metrics.Models["baseline"]
+		relative(t, "HNN test loss", hnn.Test, 5.8494e-3, 1e-4)
+		relative(t, "baseline test loss", baseline.Test, 1.3921e-3, 1e-4)
+		if (len(a.Moving()) == 3) != observed || a.Metrics.Truth != nil || sources["truth"].Plane.Field != nil || sources["truth"].Plane.Hamiltonian != nil {
+			t.Errorf("%v: the motion of %d sources is known, and a true field: %t", columns, len(a.Moving()), sources["truth"].Plane.Field != nil)
 		}
-		relative(t, "HNN test loss", a.Metrics.HNN.Test, 5.8494e-3, 1e-4)
-		relative(t, "baseline test loss", a.Metrics.Baseline.Test, 1.3921e-3, 1e-4)
-		if a.Example.Observed() != observed || a.Trials.Observed() != observed || a.Metrics.Truth != nil || a.Grid.Fields[Truth] != nil {
-			t.Errorf("%v: a true motion is known: %t, a true field: %t", columns, a.Example.Observed(), a.Grid.Fields[Truth] != nil)
-		}
-		spread := func(s Source) float64 {
-			return floats.Max(a.Example.Energies[s][0]) - floats.Min(a.Example.Energies[s][0])
-		}
-		if hnn, baseline := spread(HNN), spread(Baseline); !(hnn < 1e-3*baseline) {
-			t.Errorf("%v: the learned H spreads by %g along the HNN's trajectory, by %g along the baseline's", columns, hnn, baseline)
+		if moved, other := spread(sources["hnn"].Example.Energy[0]), spread(sources["baseline"].Example.Energy[0]); !(moved < 1e-3*other) {
+			t.Errorf("%v: the learned H spreads by %g along the HNN's trajectory, by %g along the baseline's", columns, moved, other)
 		}
 		if observed {
-			relative(t, "baseline energy MSE", a.Metrics.Baseline.EnergyMSE, 3.7133e-1/4, 0.1)
-			relative(t, "HNN energy MSE", a.Metrics.HNN.EnergyMSE, 8.5323e-3/4, 0.5)
-		} else if !(a.Metrics.HNN.EnergyMSE < 1e-6*a.Metrics.Baseline.EnergyMSE) {
-			t.Errorf("the learned H moves from the start's by %g along the HNN's trajectories", a.Metrics.HNN.EnergyMSE)
+			relative(t, "baseline energy MSE", baseline.EnergyMSE, 3.7133e-1/4, 0.1)
+			relative(t, "HNN energy MSE", hnn.EnergyMSE, 8.5323e-3/4, 0.5)
+		} else if !(hnn.EnergyMSE < 1e-6*baseline.EnergyMSE) {
+			t.Errorf("the learned H moves from the start's by %g along the HNN's trajectories", hnn.EnergyMSE)
 		}
 		content, err := json.Marshal(a.Metrics)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := string(content); !strings.Contains(s, "that the HNN has learned") || strings.Contains(s, "coordinate_mse") != observed || strings.Contains(s, `"truth"`) {
+		if s := string(content); !strings.Contains(s, "the Hamiltonian of the Hamiltonian NN") || strings.Contains(s, "coordinate_mse") != observed || strings.Contains(s, `"truth"`) {
 			t.Errorf("%v: the metrics are %s", columns, s)
 		}
 	}
 }
 
+// A model that has no Hamiltonian is compared by the true energy, and where none is known by no energy at all.
+func TestModelsWithoutAHamiltonian(t *testing.T) {
+	conservative := train(t, datasets.Spring, hamiltonian.HNN, hamiltonian.Conservative)
+	a, sources := analyze(t, datasets.Spring, []Checkpoint{conservative})
+	hnn := sources["hnn"]
+	if hnn.HasHamiltonian || hnn.Learned != nil || hnn.Plane.Hamiltonian != nil || hnn.Plane.Field == nil || a.Reference != nil || a.Energy != nil {
+		t.Errorf("a gradient field has the Hamiltonian %+v", hnn.Plane.Hamiltonian)
+	}
+	if m := a.Metrics.Models["hnn"]; m.EnergyErrors == nil || !(m.EnergyMSE > 0) {
+		t.Errorf("the energy errors are %+v", m.EnergyErrors)
+	}
+	if _, err := Run(datasets.Spring, []Checkpoint{conservative}, 1, func(string) {}); err == nil || !strings.Contains(err.Error(), "a model whose field conserves its Hamiltonian") {
+		t.Errorf("adding energy without a Hamiltonian gave the error %v", err)
+	}
+	a, sources = analyze(t, measured(t, "t", "q", "p"), published(checkpoints + "real")[:1])
+	content, err := json.Marshal(a.Metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(content), "energy") || sources["baseline"].Trials.Energy != nil {
+		t.Errorf("an energy is known of %s", content)
+	}
+}
+
+// Three models at once: each has its place, and only the HNN's field conserves its Hamiltonian.
+func TestThreeModels(t *testing.T) {
+	dissipative := train(t, datasets.Spring, hamiltonian.Dissipative, hamiltonian.Solenoidal)
+	a, sources := analyze(t, datasets.Spring, append(published(checkpoints+"spring"), dissipative))
+	if len(a.Sources) != 4 || a.Sources[3].Name != "dissipative" || len(a.Metrics.Models) != 3 || a.Reference.Name != "hnn" || a.Energy.Source.Name != "hnn" {
+		t.Fatalf("the sources are %v, the reference is %v", sources, a.Reference)
+	}
+	relative(t, "HNN energy MSE beside others", a.Metrics.Models["hnn"].EnergyMSE, 3.8416e-4, 0.2)
+	for name, s := range sources {
+		if len(s.Example.States[0]) != len(a.Sources[0].Example.Times) || len(s.Trials.Energy) != 15 || len(s.Reversals) != 2 || len(s.Learned) == 0 {
+			t.Errorf("%s lacks a motion, an energy or a way back", name)
+		}
+		if (s.Plane.Hamiltonian != nil) != s.HasHamiltonian || s.HasHamiltonian != (name != "baseline") {
+			t.Errorf("%s has a Hamiltonian: %t, and contours: %t", name, s.HasHamiltonian, s.Plane.Hamiltonian != nil)
+		}
+	}
+	a, _ = analyze(t, datasets.Spring, []Checkpoint{dissipative})
+	if a.Reference.Name != "dissipative" || a.Energy != nil {
+		t.Errorf("a dissipative model changes its energy by %+v", a.Metrics.Change)
+	}
+}
+
+// train makes the checkpoint of a short run.
+func train(t *testing.T, task datasets.Task, model hamiltonian.Model, field hamiltonian.FieldType) Checkpoint {
+	t.Helper()
+	settings := trainer.DefaultSettings(task)
+	settings.Model, settings.FieldType, settings.TotalSteps, settings.HiddenDim = model.Name, field, 20, 16
+	run, err := trainer.New(task, settings, trainer.Execution{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Run(context.Background(), func(int, float32, float32) {}); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	if err := run.Save(folder, nil); err != nil {
+		t.Fatal(err)
+	}
+	return Checkpoint{model, settings.FilesIn(folder).Checkpoint}
+}
+
+// Models of the same seed share one dataset; another seed has another.
+func TestEachDatasetIsMadeOnce(t *testing.T) {
+	made := map[uint32]int{}
+	task := datasets.Spring
+	generate := task.Generate
+	task.Generate = func(seed uint32) (datasets.Dataset, error) {
+		made[seed]++
+		return generate(seed)
+	}
+	if _, err := Run(task, published(checkpoints+"spring"), 0, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	if len(made) != 1 || made[0] != 1 {
+		t.Errorf("datasets were made %v times by seed, want one of seed 0", made)
+	}
+}
+
 func TestCheckpointErrorsAreOneLine(t *testing.T) {
-	for want, paths := range map[string][2]string{
-		"nowhere.tar":                      {"nowhere.tar", checkpoints + "spring-hnn.tar"},
-		"is no checkpoint of a spring-hnn": {checkpoints + "spring-baseline.tar", checkpoints + "2body-hnn.tar"},
+	spring := published(checkpoints + "spring")
+	for want, list := range map[string][]Checkpoint{
+		"nowhere.tar":                      {{hamiltonian.Baseline, "nowhere.tar"}, spring[1]},
+		"is no checkpoint of a spring-hnn": {spring[0], published(checkpoints + "2body")[1]},
+		"at least one is needed":           nil,
+		"hnn is given twice":               {spring[1], spring[1]},
 	} {
-		_, err := Run(datasets.Spring, paths[0], paths[1], 0, func(string) {})
+		_, err := Run(datasets.Spring, list, 0, func(string) {})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got the error %v, want one line with %q", err, want)
 		}

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,39 +12,41 @@ import (
 	"hnn/integrator"
 )
 
-// EnergyChange is a path on which an HNN changes its energy and changes it back (section 6 of the paper). Its five stages follow the
-// symplectic gradient of the learned Hamiltonian, the gradient to another level, the symplectic gradient there, the gradient back, and
-// the symplectic gradient again.
+// EnergyChange is a path on which a model changes its energy and changes it back (section 6 of the paper). Its five stages follow the
+// symplectic gradient of the learned Hamiltonian, its gradient to another level, the symplectic gradient there, the gradient back, and the
+// symplectic gradient again.
 type EnergyChange struct {
+	Source  *Source // the first model whose field conserves its Hamiltonian
 	Stages  []Stage
-	Film    [][]byte // of a model of pictures: what is decoded at the moments of the film
+	Film    [][]byte // a decoded frame of ImageSide² bytes at each of Moments; nil where states are observed
 	Metrics EnergyMetrics
 }
 
 // Stage is the part of a path along one field.
 type Stage struct {
-	Times   []float64   // from the path's start; the parameter of the gradient counts as time
+	Times   []float64   // from the start of the path; the parameter of the gradient's path counts as time
 	States  [][]float64 // by time
 	Energy  []float64   // by time: the true energy
-	Learned []float64   // by time: what the HNN conserves along the symplectic gradient
+	Learned []float64   // by time: the model's Hamiltonian
 }
 
-// EnergyMetrics are the figures of an EnergyChange, in the units of the task's energy.
+// EnergyMetrics are the numbers of an EnergyChange, in the units of the task's energy.
 type EnergyMetrics struct {
+	Model  string        `json:"model"`
 	Change float64       `json:"requested_change"`
 	Levels []EnergyLevel `json:"levels"` // at the start, changed, and changed back
 }
 
-// EnergyLevel is an energy at which a state moves along the symplectic gradient. The contours of the learned Hamiltonian are not
-// quite those of the true one, which therefore varies on the way; a level's energy is its mean.
+// EnergyLevel is an energy at which a state moves along the symplectic gradient. The contours of the learned Hamiltonian differ a little
+// from those of the true one, so the true energy varies on the way. A level's energy is its mean.
 type EnergyLevel struct {
 	Requested float64 `json:"requested"` // of the first level: its own
 	Reached   float64 `json:"reached"`
 	Deviation float64 `json:"standard_deviation"` // of the true energy on the way
-	Learned   float64 `json:"learned"`            // what the HNN has learned to conserve
+	Learned   float64 `json:"learned"`            // the model's Hamiltonian
 }
 
-// Adds tells whether the first change adds energy, so that the second removes it.
+// Adds tells whether the first change adds energy. The second one then removes it.
 func (m EnergyMetrics) Adds() bool { return m.Change > 0 }
 
 const (
@@ -53,10 +56,10 @@ const (
 	gradientPoints = 151  // of a stage along the gradient
 )
 
-// Moment is a time of a stage.
+// Moment is a time of a stage, both by index.
 type Moment struct{ Stage, Time int }
 
-// Moments are the times that a film of the path shows, a gradient's at slower motion.
+// Moments are the times that a film of the path shows. The gradient's stages appear in slow motion.
 func (e *EnergyChange) Moments() []Moment {
 	const every = 10
 	var list []Moment
@@ -68,48 +71,70 @@ func (e *EnergyChange) Moments() []Moment {
 	return list
 }
 
-// conserving is a model that has learned a Hamiltonian.
-type conserving interface {
-	Gradient(threads int) (integrator.Field, error)
-	Hamiltonian(states [][]float64) ([]float64, error)
+// changeEnergy changes the energy of the first model whose field conserves its Hamiltonian. States come from the samples; for bodies from
+// the trials' starts, because bodies come close to each other as time goes on, and there a model is least exact.
+func (a *Analysis) changeEnergy(subjects []*subject, energy quantity, starts [][]float64, duration, change float64) error {
+	i := slices.IndexFunc(subjects, func(s *subject) bool { return s.model.Equation.Conserves() })
+	if i < 0 || energy == nil {
+		if change != 0 {
+			return errors.New("analysis: the energy cannot be changed: that needs a known energy, and a model whose field conserves its Hamiltonian")
+		}
+		return nil
+	}
+	s := subjects[i]
+	states := a.Data.Train.X
+	if a.Task.Bodies > 0 {
+		states = starts
+	}
+	if s.images != nil {
+		states = s.Plane.Samples
+		ofCoordinates := energy
+		energy = func(latent [][]float64) ([]float64, error) { return ofCoordinates(s.images.fit(latent)) }
+	}
+	l := levels{s.evaluator, energy, duration}
+	e, err := l.change(states, change)
+	if err != nil {
+		if change == 0 {
+			return nil // nobody asked for a change
+		}
+		return err
+	}
+	e.Source, e.Metrics.Model = s.Source, s.Name
+	a.Energy, a.Metrics.Change = e, &e.Metrics
+	if s.images != nil {
+		var filmed [][]float64
+		for _, m := range e.Moments() {
+			filmed = append(filmed, e.Stages[m.Stage].States[m.Time])
+		}
+		e.Film, _, err = s.images.decode(filmed)
+	}
+	return err
 }
 
-// levels is what changing the energy needs of a model.
+// levels holds what a change of energy needs.
 type levels struct {
-	field    integrator.Field                     // the symplectic gradient of the learned Hamiltonian
-	gradient integrator.Field                     // its gradient
-	learned  func([][]float64) ([]float64, error) // the learned Hamiltonian of states
-	energy   func([][]float64) ([]float64, error) // the true one, where it is known
-	duration float64                              // of a stage along the symplectic gradient
+	model interface {
+		Field(t []float64, x, out [][]float64) error    // the symplectic gradient of the Hamiltonian
+		Gradient(t []float64, x, out [][]float64) error // its gradient
+		Hamiltonian(states [][]float64) ([]float64, error)
+	}
+	energy   quantity // the true one, where it is known
+	duration float64  // of a stage along the symplectic gradient
 }
 
-// changeEnergy changes the energy of one of the states, and changes it back. Energy is added to the state of the first quartile of all
-// their energies, and removed from that of the third. A change of 0 stands for the difference of the two, or for no path at all where
-// the model leads to none.
-func changeEnergy(model conserving, l levels, states [][]float64, change float64) (*EnergyChange, error) {
-	var e *EnergyChange
-	var err error
-	if l.gradient, err = model.Gradient(1); err == nil {
-		l.learned = model.Hamiltonian
-		e, err = l.change(states, change)
-	}
-	if change == 0 && err != nil {
-		return nil, nil
-	}
-	return e, err
-}
-
-// levelSolver is precise enough for the learned Hamiltonian to keep four digits, and gives up where a gradient leads out of all bounds.
+// levelSolver is precise enough for the learned Hamiltonian to keep four digits. It gives up if a gradient leads out of all bounds.
 var levelSolver = integrator.RK45{Relative: 1e-8, MaxEvaluations: 100_000}
 
-// quartiles returns the numbers of the first and the third quartile of values.
+// quartiles returns the indices of the first and the third quartile of values.
 func quartiles(values []float64) (first, third int) {
 	order := make([]int, len(values))
 	floats.Argsort(slices.Clone(values), order)
 	return order[len(order)/4], order[3*len(order)/4]
 }
 
-// change makes the path. A requested energy that lies beyond what the gradient reaches is an error.
+// change changes the energy of one of the states, and changes it back. It adds energy to the state at the first quartile of all their
+// energies, and removes energy from that at the third. A change of 0 stands for the difference of the two. The error of an energy that the
+// gradient does not reach says how far it leads.
 func (l levels) change(states [][]float64, change float64) (*EnergyChange, error) {
 	energies, err := l.energy(states)
 	if err != nil {
@@ -124,7 +149,7 @@ func (l levels) change(states [][]float64, change float64) (*EnergyChange, error
 		start = states[high]
 	}
 	e := &EnergyChange{Metrics: EnergyMetrics{Change: change}}
-	if err := l.append(e, l.field, start, l.duration, flowPoints); err != nil {
+	if err := l.append(e, l.model.Field, start, l.duration, flowPoints); err != nil {
 		return nil, err
 	}
 	first := e.level(stat.Mean(e.Stages[0].Energy, nil))
@@ -132,7 +157,7 @@ func (l levels) change(states [][]float64, change float64) (*EnergyChange, error
 		if err := l.approach(e, requested); err != nil {
 			return nil, err
 		}
-		if err := l.append(e, l.field, e.end(), l.duration, flowPoints); err != nil {
+		if err := l.append(e, l.model.Field, e.end(), l.duration, flowPoints); err != nil {
 			return nil, err
 		}
 		if reached := e.level(requested); !(math.Abs(reached-requested) <= precision*math.Abs(change)) {
@@ -143,7 +168,7 @@ func (l levels) change(states [][]float64, change float64) (*EnergyChange, error
 	return e, nil
 }
 
-// level notes the level of the last stage, and returns its energy.
+// level appends the level of the last stage to the metrics, and returns its energy.
 func (e *EnergyChange) level(requested float64) float64 {
 	flow := e.Stages[len(e.Stages)-1]
 	mean, deviation := stat.PopMeanStdDev(flow.Energy, nil)
@@ -166,7 +191,7 @@ func (l levels) follow(field integrator.Field, start, times []float64) ([][]floa
 	return solutions[0].States, nil
 }
 
-// append lets the path follow a field.
+// append adds a stage along a field to the path.
 func (l levels) append(e *EnergyChange, field integrator.Field, start []float64, duration float64, points int) error {
 	begin := 0.0
 	if n := len(e.Stages); n > 0 {
@@ -180,14 +205,14 @@ func (l levels) append(e *EnergyChange, field integrator.Field, start []float64,
 	if s.Energy, err = l.energy(s.States); err != nil {
 		return err
 	}
-	s.Learned, err = l.learned(s.States)
+	s.Learned, err = l.model.Hamiltonian(s.States)
 	e.Stages = append(e.Stages, s)
 	return err
 }
 
-// mean is the energy of the level on which a state lies.
+// mean returns the energy of the level on which a state lies.
 func (l levels) mean(state []float64) (float64, error) {
-	states, err := l.follow(l.field, state, floats.Span(make([]float64, flowPoints), 0, l.duration))
+	states, err := l.follow(l.model.Field, state, floats.Span(make([]float64, flowPoints), 0, l.duration))
 	if err != nil {
 		return 0, err
 	}
@@ -199,13 +224,12 @@ func (l levels) mean(state []float64) (float64, error) {
 }
 
 // approach follows the gradient of the learned Hamiltonian, upwards or downwards, to the level of a requested energy, or as far as the
-// energy changes in that direction. The gradient knows nothing of the true energy, and how far the two scales agree depends on the
-// training; so it is the true energy of the level that tells where to stop.
+// energy changes in that direction. The learned Hamiltonian has a scale of its own, so the true energy of the level tells where to stop.
 func (l levels) approach(e *EnergyChange, requested float64) error {
 	const (
-		share    = 0.1  // of the change that the first step is to make
-		growth   = 1.5  // from step to step
-		standing = 1e-4 // the share of the change below which a step is at an end
+		share    = 0.1  // of the change, for the first step
+		growth   = 1.5  // of the step, from one to the next
+		standing = 1e-4 // share of the change; a step that changes less is the last
 		halvings = 20   // of the step that passes the requested energy
 	)
 	start, gap := e.end(), math.Abs(e.Metrics.Change)
@@ -215,7 +239,7 @@ func (l levels) approach(e *EnergyChange, requested float64) error {
 	}
 	direction := math.Copysign(1, requested-energy)
 	field := func(t []float64, y, out [][]float64) error {
-		err := l.gradient(t, y, out)
+		err := l.model.Gradient(t, y, out)
 		for i := range out {
 			floats.Scale(direction, out[i])
 		}

@@ -10,30 +10,33 @@ import (
 	"hnn/integrator"
 )
 
-// spring is a model that has learned H = q² + p² exactly, and calls it 3 more than it is.
+// spring is a model that has learned H = q² + p² + 3.
 type spring struct{}
 
-func (spring) Gradient(int) (integrator.Field, error) {
-	return integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = 2*y[0], 2*y[1] }), nil
+func (spring) Field(_ []float64, x, out [][]float64) error {
+	for i, s := range x {
+		out[i][0], out[i][1] = 2*s[1], -2*s[0]
+	}
+	return nil
+}
+
+func (spring) Gradient(_ []float64, x, out [][]float64) error {
+	for i, s := range x {
+		out[i][0], out[i][1] = 2*s[0], 2*s[1]
+	}
+	return nil
 }
 
 func (spring) Hamiltonian(states [][]float64) ([]float64, error) {
-	learned := squares(states)
+	learned, err := squares(states)
 	floats.AddConst(3, learned)
-	return learned, nil
+	return learned, err
 }
 
-func squares(states [][]float64) []float64 {
-	var list []float64
-	for _, s := range states {
-		list = append(list, s[0]*s[0]+s[1]*s[1])
-	}
-	return list
-}
+var squares = each(func(s []float64) float64 { return s[0]*s[0] + s[1]*s[1] })
 
 func (s spring) change(change float64) (*EnergyChange, error) {
-	turn := integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -2*y[0] })
-	return changeEnergy(s, levels{field: turn, energy: func(states [][]float64) ([]float64, error) { return squares(states), nil }, duration: 5}, [][]float64{{0.5, 0}, {0, 1}, {0.8, 0}, {1.5, 0}}, change)
+	return levels{s, squares, 5}.change([][]float64{{0.5, 0}, {0, 1}, {0.8, 0}, {1.5, 0}}, change)
 }
 
 // Along its gradient, the energy of H = q² + p² is E(0)·exp(4s).
@@ -89,21 +92,21 @@ func TestReversal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range Methods {
-		if n := len(r[m].Distance); n != 2*len(r[m].Times)-1 {
-			t.Fatalf("%s: %d distances", m, n)
+	for _, way := range r {
+		if n := len(way.Distance); n != 2*len(way.Times)-1 {
+			t.Fatalf("%s: %d distances", way.Method, n)
 		}
-		for i, distance := range r[m].Distance[:len(r[m].Distance)-1] {
+		for i, distance := range way.Distance[:len(way.Distance)-1] {
 			time := until - math.Abs(until-float64(i)*until/reversalSteps)
 			if want := 3 * (1 - math.Exp(-time)); math.Abs(distance-want) > 2e-5 {
-				t.Errorf("%s: after %d steps at %g, want %g", m, i, distance, want)
+				t.Errorf("%s: after %d steps at %g, want %g", way.Method, i, distance, want)
 			}
 		}
 	}
-	if d := r[ImplicitMidpoint].Departure; floats.Max(d) > 1e-12 || d[reversalSteps] != 0 {
+	if d := r[1].Departure; floats.Max(d) > 1e-12 || d[reversalSteps] != 0 {
 		t.Errorf("the midpoint rule's way back departs by %g", floats.Max(d))
 	}
-	if got := r.metrics(); got.RK45 == 0 || got.RK45 > 1e-5 || got.ImplicitMidpoint > 1e-12 {
+	if got := reversibility(r); got.RK45 == 0 || got.RK45 > 1e-5 || got.ImplicitMidpoint > 1e-12 {
 		t.Errorf("the ends are %+v from the starts", got)
 	}
 }

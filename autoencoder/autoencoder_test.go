@@ -2,85 +2,89 @@ package autoencoder
 
 import (
 	"math"
+	"strings"
 	"testing"
 
-	"hnn/hamiltonian"
-	"hnn/internal/libtorch"
 	"hnn/nets"
 )
 
-func published(t *testing.T, name string) *PixelHNN {
-	t.Helper()
-	checkpoint, err := nets.ReadCheckpoint("testdata/pixel-" + name + ".tar")
-	if err != nil {
-		t.Fatal(err)
+// layer is y = σ(Wx + b) in plain Go, with x added where it is residual.
+func layer(l nets.Layer, weight, bias []float32, x []float64) []float64 {
+	y := make([]float64, l.Outputs)
+	for i := range y {
+		y[i] = float64(bias[i])
+		for j, v := range x {
+			y[i] += float64(weight[i*l.Inputs+j]) * v
+		}
+		if l.Activation == "relu" {
+			y[i] = max(0, y[i])
+		}
+		if l.Residual {
+			y[i] += x[i]
+		}
 	}
-	m, err := New(Config{Pixels: 1568, Latent: hamiltonian.Config{Dimension: 2, Hidden: 200, Activation: "tanh", Baseline: name == "baseline"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Free)
-	if err := m.SetState(checkpoint); err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return y
 }
 
-// The published models take all keys of the state dict, and their loss is the sum of its three terms, taken apart here by
-// pictures that follow themselves.
-func TestLossIsTheSumOfItsTerms(t *testing.T) {
+// The published autoencoders take all keys of the state dict, and encode and decode as their equations say.
+func TestCoderOfThePublishedModels(t *testing.T) {
 	for _, name := range []string{"hnn", "baseline"} {
-		m := published(t, name)
-		if n := len(m.Parameters()); n != 21 {
-			t.Errorf("%s: %d parameters, want the 16 of the autoencoder and 5 of the latent model", name, n)
-		}
-		rows := make([][]float64, 3)
-		for i := range rows {
-			rows[i] = make([]float64, 1568)
-			for j := range rows[i] {
-				rows[i][j] = 0.25 + 0.25*math.Sin(float64(j*(i+1)))
-			}
-		}
-		var s libtorch.Scope
-		defer s.Free()
-		x := s.Variable(rows)
-		got := s.Values(m.Loss(&s, x, x, nil))
-		latent, decoded := s.Values(m.Encode(&s, x)), s.Values(m.Decode(&s, m.Encode(&s, x)))
-		if s.Err() != nil {
-			t.Fatal(s.Err())
-		}
-		states, field := make([][]float64, 3), make([][]float64, 3)
-		for i := range states {
-			states[i], field[i] = []float64{float64(latent[2*i]), float64(latent[2*i+1])}, make([]float64, 2)
-		}
-		evaluate, err := m.Field(1)
+		checkpoint, err := nets.ReadCheckpoint("testdata/pixel-" + name + ".tar")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := evaluate(nil, states, field); err != nil {
+		a := New(1568, 200, 2)
+		var parameters nets.Parameters
+		for _, n := range a.Networks() {
+			parameters = append(parameters, n.Zeros()...)
+		}
+		if err := parameters.Load(checkpoint); err != nil {
 			t.Fatal(err)
 		}
-		for i := range rows {
-			// z_next = z: the field should be 0, and so should the velocity.
-			want := states[i][1]*states[i][1] + 0.1*(field[i][0]*field[i][0]+field[i][1]*field[i][1])/2
-			for j, v := range rows[i] {
-				d := float64(decoded[i*1568+j]) - v
-				want += d * d / 1568
+		if first, last := parameters[0].Name, parameters[15].Name; first != "autoencoder.linear1.weight" || last != "autoencoder.linear8.bias" {
+			t.Errorf("the parameters go from %s to %s", first, last)
+		}
+		c, err := a.Coder(parameters, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		image := make([]float32, 1568)
+		x := make([]float64, 1568)
+		for i := range image {
+			image[i] = float32(0.25 + 0.25*math.Sin(float64(i)))
+			x[i] = float64(image[i])
+		}
+		latent, err := c.Encode([][]float32{image})
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := c.Decode(latent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters.EachLayer(a.Networks(), func(network, number int, weight, bias []float32) {
+			x = layer(a.Networks()[network].Layers[number], weight, bias, x)
+			if network == 0 && number == 3 {
+				near(t, name+": encoded", latent[0], x)
 			}
-			if math.Abs(float64(got[i])-want) > 1e-4*want {
-				t.Errorf("%s, row %d: the loss is %g, want %g", name, i, got[i], want)
-			}
+		})
+		got := make([]float64, len(decoded[0]))
+		for i, v := range decoded[0] {
+			got[i] = float64(v)
+		}
+		near(t, name+": decoded", got, x)
+		if _, err := c.Encode([][]float32{image[:5]}); err == nil || !strings.Contains(err.Error(), "takes 1568") {
+			t.Errorf("an image of 5 pixels gave the error %v", err)
 		}
 	}
 }
 
-func TestStateRoundTrip(t *testing.T) {
-	m := published(t, "hnn")
-	entries, err := m.State()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first, last := entries[0].Name, entries[20].Name; first != "autoencoder.linear1.weight" || last != "hnn.differentiable_model.linear3.weight" {
-		t.Errorf("the state dict goes from %s to %s", first, last)
+func near(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= 1e-5*max(1, math.Abs(want[i]))) {
+			t.Errorf("%s[%d] is %g, want %g", what, i, got[i], want[i])
+		}
 	}
 }

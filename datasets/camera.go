@@ -11,39 +11,39 @@ import (
 	"sync"
 )
 
-// Camera photographs the pendulum of gym's Pendulum-v0: it renders the screen, crops it around the pivot, takes red minus
-// green, which leaves the rod alone, and shrinks the result to a square of Side×Side bytes. A camera can be used by any number
-// of goroutines.
+// Camera renders the pendulum of gym's Pendulum-v0 as the published code sees it. The code crops the screen around the pivot, subtracts green
+// from red, so that only the rod is left, and resizes the result to Side×Side bytes. Several goroutines may share a camera.
 type Camera struct {
 	Side     int
-	scale    float64     // pixels of the screen per unit of length
-	left     int         // of the crop
-	top      int         // of the crop
-	size     int         // of the crop, in pixels
-	rod      *shrinkable // what the rod would show at each pixel of the crop, under the axle and the arrow: red minus green
-	canvases sync.Pool   // of *canvas
+	scale    float64    // pixels of the screen per unit of length
+	left     int        // first column of the crop
+	top      int        // first row of the crop
+	size     int        // rows and columns of the crop
+	rod      *resizable // red minus green of a rod that covers the whole crop, under the axle and the arrow
+	canvases sync.Pool  // of *canvas
 }
 
-// What gym draws: lengths in the world's units, of which the screen shows −2.2 to 2.2.
+// The scene that gym draws. Lengths are in units of the world; the screen shows −2.2 to 2.2.
 const (
 	worldReach   = 2.2
 	rodLength    = 1.0
 	rodRadius    = 0.1
 	axleRadius   = 0.05
-	rodRed       = 204 // of 255, as gym's colour (.8, .3, .3) comes out; the background's and black's red minus green are 0
+	rodRed       = 204 // gym's colour (.8, .3, .3) in bytes; red minus green of the background and of black is 0
 	rodGreen     = 76
-	publishedTop = 0.44 // the crop of the published code, as shares of the screen
+	publishedTop = 0.44 // the published crop, in parts of the screen
 	publishedFar = 0.33
 	cropSize     = 0.34
 )
 
-// arrowPicture is the arrow that gym lays over the pendulum, a unit wide and high and around the pivot: black, in the picture's
-// opacity. It is a file of gym 0.17.3, under the licence in clockwise-LICENSE.txt.
+// arrowFile is the arrow that gym draws over the pendulum: black with the opacity of the file, one unit wide and high, centred on the pivot. The
+// file is from gym 0.17.3, under the licence in clockwise-LICENSE.txt.
 //
 //go:embed clockwise.png
-var arrowPicture []byte
+var arrowFile []byte
 
-// NewCamera returns a camera for a square screen, 500 or 1000 pixels wide in gym, and square frames.
+// NewCamera returns a camera for a screen and frames of the given numbers of rows, each square. gym's screen has 500 or 1000. An error says which
+// sizes are possible.
 func NewCamera(screen, side int) (*Camera, error) {
 	share := func(s float64) int { return int(math.Round(s * float64(screen))) }
 	c := &Camera{
@@ -51,15 +51,15 @@ func NewCamera(screen, side int) (*Camera, error) {
 		left: share(publishedFar), top: share(publishedTop), size: share(cropSize),
 	}
 	if screen < 50 || side < 1 || side > c.size {
-		return nil, fmt.Errorf("a camera of a screen of %d pixels and frames of %d; the screen must have 50 or more, and the frames 1 to 34%% of that", screen, side)
+		return nil, fmt.Errorf("a camera cannot turn a screen of %d rows into frames of %d; the screen needs 50 or more, the frames 1 to 34%% of that", screen, side)
 	}
-	arrow, err := png.Decode(bytes.NewReader(arrowPicture))
+	arrow, err := png.Decode(bytes.NewReader(arrowFile))
 	if err != nil {
-		return nil, fmt.Errorf("the picture of the arrow: %w", err)
+		return nil, fmt.Errorf("clockwise.png: %w", err)
 	}
 	shade := image.NewAlpha(arrow.Bounds())
 	draw.Draw(shade, shade.Rect, arrow, shade.Rect.Min, draw.Src)
-	start, end := c.place(0, 0).onScreen(vector{-0.5, -0.5}), c.place(0, 0).onScreen(vector{0.5, 0.5}) // of the picture, from lower left
+	start, end := c.place(0, 0).onScreen(vector{-0.5, -0.5}), c.place(0, 0).onScreen(vector{0.5, 0.5}) // lower left and upper right of the arrow
 	size := shade.Rect.Size()
 	rod := make([]byte, c.size*c.size)
 	for row := range c.size {
@@ -74,17 +74,17 @@ func NewCamera(screen, side int) (*Camera, error) {
 	for row, covered := range axle {
 		clear(rod[row*c.size:][covered[0].first:covered[0].last])
 	}
-	c.rod = newShrinkable(rod, c.size, side)
+	c.rod = newResizable(rod, c.size, side)
 	c.canvases.New = c.rod.newCanvas
 	return c, nil
 }
 
-// scaled returns the nearest byte to v·share/255.
+// scaled returns v·share/255, rounded to the nearest byte.
 func scaled(v, share int) byte { return byte((v*share + 127) / 255) }
 
-// texel returns the place of a pixel's centre in a picture of so many pixels that is stretched over the screen from start to
-// end: in units of 1/256 of the picture's pixels, from the centre of its first. Mesa's software renderer follows a straight line
-// in 32 bits, from the picture's lower left, and rounds the place to such a unit.
+// texel maps the centre of a screen pixel into an image of the given size that is stretched over the screen from start to end. The result is the
+// distance from the centre of the image's first pixel, in units of 1/256 of a pixel. The arithmetic is that of Mesa's software renderer: a line in
+// float32 from the image's lower left, rounded to the unit.
 func texel(pixel int, start, end float32, size int) int {
 	slope := float32(size) / (end - start)
 	first := -float32(slope * (start - 0.5))
@@ -94,16 +94,16 @@ func texel(pixel int, start, end float32, size int) int {
 // fused returns a·b + c, rounded once.
 func fused(a, b, c float32) float32 { return float32(float64(a)*float64(b) + float64(c)) }
 
-// opacity samples a picture between four of its pixels, at a place that texel gives, from its lower left: first along two rows,
-// then between them, rounded to bytes each time, as Mesa's software renderer does. Outside of the picture is nothing.
-func opacity(picture *image.Alpha, x, y int) int {
-	at := func(dx, dy int) int { return int(picture.AlphaAt(x>>8+dx, picture.Rect.Dy()-1-(y>>8+dy)).A) }
+// opacity interpolates an image at a position from texel, measured from its lower left. Mesa's software renderer interpolates along two rows first,
+// then between them, and rounds to bytes each time. Outside of the image the opacity is 0.
+func opacity(shade *image.Alpha, x, y int) int {
+	at := func(dx, dy int) int { return int(shade.AlphaAt(x>>8+dx, shade.Rect.Dy()-1-(y>>8+dy)).A) }
 	mix := func(a, b, share int) int { return a + ((b-a)*share+128)>>8 }
 	u, v := x&255, y&255
 	return mix(mix(at(0, 0), at(1, 0), u), mix(at(0, 1), at(1, 1), u), v)
 }
 
-// disc returns the corners of what gym draws as a disc: thirty, the first to the right.
+// disc returns the corners of the polygon that gym draws for a disc: thirty, anticlockwise from the right.
 func disc(radius float64) []vector {
 	corners := make([]vector, 30)
 	for i := range corners {
@@ -113,12 +113,11 @@ func disc(radius float64) []vector {
 	return corners
 }
 
-// placement turns a shape and moves it, into OpenGL's coordinates of −1..1 across the screen. As a corner's rounding decides
-// about pixels, all is computed in the 32 bits and the order of Mesa's OpenGL; the explicit conversions keep Go from fusing
-// products and sums.
+// placement is the affine map of a shape to OpenGL's coordinates, −1..1 across the screen. The rounding of a corner decides which pixels are
+// covered, so the arithmetic is that of Mesa: float32, in the same order. The explicit conversions keep Go from fusing products and sums.
 type placement struct{ xx, xy, yx, yy, x, y, half float32 }
 
-// place turns a shape by an angle, which gym gives OpenGL in degrees, after it has moved it along the first axis.
+// place returns the map that moves a shape along its first axis and then turns it by an angle in radians. gym passes the angle in degrees.
 func (c *Camera) place(angle, along float64) placement {
 	degrees := float32(angle * (180 / math.Pi))
 	sin, cos := sincos32(float32(float64(degrees) * math.Pi / 180))
@@ -132,7 +131,7 @@ func (c *Camera) place(angle, along float64) placement {
 	}
 }
 
-// onScreen returns where a corner lies on the screen, in pixels to the right and down.
+// onScreen returns the position of a corner in pixels from the upper left of the screen.
 func (p placement) onScreen(corner vector) point {
 	x, y := float32(corner[0]), float32(corner[1])
 	right := float32(float32(p.xx*x)+float32(p.xy*y)) + p.x
@@ -140,11 +139,11 @@ func (p placement) onScreen(corner vector) point {
 	return point{fused(right, p.half, p.half), fused(up, -p.half, p.half)}
 }
 
-// point is a place on the screen.
+// point is a position on the screen, to the right and down.
 type point struct{ x, y float32 }
 
-// sincos32 returns the sine and cosine as the GNU C library computes them in 32 bits, which is not always the nearest number:
-// by the polynomials of degree 7 and 8 with the least largest error within 1/8 turn (of sin x/x and of cos x).
+// sincos32 returns the sine and the cosine that the GNU C library's sinf and cosf give, which are not always the nearest float32. They use the
+// minimax polynomials of degree 7 and 8 on ±π/4 (for sin x/x and cos x).
 func sincos32(angle float32) (sin, cos float32) {
 	turn := math.Round(float64(angle) * (2 / math.Pi))
 	x := float64(angle) - turn*(math.Pi/2)
@@ -162,11 +161,11 @@ func sincos32(angle float32) (sin, cos float32) {
 	return float32(s), float32(c)
 }
 
-// cover sets one of the shapes in each row to the pixels of the crop whose centres lie in a convex polygon, or on its left or its
-// bottom edge. The corners are given anticlockwise in the world's units. They are rounded to 1/256 of a pixel, as OpenGL does.
+// cover sets a shape's span in each row to the pixels of the crop whose centres lie in a convex polygon or on its left or bottom edge. The corners
+// come anticlockwise in units of the world. Like OpenGL, cover rounds them to 1/256 of a pixel.
 func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place placement) {
 	const unitBits, unit = 8, 1 << 8
-	type fixed struct{ x, y int } // in units, from the centre of the crop's first pixel to the right and down
+	type fixed struct{ x, y int } // units to the right and down from the centre of the crop's first pixel
 	at := func(corner vector) fixed {
 		p := place.onScreen(corner)
 		return fixed{int(math.RoundToEven(float64(unit*(p.x-0.5)))) - unit*c.left, int(math.RoundToEven(float64(unit*(p.y-0.5)))) - unit*c.top}
@@ -178,10 +177,10 @@ func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place p
 		if a.y > b.y {
 			upper, lower = b, a
 		}
-		// A row lies between an edge that goes down, on its left, and one that goes up: at a corner, between those that come from above.
+		// An edge that goes down bounds its rows on the left, an edge that goes up on the right. A row at a corner belongs to the edges above it.
 		if dx, dy := lower.x-upper.x, lower.y-upper.y; dy > 0 {
 			row, end := max(0, upper.y>>unitBits+1), min(c.size, lower.y>>unitBits+1)
-			// The first pixel whose centre is not to the left of the edge, and how far it is to the right, in 1/dy of a unit.
+			// x is the first pixel whose centre is not left of the edge. beyond is the distance between the two, in 1/dy of a unit.
 			x, beyond := ceiling(upper.x*dy+(row*unit-upper.y)*dx, dy*unit)
 			step, more := ceiling(dx, dy)
 			for ; row < end; row++ {
@@ -200,7 +199,7 @@ func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place p
 	}
 }
 
-// ceiling returns n/d, rounded up, and how much n lacks to be this multiple of d, which is positive.
+// ceiling returns n/d rounded up, and quotient·d − n. d is positive.
 func ceiling(n, d int) (quotient, lack int) {
 	quotient = n / d
 	if quotient*d < n {
@@ -209,7 +208,7 @@ func ceiling(n, d int) (quotient, lack int) {
 	return quotient, quotient*d - n
 }
 
-// shapes are what the rod consists of: a rectangle and a disc around either end.
+// shapes counts the parts of the rod: a rectangle and a disc at either end.
 const shapes = 3
 
 var (
@@ -217,8 +216,7 @@ var (
 	rodEnd   = disc(rodRadius)
 )
 
-// Frame photographs the pendulum at an angle from upright, anticlockwise, in radians: Side rows of Side bytes, 128 where the
-// rod is.
+// Frame renders the pendulum at an angle from upright, anticlockwise, in radians. It returns Side×Side shades, row by row: 128 on the rod, 0 off it.
 func (c *Camera) Frame(angle float64) []byte {
 	canvas := c.canvases.Get().(*canvas)
 	defer c.canvases.Put(canvas)
@@ -227,5 +225,5 @@ func (c *Camera) Frame(angle float64) []byte {
 	c.cover(canvas.rows, 0, rodSides, pivot)
 	c.cover(canvas.rows, 1, rodEnd, pivot)
 	c.cover(canvas.rows, 2, rodEnd, end)
-	return c.rod.shrink(canvas)
+	return c.rod.resize(canvas)
 }

@@ -1,34 +1,62 @@
-// Package datasets holds the tasks: for each, its physics and the data that a seed gives, in the published order of random
-// draws. A task is one value, declared in one file; nothing else needs to change for a new one.
+// Package datasets holds the systems to learn. A Task is one system: its physics, its data, and the published training settings. The data of
+// a seed are those of the published Python code. The package does not need LibTorch.
 package datasets
 
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"hnn/integrator"
 )
 
-// Samples are states of a system and their time derivatives, a row each: a state of dimension 2n is (q1..qn, p1..pn).
+// Samples are states of a system and their time derivatives, one row each. A state of dimension 2n is (q1..qn, p1..pn).
 type Samples struct {
-	X     [][]float64
-	DX    [][]float64
-	Times []float64 // of the rows, where they were measured one after another; nil where they were generated
+	X     [][]float64 // states
+	DX    [][]float64 // dx/dt, in the rows and columns of X
+	Times []float64   // of the rows, if they are one measured trajectory; nil otherwise
 }
 
-// Dataset is a training and a test set.
+// Dataset is a training set and a test set. Treat it as read-only: some tasks return the same rows at every call.
 type Dataset struct {
 	Train Samples
 	Test  Samples
+	// Images holds the data of a task that is observed through a camera. Train and Test are then empty. It is nil for all other tasks.
+	Images *Images
 }
 
-// Trajectories are true trajectories at common times, for the predictions of a model to be held against. A model starts from
-// their first states and is integrated with their solver.
+// Images are frames of motions from random starts. Each frame is stored once. A sample is named by the number f of its first frame: its
+// image shows frames f and f+1, its successor is sample f+1, and its coordinates are Coordinates[f+1].
+type Images struct {
+	Side        int         // rows and columns of a frame
+	Frames      [][]byte    // of Side×Side shades each, row by row; the motions follow one another
+	Coordinates [][]float64 // true state after the time step of each frame
+	Train, Test []int64     // first frames of the samples
+}
+
+// Sample returns the image of the sample whose first frame is given: two frames one after the other, 2·Side² values from 0 to 1.
+func (m Images) Sample(first int64) []float32 {
+	image := make([]float32, 0, 2*m.Side*m.Side)
+	for _, frame := range m.Frames[first : first+2] {
+		for _, shade := range frame {
+			image = append(image, shades[shade])
+		}
+	}
+	return image
+}
+
+var shades = func() (values [256]float32) {
+	for i := range values {
+		values[i] = float32(float64(i) / 255)
+	}
+	return values
+}()
+
+// Trajectories are reference trajectories at common times. A model is integrated from their first states with the same solver and compared
+// with them.
 type Trajectories struct {
-	Times  []float64
-	States [][][]float64 // by trajectory and time; of a motion that was not observed, its start alone
+	Times  []float64     // the first is 0
+	States [][][]float64 // by trajectory and time; the start alone if nothing else is known
 	Solver integrator.RK45
 }
 
@@ -41,89 +69,78 @@ func (t Trajectories) Starts() [][]float64 {
 	return starts
 }
 
-// Task names a system to learn: its physics, its data, the settings of the published training script, and the trajectories
-// on which the paper compares the models.
+// Task is a system to learn. Its functions may be called from several goroutines. A task of your own is a Task value, or what FromTable or
+// FromHamiltonian returns.
 type Task struct {
-	Name        string
-	Number      string // in the paper
+	Name        string // for flags and files
+	Number      string // in the paper; empty for a task that is not in it
 	Aliases     []string
-	Description string
-	Dimension   int    // of a state, q and p together
-	Bodies      int    // that move in a plane; 0 for any other system
-	Labels      Labels // of its figures' axes
-	File        string // the table that FromTable made the task of; empty for all others
+	Description string // one line for help texts
+	Dimension   int    // of a state: n positions and n momenta
+	Bodies      int    // bodies that move in a plane; 0 for any other system
+	Labels      Labels
+	File        string // the table that FromTable read; empty for all other tasks
 
-	// Hamiltonian is the true energy of a state, for measurements a fitted one, and Dynamics its field. Both are nil where
-	// nothing but observations is known.
+	// Hamiltonian returns the true energy of a state (a fitted one for measurements). Dynamics is the true field. Both are nil where only
+	// observations are known.
 	Hamiltonian func(state []float64) float64
 	Dynamics    integrator.Derivative
-	// Kinetic and Potential energy of bodies, whose sum is the Hamiltonian; nil for any other system.
+	// Kinetic and Potential return the two parts of the energy of bodies. They are nil for any other system.
 	Kinetic   func(state []float64) float64
 	Potential func(state []float64) float64
 
-	// Generate makes the dataset of a seed; nil where the data are pictures.
+	// Generate makes the dataset of a seed.
 	Generate func(seed uint32) (Dataset, error)
-	// Load reads a dataset in place of that from a file in the task's own format; nil where there is no such format.
+	// Increments makes the dataset with the same states and other derivatives: DX is the mean derivative over the next TimeStep,
+	// (x(t+TimeStep) − x(t)) / TimeStep of the motion without noise. It is nil where it is not offered.
+	Increments func(seed uint32) (Dataset, error)
+	// Load reads a dataset from a file in the task's own format. It is nil where there is no such format.
 	Load func(path string) (Dataset, error)
 
-	// Pictures makes the data of a system that a camera sees; nil for all others. Such a task has no Dynamics, no Example and
-	// no Trials: its state is known by its pictures only.
-	Pictures func(seed uint32) (Pictures, error)
-	// Film makes the pictures of the one swing of the figures and of the energy's mean squared error, all of them test samples.
-	Film func() (Pictures, error)
+	// ImageSide is the number of rows and columns of a frame; 0 where states are observed. A task with images has no Dynamics, no Example
+	// and no Trials.
+	ImageSide int
+	// Film makes the images of the one motion that the figures show; all its samples are in Test. It is nil where states are observed.
+	Film func() (Images, error)
 
-	// Example is the trajectory of the figures, and Trials are those of the energy's mean squared error. Where the data are
-	// observed, both are of the test set.
+	// Example returns the trajectory that the figures show. Trials returns the trajectories of the energy's mean squared error. Both take
+	// the dataset because measured trajectories come from its test set.
 	Example func(Dataset) (Trajectories, error)
 	Trials  func(Dataset) (Trajectories, error)
 
-	Steps       int     // gradient steps after the first
-	BatchSize   int     // rows drawn at a step; 0 for all
-	WeightDecay float64 // L2, added to the gradient
-	InputNoise  bool    // the published script draws noise for the predictions, also where its size is 0
-	TimeStep    float64 // of the RK4 increment, when training through one; 0 where the published code offers none
+	Steps       int     // gradient steps after step 0
+	BatchSize   int     // rows per step; 0 for all
+	WeightDecay float64 // L2: this times the parameters is added to the gradient
+	InputNoise  bool    // whether the published script draws input noise for the reported losses
+	TimeStep    float64 // of training through an integrator, in units of t; 0 where that is not offered
 
-	Published Published // what to hold a run with these settings and seed 0 against
+	// Published holds the published results by model name, for these settings and seed 0. It is nil for a task that is not in the paper.
+	Published map[string]PublishedModel
 }
 
-// Published are the figures of a task's two models in print.
-type Published struct{ Baseline, HNN PublishedModel }
+// PublishedModel holds the results of one model on one task. Paper is from the authors' notebooks (tables 1 and 2 of the paper, with more
+// digits). Code is from a run of their code with PyTorch 2.15.0.
+type PublishedModel struct{ Paper, Code Scores }
 
-// PublishedModel are the figures of a model as the paper's authors give them, to more digits than in its tables 1 and 2, and those
-// of their code when it is run with PyTorch 2.15.0.
-type PublishedModel struct{ Paper, Code Figures }
+// Scores are mean squared errors of a trained model. Train and Test are those of the derivatives (for images, the losses). Energy is that of
+// the energy along the task's Trials or Film. 0 means that the number is not known.
+type Scores struct{ Train, Test, Energy float64 }
 
-// Figures are the mean squared errors of a trained model: of the derivatives (for pictures: the loss), on the training and on the
-// test set, and of the energy along trajectories. 0 stands for one that is not known.
-type Figures struct{ Train, Test, Energy float64 }
-
-// Labels are the quantities on a figure's axes, with their units where they have any.
+// Labels name the axes of a task's figures, with units where there are any.
 type Labels struct{ Position, Momentum, Time, Energy string }
 
-// dimensionless labels the quantities of a system whose masses and constants are pure numbers.
 var dimensionless = Labels{Position: "q", Momentum: "p", Time: "t", Energy: "H"}
 
-var tasks = map[string]Task{}
-
-func register(t Task) Task {
-	tasks[t.Name] = t
-	return t
-}
+// tasks lists the tasks in the paper's order. A new task is a new file and its name here.
+var tasks = []Task{Spring, Pendulum, Real, TwoBody, ThreeBody, Pixel}
 
 // Tasks returns every task, in the paper's order.
-func Tasks() []Task {
-	list := make([]Task, 0, len(tasks))
-	for _, t := range tasks {
-		list = append(list, t)
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Number < list[j].Number })
-	return list
-}
+func Tasks() []Task { return slices.Clone(tasks) }
 
-// Find returns the task of a name, or an error that lists the names there are.
+// Find returns the task of a name or an alias, or an error that lists the names.
 func Find(name string) (Task, error) {
 	var names []string
-	for _, t := range Tasks() {
+	for _, t := range tasks {
 		if name == t.Name || slices.Contains(t.Aliases, name) {
 			return t, nil
 		}
@@ -132,7 +149,7 @@ func Find(name string) (Task, error) {
 	return Task{}, fmt.Errorf("there is no task %q; the tasks are %s", name, strings.Join(names, ", "))
 }
 
-// linspace returns n values from start to stop, both included, as numpy.linspace rounds them.
+// linspace returns n values from start to stop, both included, rounded as numpy.linspace rounds them.
 func linspace(start, stop float64, n int) []float64 {
 	values := make([]float64, n)
 	step := (stop - start) / float64(n-1)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -146,7 +147,7 @@ func TestOrbitsEqualThePublishedOnes(t *testing.T) {
 	}
 }
 
-// A noiseless trajectory stays on its energy level.
+// A trajectory without noise keeps its energy.
 func TestNoiselessTrajectoriesConserveEnergy(t *testing.T) {
 	springWithoutNoise, pendulumWithoutNoise := spring, pendulum
 	springWithoutNoise.noise, pendulumWithoutNoise.noise = 0, 0
@@ -173,11 +174,11 @@ func TestNoiselessTrajectoriesConserveEnergy(t *testing.T) {
 	}
 }
 
-// Dynamics is the symplectic gradient of the Hamiltonian; where it was fitted to measurements, half of it.
+// Dynamics is the symplectic gradient of the Hamiltonian, or half of that where H was fitted to measurements.
 func TestDynamicsAreTheHamiltoniansField(t *testing.T) {
 	for _, task := range Tasks() {
-		if task.Pictures != nil {
-			continue // known by its pictures only
+		if task.ImageSide != 0 {
+			continue // its field is not known
 		}
 		data, err := task.Generate(0)
 		if err != nil {
@@ -201,7 +202,7 @@ func TestDynamicsAreTheHamiltoniansField(t *testing.T) {
 	}
 }
 
-// The trajectories that models are held against start where the published notebooks start them, as numpy draws it.
+// The reference trajectories start where the published notebooks start them with numpy.
 func TestTrials(t *testing.T) {
 	for name, want := range map[string]struct {
 		count, points int
@@ -249,17 +250,73 @@ func TestTrials(t *testing.T) {
 	}
 }
 
+// Over a time h, the oscillator q' = 2p, p' = −2q turns its state by the angle 2h. Without noise the rows are the true states.
+func TestIncrementsOfTheSpring(t *testing.T) {
+	noiseless := spring
+	noiseless.noise = 0
+	data, err := noiseless.increments(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sin, cos := math.Sincos(2 * Spring.TimeStep)
+	for i, x := range data.Train.X {
+		next := []float64{cos*x[0] + sin*x[1], cos*x[1] - sin*x[0]}
+		want := []float64{(next[0] - x[0]) / Spring.TimeStep, (next[1] - x[1]) / Spring.TimeStep}
+		if !floats.EqualApprox(data.Train.DX[i], want, 1e-10) {
+			t.Fatalf("row %d: the mean derivative is %v, want %v", i, data.Train.DX[i], want)
+		}
+	}
+}
+
+// Increments observes the states of Generate: it makes the same random draws.
+func TestIncrementsKeepTheStates(t *testing.T) {
+	for _, task := range []Task{Spring, Pendulum} {
+		data, err := task.Generate(5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		increments, err := task.Increments(5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(data.Train.X, increments.Train.X) || !reflect.DeepEqual(data.Test.X, increments.Test.X) {
+			t.Errorf("%s: the states of Increments are not those of Generate", task.Name)
+		}
+	}
+}
+
+// Of the 555 measured rows with a successor, ten are followed by a gap. All others have forward differences over 1/6 s.
+func TestIncrementsOfMeasurements(t *testing.T) {
+	data, err := Real.Generate(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	increments, err := Real.Increments(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, kept := len(data.Train.X)+len(data.Test.X), len(increments.Train.X)+len(increments.Test.X); all != 555 || kept != 545 {
+		t.Errorf("%d of %d rows are left, want 545 of 555", kept, all)
+	}
+	next := map[float64][]float64{}
+	for _, set := range []Samples{data.Train, data.Test} {
+		for i, at := range set.Times {
+			next[math.Round(6*at)] = set.X[i]
+		}
+	}
+	for i, x := range increments.Test.X {
+		after, known := next[math.Round(6*increments.Test.Times[i])+1]
+		if end := []float64{x[0] + increments.Test.DX[i][0]/6, x[1] + increments.Test.DX[i][1]/6}; known && !floats.EqualApprox(end, after, 1e-12) {
+			t.Errorf("row %d leads to %v after 1/6 s, want %v", i, end, after)
+		}
+	}
+}
+
 func BenchmarkGenerate(b *testing.B) {
 	for _, task := range Tasks() {
 		b.Run(task.Name, func(b *testing.B) {
 			for b.Loop() {
-				var err error
-				if task.Pictures != nil {
-					_, err = task.Pictures(0)
-				} else {
-					_, err = task.Generate(0)
-				}
-				if err != nil {
+				if _, err := task.Generate(0); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -269,8 +326,8 @@ func BenchmarkGenerate(b *testing.B) {
 
 func TestMeasurementErrorsNameTheLine(t *testing.T) {
 	for content, want := range map[string]string{
-		"% o v\n0 1 2 3\n0 2 x 3\n": `line 3, column 3: "x" is no finite number`,
-		"0 1 2\n":                   "line 1: 3 columns, and 4 are needed",
+		"% o v\n0 1 2 3\n0 2 x 3\n": `line 3, column 3: "x" is not a finite number`,
+		"0 1 2\n":                   "line 1: 3 columns; 4 are needed",
 		"0 1 2 3\n0 1 2 3\n":        "line 2: time 1 does not follow 1",
 		"0 1 2 3\n0 2 NaN 3\n":      `line 2, column 3: "NaN"`,
 		"0 1 2 3\n0 2 2 3\n":        "2 rows are too few",

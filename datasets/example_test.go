@@ -27,7 +27,7 @@ func ExampleFind() {
 	// H(1, 2) = 5
 }
 
-// A pendulum from rest at 0.5, 1 and 2 rad; the last trajectory is the test set.
+// A pendulum starts from rest at 0.5, 1 and 2 rad. The last trajectory is the test set.
 func ExampleFromHamiltonian() {
 	pendulum := func(q, p []float64) float64 { return p[0]*p[0]/2 + 1 - math.Cos(q[0]) }
 	task, err := datasets.FromHamiltonian("pendulum", pendulum, [][]float64{{0.5, 0}, {1, 0}, {2, 0}}, []float64{0, 0.5, 1, 1.5, 2})
@@ -46,7 +46,7 @@ func ExampleFromHamiltonian() {
 	// 1 − cos 2 = 1.416147, and after two seconds H = 1.416147
 }
 
-// Free fall from rest, measured at uneven times; parabolas give its derivatives without an error.
+// Free fall from rest is measured at uneven times. Parabolas give its exact derivatives.
 func ExampleFromTable() {
 	folder, err := os.MkdirTemp("", "datasets")
 	if err != nil {

@@ -10,20 +10,20 @@ import (
 	"hnn/internal/numpy"
 )
 
-// orbits describes trajectories of unit masses that attract each other in a plane, with G = 1. A state of n bodies is
+// orbits describes trajectories of unit masses in a plane under their own gravity, G = 1. A state of n bodies is
 // (x1..xn, y1..yn, vx1..vxn, vy1..vyn).
 type orbits struct {
 	bodies       int
 	draw         func(*numpy.Random) []float64 // a random start
-	count        int                           // of the dataset's trajectories
+	count        int                           // trajectories of the dataset
 	points       int                           // per trajectory
-	duration     float64                       // of each, from 0
+	duration     float64                       // of a trajectory
 	exampleSeed  uint32
 	exampleUntil float64
 	trialUntil   float64
 }
 
-// solver is the published one, which integrates the masses with the rest.
+// solver returns the published solver. The published code integrates the masses too, which affects the step control.
 func (o orbits) solver() integrator.RK45 {
 	masses := make([]float64, o.bodies)
 	for i := range masses {
@@ -32,7 +32,7 @@ func (o orbits) solver() integrator.RK45 {
 	return integrator.RK45{Relative: 1e-9, Constants: masses}
 }
 
-// generate draws all starts in order and then integrates them, on all processors. The first 20% of the rows are the test set.
+// generate draws all starts in order and integrates them on all processors. The first 20% of the rows are the test set.
 func (o orbits) generate(seed uint32) (Dataset, error) {
 	random := numpy.NewRandom(seed)
 	starts := make([][]float64, o.count)
@@ -62,10 +62,7 @@ func (o orbits) generate(seed uint32) (Dataset, error) {
 		return Dataset{}, err
 	}
 	split := rows / 5
-	return Dataset{
-		Train: Samples{X: all.X[split:], DX: all.DX[split:]},
-		Test:  Samples{X: all.X[:split], DX: all.DX[:split]},
-	}, nil
+	return Dataset{Train: all.slice(split, rows), Test: all.slice(0, split)}, nil
 }
 
 // trajectory integrates the orbit of the published figures.
@@ -82,7 +79,7 @@ func (o orbits) trials(Dataset) (Trajectories, error) {
 	return trajectories(gravity, starts, linspace(0, o.trialUntil, 500), o.solver())
 }
 
-// gravity is Newton's: each body falls towards each other one by 1/r².
+// gravity is Newton's law: each body attracts each other body with the acceleration 1/r².
 func gravity(_ float64, y, out []float64) {
 	n := len(y) / 4
 	copy(out, y[2*n:])
@@ -110,7 +107,7 @@ func kineticEnergy(y []float64) float64 {
 	return sum
 }
 
-// pairs visits each pair of bodies with the vector from the first to the second and its length.
+// pairs visits each pair of bodies, with the vector from the first to the second and its length.
 func pairs(y []float64, visit func(i, j int, dx, dy, r float64)) {
 	n := len(y) / 4
 	for i := range n {
@@ -121,7 +118,7 @@ func pairs(y []float64, visit func(i, j int, dx, dy, r float64)) {
 	}
 }
 
-// vector is a vector of the plane.
+// vector is a vector in the plane.
 type vector [2]float64
 
 func (v vector) length() float64        { return math.Sqrt(v[0]*v[0] + v[1]*v[1]) }
@@ -131,7 +128,7 @@ func (v vector) rotate(a float64) vector {
 	return vector{c*v[0] - s*v[1], s*v[0] + c*v[1]}
 }
 
-// state arranges positions and velocities in the order of a state.
+// state returns the state with these positions and velocities.
 func state(positions, velocities []vector) []float64 {
 	var y []float64
 	for _, list := range [][]vector{positions, velocities} {

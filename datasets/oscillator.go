@@ -7,12 +7,13 @@ import (
 	"hnn/internal/numpy"
 )
 
-// oscillator describes noisy trajectories of a system of one degree of freedom.
+// oscillator describes noisy trajectories of a system with one degree of freedom.
 type oscillator struct {
 	dynamics     integrator.Derivative
-	points       int     // per trajectory, over t = 0..3
-	radius, span float64 // the start lies at a radius in [radius, radius+span)
-	noise        float64 // standard deviation of the normal noise on q and p
+	points       int     // per trajectory, over t = 0..duration
+	radius, span float64 // a start has a radius in [radius, radius+span)
+	noise        float64 // standard deviation of the normal noise on q and on p
+	timeStep     float64 // of the increments
 	example      []float64
 }
 
@@ -21,9 +22,13 @@ const (
 	duration     = 3.0
 )
 
-// generate draws, per trajectory, a direction, a radius and the noise of all q and of all p. Half of the rows are the test
-// set. The derivatives are those of the noiseless states.
-func (o oscillator) generate(seed uint32) (Dataset, error) {
+func (o oscillator) generate(seed uint32) (Dataset, error) { return o.observe(seed, 0) }
+
+func (o oscillator) increments(seed uint32) (Dataset, error) { return o.observe(seed, o.timeStep) }
+
+// observe draws, per trajectory, a direction, a radius, the noise of every q and the noise of every p. The derivatives are those of the states
+// without noise: at the state, or the mean over a step if it is not 0. The first half of the rows is the training set.
+func (o oscillator) observe(seed uint32, step float64) (Dataset, error) {
 	random := numpy.NewRandom(seed)
 	times := linspace(0, duration, o.points)
 	solver := integrator.RK45{Relative: 1e-10}
@@ -37,23 +42,50 @@ func (o oscillator) generate(seed uint32) (Dataset, error) {
 		if err != nil {
 			return Dataset{}, err
 		}
-		first := len(all.X)
-		for _, state := range path[0].States {
-			dx := make([]float64, 2)
-			o.dynamics(0, state, dx)
-			all.X, all.DX = append(all.X, state), append(all.DX, dx)
+		states := path[0].States
+		derivatives, err := o.derivatives(states, step)
+		if err != nil {
+			return Dataset{}, err
 		}
 		for axis := range 2 {
-			for _, state := range all.X[first:] {
+			for _, state := range states {
 				state[axis] += random.Normal() * o.noise
 			}
 		}
+		all.X, all.DX = append(all.X, states...), append(all.DX, derivatives...)
 	}
 	half := len(all.X) / 2
-	return Dataset{
-		Train: Samples{X: all.X[:half], DX: all.DX[:half]},
-		Test:  Samples{X: all.X[half:], DX: all.DX[half:]},
-	}, nil
+	return Dataset{Train: all.slice(0, half), Test: all.slice(half, len(all.X))}, nil
+}
+
+// derivatives returns dx/dt at each state, or its mean over a step from there if the step is not 0.
+func (o oscillator) derivatives(states [][]float64, step float64) ([][]float64, error) {
+	derivatives := make([][]float64, len(states))
+	if step == 0 {
+		for i, state := range states {
+			derivatives[i] = make([]float64, len(state))
+			o.dynamics(0, state, derivatives[i])
+		}
+		return derivatives, nil
+	}
+	solver := integrator.RK45{Relative: 1e-12, Absolute: 1e-12}
+	steps, err := solver.Solve(integrator.Each(o.dynamics), states, []float64{0, step})
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range steps {
+		derivatives[i] = meanDerivative(s.States[0], s.States[1], step)
+	}
+	return derivatives, nil
+}
+
+// meanDerivative is that of a motion which gets from one state to another in the given time.
+func meanDerivative(from, to []float64, time float64) []float64 {
+	mean := make([]float64, len(from))
+	for i := range mean {
+		mean[i] = (to[i] - from[i]) / time
+	}
+	return mean
 }
 
 // trajectory integrates the start of the published figures.
@@ -61,7 +93,7 @@ func (o oscillator) trajectory(Dataset) (Trajectories, error) {
 	return trajectories(o.dynamics, [][]float64{o.example}, linspace(0, 20, 2000), integrator.RK45{Relative: 1e-12})
 }
 
-// trials integrates fifteen starts with 0.2 ≤ |q|, |p| < 1, drawn with seed 0.
+// trials integrates starts with 0.2 ≤ |q|, |p| < 1, drawn with seed 0.
 func (o oscillator) trials(Dataset) (Trajectories, error) {
 	random := numpy.NewRandom(0)
 	starts := make([][]float64, trialCount)
@@ -75,7 +107,7 @@ func (o oscillator) trials(Dataset) (Trajectories, error) {
 	return trajectories(o.dynamics, starts, linspace(0, 20, 100), integrator.RK45{Relative: 1e-9})
 }
 
-// trialCount is the number of starts over which the published notebooks average.
+// trialCount is the number of trajectories over which the published notebooks average the energy's error.
 const trialCount = 15
 
 // trajectories integrates the true field.

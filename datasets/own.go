@@ -14,13 +14,13 @@ import (
 	"hnn/integrator"
 )
 
-// FromHamiltonian makes a task of a system whose Hamiltonian is known, a function of n positions and n momenta. It is observed on the
-// trajectories from the given starts, each (q1..qn, p1..pn), at the given ascending times. The field is the symplectic gradient, by
-// central differences. The training set, the test set and the settings are those of FromTable.
+// FromHamiltonian makes a task from a known Hamiltonian of n positions and n momenta. Its data are the states on the trajectories from the given
+// starts, each (q1..qn, p1..pn), at the given ascending times, and the symplectic gradient there, by central differences. The split into a
+// training and a test set and the settings are those of FromTable. The error names a start of odd length, a failed integration or a lack of rows.
 func FromHamiltonian(name string, hamiltonian func(q, p []float64) float64, starts [][]float64, times []float64) (Task, error) {
 	for i, start := range starts {
 		if len(start)%2 != 0 {
-			return Task{}, fmt.Errorf("%s: start %d has %d components, which are no equal numbers of positions and momenta", name, i, len(start))
+			return Task{}, fmt.Errorf("%s: start %d has %d components; a state has as many momenta as positions", name, i, len(start))
 		}
 	}
 	energy := func(state []float64) float64 { return hamiltonian(state[:len(state)/2], state[len(state)/2:]) }
@@ -51,13 +51,12 @@ func FromHamiltonian(name string, hamiltonian func(q, p []float64) float64, star
 }
 
 const (
-	fewestRows = 10   // for a training and a test set
-	wholeBatch = 3000 // training rows, up to which each step takes all of them
-	periods    = 10   // over which models are held against observations
+	fewestRows = 10   // of a training and a test set together
+	wholeBatch = 3000 // training rows; up to here, each step takes them all
+	periods    = 10   // duration of the comparison with observations
 )
 
-// fromObservations makes a task of observed trajectories. The last 20% of them, and at least one, are the test set; of a single one,
-// the last 20% of its rows are.
+// fromObservations makes a task from observed trajectories.
 func fromObservations(name string, observed []Samples) (Task, error) {
 	if rows := len(join(observed).X); rows < fewestRows {
 		return Task{}, fmt.Errorf("%d rows are too few for a training and a test set; at least %d are needed", rows, fewestRows)
@@ -85,6 +84,7 @@ func fromObservations(name string, observed []Samples) (Task, error) {
 	}, nil
 }
 
+// split takes the last 20% of the trajectories, and at least one, as the test set. Of a single trajectory it takes the last 20% of the rows.
 func split(observed []Samples) (train, test []Samples) {
 	if len(observed) == 1 {
 		s := observed[0]
@@ -103,7 +103,7 @@ func (s Samples) slice(first, last int) Samples {
 	return part
 }
 
-// join puts the rows of trajectories one after another, without their times.
+// join concatenates the rows of trajectories, without their times.
 func join(observed []Samples) Samples {
 	var all Samples
 	for _, s := range observed {
@@ -112,7 +112,7 @@ func join(observed []Samples) Samples {
 	return all
 }
 
-// period is that of the harmonic oscillation with the rows' mean squares of deviation and of speed.
+// period returns the period of a harmonic oscillation with the same mean squares of deviation and speed as the rows.
 func period(rows Samples) float64 {
 	deviation, speed := 0.0, 0.0
 	for axis := range rows.X[0] {
@@ -130,9 +130,9 @@ func column(rows [][]float64, axis int) []float64 {
 	return values
 }
 
-// compared chooses what models are held against: the trajectory that lasts longest, and with it others, up to a count, that last at
-// least half as long, over at most the given span. Its rows' times, as far as all go, are taken for all. Rows without times are
-// starts of motions that were not observed.
+// compared chooses the reference trajectories: the longest one, and up to a count others that last at least half as long. They end after the given
+// span or with the shortest of them. All take the row times of the longest. Where no rows have times, some of them become starts, with nothing
+// else known.
 func compared(test []Samples, count int, span float64) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
 	var timed []Samples
@@ -158,7 +158,7 @@ func compared(test []Samples, count int, span float64) Trajectories {
 	timed = timed[:last]
 	end := min(span, timed[last-1].duration())
 	for _, time := range timed[0].elapsed() {
-		if time <= end*(1+1e-9) { // but for the rounding of the clocks
+		if time <= end*(1+1e-9) { // the times may be rounded
 			t.Times = append(t.Times, time)
 		}
 	}
@@ -173,7 +173,7 @@ func compared(test []Samples, count int, span float64) Trajectories {
 
 func (s Samples) duration() float64 { return s.Times[len(s.Times)-1] - s.Times[0] }
 
-// elapsed returns the rows' times since the first.
+// elapsed returns the times of the rows since the first.
 func (s Samples) elapsed() []float64 {
 	times := make([]float64, len(s.Times))
 	for i, t := range s.Times {
@@ -182,8 +182,7 @@ func (s Samples) elapsed() []float64 {
 	return times
 }
 
-// at returns the states at some times since the first row: those of the rows that have these times, and between rows the values of
-// the cubics that have the rows' states and derivatives.
+// at interpolates the states at times since the first row, by cubics through the states and derivatives of the rows.
 func (s Samples) at(times []float64) [][]float64 {
 	states := make([][]float64, len(times))
 	for axis := range s.X[0] {

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// table writes a file and makes the task of it.
+// table writes a file and makes a task from it.
 func table(t *testing.T, name, content string) (Task, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -52,7 +52,7 @@ func TestColumnsComeInAnyOrder(t *testing.T) {
 	}
 }
 
-// Against numpy.gradient(q, t, edge_order=2), with the rows of two trajectories in turns.
+// The expected derivatives are from numpy.gradient(q, t, edge_order=2). The rows of two trajectories alternate.
 func TestDerivativesFromTimes(t *testing.T) {
 	times, q, p := []float64{0, .1, .3, .35, .6}, []float64{1, 2, -1, .5, 4}, []float64{0, .3, .2, -.7, 1}
 	content := "trajectory,t,q,p\n"
@@ -98,7 +98,7 @@ func TestSplitAndSettings(t *testing.T) {
 	}
 }
 
-// circle is a table of the harmonic oscillator (cos t, −sin t).
+// circle returns a table of the harmonic oscillator (cos t, −sin t).
 func circle(columns string, trajectories int, time func(trajectory, row int) float64) string {
 	var content strings.Builder
 	content.WriteString(columns + "\n")
@@ -119,7 +119,7 @@ func circle(columns string, trajectories int, time func(trajectory, row int) flo
 	return content.String()
 }
 
-// The test trajectories, whose clocks and intervals differ, are compared at the same times after their starts.
+// Test trajectories with different clocks and intervals are compared at the same times after their starts.
 func TestObservedMotionIsCompared(t *testing.T) {
 	interval := func(trajectory int) float64 { return 0.05 + 0.003*float64(trajectory%4) }
 	task, err := table(t, "own.csv", circle("t,q,p,dq,dp,trajectory", 20, func(trajectory, row int) float64 {
@@ -130,7 +130,7 @@ func TestObservedMotionIsCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The four test trajectories, the longest first, and the times of this one up to the end of the shortest.
+	// Four test trajectories, the longest first, at its times up to the end of the shortest.
 	if len(trials.States) != 4 || len(trials.Times) != 34 || trials.Times[0] != 0 || math.Abs(trials.Times[33]-33*interval(19)) > 1e-12 {
 		t.Fatalf("%d trials at %d times to %g", len(trials.States), len(trials.Times), trials.Times[len(trials.Times)-1])
 	}
@@ -148,7 +148,7 @@ func TestObservedMotionIsCompared(t *testing.T) {
 	}
 }
 
-// Of a long motion ten periods are compared.
+// The comparison with a long motion ends after ten periods.
 func TestComparisonsEndAfterTenPeriods(t *testing.T) {
 	for _, columns := range []string{"q,p,t", "q,p,dq,dp"} {
 		task, err := table(t, "own.csv", circle(columns, 30, func(trajectory, row int) float64 { return 0.3 * float64(40*trajectory+row) }))
@@ -159,7 +159,7 @@ func TestComparisonsEndAfterTenPeriods(t *testing.T) {
 		}
 		trialsWanted, statesWanted := 1, len(trials.Times)
 		if columns == "q,p,dq,dp" {
-			trialsWanted, statesWanted = 15, 1 // nothing but starts is known
+			trialsWanted, statesWanted = 15, 1 // only starts are known
 		}
 		if last := trials.Times[len(trials.Times)-1]; !(math.Abs(last/(20*math.Pi)-1) < 0.02) {
 			t.Errorf("%s: the trials last %g, want ten periods of 2π", columns, last)
@@ -178,20 +178,20 @@ func TestTableErrorsNameLineAndColumn(t *testing.T) {
 		"q1,p1,q2,t\n":           "line 1: the header names no p2; each of q1 to q2 and p1 to p2 is needed",
 		"q2,p2,t\n":              "line 1: the header names no q1;",
 		"t,trajectory\n":         "line 1: the header names no state",
-		"q1,p1,q999999,t\n":      "line 1: column 3 is q999999, and there are only 4 columns",
+		"q1,p1,q999999,t\n":      "line 1: column 3 is q999999, but there are only 4 columns",
 		"q,p,t,q1\n":             "line 1: column 4 is a second q1",
-		"q,p\n":                  "line 1: the header names neither derivatives, dq1 to dq1 and dp1 to dp1, nor t",
-		"q,p,t,dq\n":             "line 1: the header names derivatives, and no dp1 among them",
+		"q,p\n":                  "line 1: the header names neither derivatives (dq1 to dq1, dp1 to dp1) nor t",
+		"q,p,t,dq\n":             "line 1: the header names derivatives but no dp1",
 		"q,p,dq,dp,dq2\n":        "line 1: the header names no q2",
-		"q,p,t\n1,2,3\n1,2\n":    "own.csv, line 3: 2 columns, and the header names 3",
-		"q,p,t\n1,2,3\n\n1,x,4":  `own.csv, line 4, column 2 (p1): "x" is no finite number`,
-		"q,p,t\n1,2,3\n1,,4":     `line 3, column 2 (p1): "" is no finite number`,
-		"q,p,t\n1,NaN,3\n":       `line 2, column 2 (p1): "NaN" is no finite number`,
-		"q,p,dq,dp\n1,2,-Inf,3":  `line 2, column 3 (dq1): "-Inf" is no finite number`,
-		"q,p,t\n1,2,1e999\n":     `line 2, column 3 (t): "1e999" is no finite number`,
+		"q,p,t\n1,2,3\n1,2\n":    "own.csv, line 3: 2 columns, but the header names 3",
+		"q,p,t\n1,2,3\n\n1,x,4":  `own.csv, line 4, column 2 (p1): "x" is not a finite number`,
+		"q,p,t\n1,2,3\n1,,4":     `line 3, column 2 (p1): "" is not a finite number`,
+		"q,p,t\n1,NaN,3\n":       `line 2, column 2 (p1): "NaN" is not a finite number`,
+		"q,p,dq,dp\n1,2,-Inf,3":  `line 2, column 3 (dq1): "-Inf" is not a finite number`,
+		"q,p,t\n1,2,1e999\n":     `line 2, column 3 (t): "1e999" is not a finite number`,
 		"t,q,p\n2,0,0\n2,0,1\n":  "line 3, column 1 (t): time 2 does not follow 2; times must increase along a trajectory",
 		"q,p,t\n1,\"2,3\n":       "own.csv, line 2, character",
-		"q,p,t\n1,2,3\n1,2,4\n":  "line 2: the trajectory that begins here has 2 rows, and its derivatives take 3",
+		"q,p,t\n1,2,3\n1,2,4\n":  "line 2: the trajectory that begins here has 2 rows; derivatives from times need 3",
 		"q,p,dq,dp\n1,2,3,4\n":   "own.csv: 1 rows are too few for a training and a test set; at least 10 are needed",
 		"q,p,t\n" + still(10, 1): "own.csv: the training rows show no motion",
 	} {
@@ -216,7 +216,7 @@ func still(rows int, q float64) string {
 	return content
 }
 
-// The field of a given Hamiltonian is Hénon and Heiles's, written out, and conserves it.
+// The field of Hénon and Heiles's Hamiltonian equals its closed form, and the trajectories conserve the energy.
 func TestFromHamiltonian(t *testing.T) {
 	energy := func(q, p []float64) float64 {
 		return (p[0]*p[0]+p[1]*p[1]+q[0]*q[0]+q[1]*q[1])/2 + q[0]*q[0]*q[1] - q[1]*q[1]*q[1]/3

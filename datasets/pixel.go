@@ -12,9 +12,9 @@ import (
 	"hnn/internal/numpy"
 )
 
-// Pixel is the pendulum of gym's Pendulum-v0 seen by a camera (section 5 of the paper). Its Hamiltonian, of the angle from
-// hanging and a quarter of the angular velocity, was fitted to the motion.
-var Pixel = register(Task{
+// Pixel is the pendulum of gym's Pendulum-v0, seen through a camera (section 5 of the paper). Its state is the angle from hanging and a
+// quarter of the angular velocity. Its Hamiltonian was fitted to the motion.
+var Pixel = Task{
 	Name:        "pixel",
 	Number:      "5",
 	Aliases:     []string{"pixels"},
@@ -22,39 +22,33 @@ var Pixel = register(Task{
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "θ̇/4 (rad/s)", Time: "frame", Energy: "H"},
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 1.9*(1-math.Cos(s[0])) },
-	Pictures:    pixelSwings.photograph,
-	Film:        func() (Pictures, error) { return pixelFilm.photograph(1) },
+	Generate: func(seed uint32) (Dataset, error) {
+		images, err := pixelSwings.record(seed)
+		return Dataset{Images: &images}, err
+	},
+	ImageSide:   pixelSide,
+	Film:        func() (Images, error) { return pixelFilm.record(1) },
 	Steps:       10000,
 	BatchSize:   200,
 	WeightDecay: 1e-5,
 	InputNoise:  true,
-	Published: Published{
-		Baseline: PublishedModel{Paper: Figures{1.7731e-4, 1.7306e-4, 9.2748e-3}, Code: Figures{Train: 1.7873e-4, Test: 1.7621e-4}},
-		HNN:      PublishedModel{Paper: Figures{1.8683e-4, 1.8451e-4, 1.5315e-4}, Code: Figures{Train: 2.0849e-4, Test: 2.0537e-4}},
+	Published: map[string]PublishedModel{
+		"baseline": {Paper: Scores{1.7731e-4, 1.7306e-4, 9.2748e-3}, Code: Scores{Train: 1.7873e-4, Test: 1.7621e-4}},
+		"hnn":      {Paper: Scores{1.8683e-4, 1.8451e-4, 1.5315e-4}, Code: Scores{Train: 2.0849e-4, Test: 2.0537e-4}},
 	},
-})
-
-// Pictures are the frames that a camera took of swings from random starts, each frame held once. A sample is given by the
-// number f of its first frame: it shows the frames f and f+1, its successor f+1 and f+2, and its coordinates are those of f+1.
-type Pictures struct {
-	Side        int
-	Frames      [][]byte    // of Side×Side bytes, all swings' one after the other
-	Coordinates [][]float64 // after each frame's time step: angle from hanging, a quarter of the angular velocity
-	Train, Test []int64     // the samples
 }
 
-// PictureSide is the number of rows and of columns of a frame, and Screen that of the screen that it shows a part of.
-const (
-	PictureSide = 28
-	Screen      = 1000
-)
+// Screen is the number of rows and columns of the screen on which gym draws the pendulum of Pixel.
+const Screen = 1000
 
-// recording describes swings from random starts that a camera takes.
+const pixelSide = 28
+
+// recording describes images of swings from random starts.
 type recording struct {
 	swings            int
-	frames            int     // of each, of which the first belongs to no sample
-	test              int     // the swings of the test set, the first ones
-	smallest, largest float64 // angle of a start from hanging, both exclusive
+	frames            int     // of each swing; the first one belongs to no sample
+	test              int     // the first swings are the test set
+	smallest, largest float64 // angle of a start from hanging; both are excluded
 }
 
 var (
@@ -62,10 +56,10 @@ var (
 	pixelFilm   = recording{swings: 1, frames: 203, test: 1, smallest: math.Pi / 11, largest: math.Pi / 10}
 )
 
-// Swing is the state of gym's pendulum: the angle from upright, in rad, and the angular velocity, in rad/s.
+// Swing is the state of gym's pendulum: the angle from upright in rad, and the angular velocity in rad/s.
 type Swing struct{ Angle, Velocity float64 }
 
-// Step advances the swing by gym's time step of 1/20 s, with gravity 10, mass and length 1 and no torque.
+// Step advances the swing by gym's time step of 1/20 s, with gravity 10, mass 1, length 1 and no torque.
 func (s *Swing) Step() {
 	const step, fastest = 0.05, 8
 	velocity := s.Velocity + -3*10./2*math.Sin(s.Angle+math.Pi)*step
@@ -73,8 +67,8 @@ func (s *Swing) Step() {
 	s.Velocity = min(fastest, max(-fastest, velocity))
 }
 
-// Coordinates returns the angle from hanging, in −π..π, and a quarter of the angular velocity, which make the energy
-// 1.9(1 − cos q) + p² as constant as can be.
+// Coordinates returns the angle from hanging, in −π..π, and a quarter of the angular velocity. In these coordinates the motion nearly conserves
+// the energy 1.9(1 − cos q) + p².
 func (s Swing) Coordinates() []float64 {
 	angle := math.Atan2(math.Cos(s.Angle), -math.Sin(s.Angle)) + math.Pi/2
 	if angle < -math.Pi {
@@ -86,18 +80,18 @@ func (s Swing) Coordinates() []float64 {
 	return []float64{angle, s.Velocity / 4}
 }
 
-// gymRandom is the random stream of gym's seeding: the first eight bytes of the seed's SHA-512 are the key.
+// gymRandom is the random stream that gym gives a seed: the first eight bytes of the seed's SHA-512 are the key.
 func gymRandom(seed uint32) *numpy.Random {
 	hash := sha512.Sum512([]byte(strconv.FormatUint(uint64(seed), 10)))
 	return numpy.NewRandomFromKey(binary.LittleEndian.Uint64(hash[:8]))
 }
 
-// photograph lets the pendulum swing from the starts that a seed draws.
-func (r recording) photograph(seed uint32) (Pictures, error) {
-	p := Pictures{Side: PictureSide}
-	camera, err := NewCamera(Screen, PictureSide)
+// record lets the pendulum swing from the starts of a seed and renders every frame, on all processors.
+func (r recording) record(seed uint32) (Images, error) {
+	m := Images{Side: pixelSide}
+	camera, err := NewCamera(Screen, pixelSide)
 	if err != nil {
-		return p, err
+		return m, err
 	}
 	random := gymRandom(seed)
 	uniform := func(reach float64) float64 { return -reach + 2*reach*random.Float64() }
@@ -113,32 +107,32 @@ func (r recording) photograph(seed uint32) (Pictures, error) {
 		for range r.frames {
 			angles = append(angles, s.Angle)
 			s.Step()
-			p.Coordinates = append(p.Coordinates, s.Coordinates())
+			m.Coordinates = append(m.Coordinates, s.Coordinates())
 		}
 	}
-	p.Frames = make([][]byte, len(angles))
+	m.Frames = make([][]byte, len(angles))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for swing := range r.swings {
 		group.Go(func() error {
 			for i := swing * r.frames; i < (swing+1)*r.frames; i++ {
-				p.Frames[i] = camera.Frame(angles[i])
+				m.Frames[i] = camera.Frame(angles[i])
 			}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return p, err
+		return m, err
 	}
 	for swing := range r.swings {
-		for i := 1; i < r.frames-2; i++ { // a sample's successor ends two frames after its first
+		for i := 1; i < r.frames-2; i++ { // the successor of a sample ends two frames after the sample's first
 			first := int64(swing*r.frames + i)
 			if swing < r.test {
-				p.Test = append(p.Test, first)
+				m.Test = append(m.Test, first)
 			} else {
-				p.Train = append(p.Train, first)
+				m.Train = append(m.Train, first)
 			}
 		}
 	}
-	return p, nil
+	return m, nil
 }

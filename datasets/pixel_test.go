@@ -12,8 +12,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// The data of seed 0 are gym's and the published preprocessing's: coordinates to 1e-6, frames to the byte.
-func TestPicturesEqualThePublishedOnes(t *testing.T) {
+// The data of seed 0 equal those of gym and the published preprocessing: coordinates to 1e-6, frames to the byte.
+func TestImagesEqualThePublishedOnes(t *testing.T) {
 	content, err := os.ReadFile("testdata/pixels.json")
 	if err != nil {
 		t.Fatal(err)
@@ -36,10 +36,11 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 	if err := json.Unmarshal(content, &want); err != nil {
 		t.Fatal(err)
 	}
-	data, err := Pixel.Pictures(0)
+	generated, err := Pixel.Generate(0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	data := generated.Images
 	for _, set := range []struct {
 		name    string
 		samples []int64
@@ -75,20 +76,21 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 	}{{"train", data.Train, 0, want.Pixels}, {"test", data.Test, 0, want.Test_pixels}, {"next", data.Train, 1, want.Next_pixels}} {
 		sum, square, n := 0, 0, 0
 		for i, first := range set.samples {
-			picture := slices.Concat(data.Frames[first+set.shift], data.Frames[first+set.shift+1])
-			for _, v := range picture {
-				sum, square, n = sum+int(v), square+int(v)*int(v), n+1
+			image := data.Sample(first + set.shift)
+			for _, v := range image {
+				shade := int(math.Round(255 * float64(v)))
+				sum, square, n = sum+shade, square+shade*shade, n+1
 			}
 			if i%set.want.Every != 0 || i/set.want.Every >= len(set.want.Values) {
 				continue
 			}
 			for j, v := range set.want.Values[i/set.want.Every] {
-				if int(picture[j]) != v {
-					t.Errorf("%s, sample %d, pixel %d: got %d, want %d", set.name, i, j, picture[j], v)
+				if want := float32(float64(v) / 255); image[j] != want {
+					t.Errorf("%s, sample %d, pixel %d: got %g, want %g", set.name, i, j, image[j], want)
 				}
 			}
 		}
-		// Over all frames, these differ by 1e-9 and more where one pixel differs by one level.
+		// A single pixel that differs by one level changes these by 1e-9 or more.
 		mean := float64(sum) / float64(n)
 		std := math.Sqrt(float64(square)/float64(n)-mean*mean) / 255
 		mean /= 255
@@ -98,7 +100,7 @@ func TestPicturesEqualThePublishedOnes(t *testing.T) {
 	}
 }
 
-// Whatever the screen and the frame, the rod hangs from the middle of the frame's upper part, at its angle.
+// For every size of screen and frame, the rod hangs from its pivot at the given angle.
 func TestCameraSeesTheRod(t *testing.T) {
 	for _, size := range [][2]int{{1000, 28}, {500, 28}, {500, 64}, {1000, 100}} {
 		camera, err := NewCamera(size[0], size[1])
@@ -108,13 +110,13 @@ func TestCameraSeesTheRod(t *testing.T) {
 		for _, angle := range []float64{-0.6, -0.2, 0, 0.4} {
 			mass, x, y := 0.0, 0.0, 0.0
 			for i, v := range camera.Frame(math.Pi + angle) {
-				// Relative to the pivot, which is at 0.5 and (0.5 − 0.44)/0.34 of the frame, in units of the world.
+				// In units of the world, relative to the pivot at (0.5, (0.5 − 0.44)/0.34) of the frame.
 				scale := cropSize * 2 * worldReach / float64(camera.Side)
 				mass += float64(v)
 				x += float64(v) * (float64(i%camera.Side) + 0.5 - float64(camera.Side)/2) * scale
 				y += float64(v) * ((float64(i/camera.Side)+0.5)*scale - (0.5-publishedTop)*2*worldReach)
 			}
-			// Half of the rod's length from the pivot, less or more by the axle and the arrow, which hide a part of it.
+			// The rod's middle is half its length from the pivot; the axle and the arrow hide a part of it and move that a little.
 			if r := math.Hypot(x, y) / mass; math.Abs(r-0.53) > 0.02 {
 				t.Errorf("%v, angle %g: the rod's middle is %.3f from the pivot", size, angle, r)
 			}
@@ -135,7 +137,7 @@ func TestCameraSeesTheRod(t *testing.T) {
 }
 
 func BenchmarkFrame(b *testing.B) {
-	camera, err := NewCamera(Screen, PictureSide)
+	camera, err := NewCamera(Screen, Pixel.ImageSide)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -144,7 +146,7 @@ func BenchmarkFrame(b *testing.B) {
 	}
 }
 
-// gym hashes its seeds; the values are those of numpy's RandomState with the key that gym 0.17.3 makes of the seed.
+// The values are from numpy's RandomState with the key that gym 0.17.3 derives from the seed.
 func TestGymSeeds(t *testing.T) {
 	for seed, want := range map[uint32]float64{0: 0.05436005625078322, 5: 0.1257176246691768} {
 		if got := gymRandom(seed).Float64(); math.Abs(got-want) > 1e-15 {

@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// Real is the pendulum that Schmidt and Lipson measured ("Distilling Free-Form Natural Laws from Experimental Data",
-// Science 324, 2009, supplementary data): 556 rows of trial, time in s, angle in rad and angular velocity in rad/s.
-// H = 2.4(1 − cos q) + p² is fitted to it (section 3.3 of the paper).
-var Real = register(Task{
+// Real is a pendulum measured by Schmidt and Lipson ("Distilling Free-Form Natural Laws from Experimental Data", Science 324, 2009, supplementary
+// data): 556 rows of trial, time in s, angle in rad and angular velocity in rad/s. H = 2.4(1 − cos q) + p² was fitted to them (section 3.3 of the
+// paper). Its derivatives are forward differences between rows, so they are mean derivatives already. Increments leaves out the ten rows before
+// gaps of 1/3 s or 1/2 s; the rest are 1/6 s apart.
+var Real = Task{
 	Name:        "real",
 	Number:      "3",
 	Description: "real pendulum, measured by Schmidt and Lipson (2009)",
@@ -22,33 +23,38 @@ var Real = register(Task{
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 2.4*(1-math.Cos(s[0])) },
 	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
-	Generate: func(uint32) (Dataset, error) {
-		return readMeasurements("the embedded measurements", strings.NewReader(measurements))
-	},
+	Generate:    func(uint32) (Dataset, error) { return embedded(0) },
+	Increments:  func(uint32) (Dataset, error) { return embedded(realStep) },
 	Load: func(path string) (Dataset, error) {
 		file, err := os.Open(path)
 		if err != nil {
 			return Dataset{}, err
 		}
 		defer file.Close()
-		return readMeasurements(path, file)
+		return readMeasurements(path, file, 0)
 	},
 	Example:     measured,
 	Trials:      measured,
 	Steps:       2000,
 	WeightDecay: 1e-5,
-	TimeStep:    1. / 6,
-	Published: Published{
-		Baseline: PublishedModel{Paper: Figures{2.7455e-3, 2.1864e-3, 3.8564e-1}, Code: Figures{Train: 1.9442e-3, Test: 1.3921e-3, Energy: 3.7133e-1}},
-		HNN:      PublishedModel{Paper: Figures{9.2376e-3, 5.9584e-3, 1.4477e-2}, Code: Figures{Train: 9.2941e-3, Test: 5.8494e-3, Energy: 8.5323e-3}},
+	TimeStep:    realStep,
+	Published: map[string]PublishedModel{
+		"baseline": {Paper: Scores{2.7455e-3, 2.1864e-3, 3.8564e-1}, Code: Scores{Train: 1.9442e-3, Test: 1.3921e-3, Energy: 3.7133e-1}},
+		"hnn":      {Paper: Scores{9.2376e-3, 5.9584e-3, 1.4477e-2}, Code: Scores{Train: 9.2941e-3, Test: 5.8494e-3, Energy: 8.5323e-3}},
 	},
-})
+}
 
 //go:embed real_pend_h_1.txt
 var measurements string
 
-// measured takes the test set as a trajectory. A model that starts where it starts is integrated with scipy's default
-// tolerances, as in the published notebook.
+// realStep is the time between two measurements in s.
+const realStep = 1. / 6
+
+func embedded(spacing float64) (Dataset, error) {
+	return readMeasurements("the embedded measurements", strings.NewReader(measurements), spacing)
+}
+
+// measured returns the test set as a trajectory. Models are integrated with scipy's default tolerances, as in the published notebook.
 func measured(data Dataset) (Trajectories, error) {
 	times := make([]float64, len(data.Test.Times))
 	for i, t := range data.Test.Times {
@@ -57,9 +63,10 @@ func measured(data Dataset) (Trajectories, error) {
 	return Trajectories{Times: times, States: [][][]float64{data.Test.X}}, nil
 }
 
-// readMeasurements reads rows of trial, t, θ, ω, after a header line that starts with %, and takes the derivatives by
-// forward difference. The test set is the last 20% of the rows, in order, as the published script rounds it.
-func readMeasurements(name string, r io.Reader) (Dataset, error) {
+// readMeasurements reads rows of trial, t, θ and ω; lines that begin with % are comments. The derivatives are forward differences, which are the
+// mean derivatives up to the next row. The test set is the last 20% of the rows in the published rounding. If the spacing is not 0, both sets
+// keep only the rows whose successor follows after that time.
+func readMeasurements(name string, r io.Reader, spacing float64) (Dataset, error) {
 	var times []float64
 	var states [][]float64
 	scanner := bufio.NewScanner(r)
@@ -69,13 +76,13 @@ func readMeasurements(name string, r io.Reader) (Dataset, error) {
 			continue
 		}
 		if len(fields) != 4 {
-			return Dataset{}, fmt.Errorf("%s, line %d: %d columns, and 4 are needed: trial, time, angle, angular velocity", name, line, len(fields))
+			return Dataset{}, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, line, len(fields))
 		}
 		var row [4]float64
 		for i, field := range fields {
 			value, err := strconv.ParseFloat(field, 64)
 			if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
-				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %q is no finite number", name, line, i+1, field)
+				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %q is not a finite number", name, line, i+1, field)
 			}
 			row[i] = value
 		}
@@ -88,8 +95,7 @@ func readMeasurements(name string, r io.Reader) (Dataset, error) {
 		return Dataset{}, fmt.Errorf("%s: %w", name, err)
 	}
 	n := len(states) - 1
-	// The published split truncates 0.8·n and, with the rounding of 1 − 0.8 to 0.19999999999999996, 0.2·n; rows past both
-	// join the training set.
+	// The published split truncates 0.8·n, and 0.2·n with 1 − 0.8 rounded to 0.19999999999999996. Rows past both join the training set.
 	fraction := 0.8
 	start := int(float64(n) * fraction)
 	end := start + int(float64(n)*(1-fraction))
@@ -99,12 +105,15 @@ func readMeasurements(name string, r io.Reader) (Dataset, error) {
 	var data Dataset
 	for i := range n {
 		dt := times[i+1] - times[i]
-		dx := []float64{(states[i+1][0] - states[i][0]) / dt, (states[i+1][1] - states[i][1]) / dt}
+		if spacing != 0 && math.Abs(dt-spacing) > 1e-3 {
+			continue
+		}
 		set := &data.Train
 		if i >= start && i < end {
 			set = &data.Test
 		}
-		set.X, set.DX, set.Times = append(set.X, states[i]), append(set.DX, dx), append(set.Times, times[i])
+		set.X, set.Times = append(set.X, states[i]), append(set.Times, times[i])
+		set.DX = append(set.DX, meanDerivative(states[i], states[i+1], dt))
 	}
 	return data, nil
 }

@@ -9,24 +9,26 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// FromTable makes a task of a system that was observed. The file is a CSV whose first line names the columns, in any order:
+// FromTable makes a task from a CSV file of observations. The first line names the columns, in any order:
 //
-//	q1..qn, p1..pn     the state; q and p do for q1 and p1
-//	dq1..dqn, dp1..dpn its time derivatives; without them the derivatives are the parabolas' through three successive rows
-//	t                  the time, which increases along a trajectory; it may be left out where there are derivatives
-//	trajectory         a name or number that the rows of a trajectory share; without it all rows are one trajectory
+//	q1..qn, p1..pn     the state; q and p mean q1 and p1
+//	dq1..dqn, dp1..dpn its time derivatives; optional if there are times
+//	t                  the time, which increases along a trajectory; optional if there are derivatives
+//	trajectory         a name or number shared by the rows of a trajectory; without this column all rows are one trajectory
 //
-// Lines that begin with # are comments. The task has the file's name, without folder and extension. Its test set is the last 20% of
-// the trajectories, and at least one, or of a single trajectory the last 20% of the rows. Up to 3000 training rows are all taken at
-// each of 2000 steps; of more, 600 at each of 10000. Errors name the file, the line and the column.
+// Lines that begin with # are comments. Missing derivatives are those of the parabola through three successive rows. The task has the name of the
+// file, without folder and extension. Its test set is the last 20% of the trajectories, and at least one; of a single trajectory, the last 20% of
+// the rows. With up to 3000 training rows, a run has 2000 steps on all of them; with more, 10000 steps on 600 rows each. Errors name the
+// file, the line and the column.
 func FromTable(path string) (Task, error) {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	if _, taken := tasks[name]; taken {
-		return Task{}, fmt.Errorf("%s: its system would be called %s, as one of the tasks is; give the file another name", path, name)
+	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
+		return Task{}, fmt.Errorf("%s: the task would have the name %s, which is taken; give the file another name", path, name)
 	}
 	observed, err := readTable(path)
 	if err != nil {
@@ -63,8 +65,8 @@ func readTable(path string) ([]Samples, error) {
 	}
 
 	var observed []Samples
-	var begins []int            // the lines on which they begin
-	numbers := map[string]int{} // of the trajectories, by their labels
+	var begins []int            // the line of each first row
+	numbers := map[string]int{} // index of a trajectory by its label
 	for {
 		record, err := rows.Read()
 		if errors.Is(err, io.EOF) {
@@ -93,33 +95,33 @@ func readTable(path string) ([]Samples, error) {
 	}
 	for i := range observed {
 		if rows := len(observed[i].X); rows < 3 {
-			return nil, fmt.Errorf("%s, line %d: the trajectory that begins here has %d rows, and its derivatives take 3", path, begins[i], rows)
+			return nil, fmt.Errorf("%s, line %d: the trajectory that begins here has %d rows; derivatives from times need 3", path, begins[i], rows)
 		}
 		observed[i].differentiate()
 	}
 	return observed, nil
 }
 
-// lineError says what is wrong with a line that is no line of a table with so many columns.
+// lineError names the line of a CSV error. found and wanted are numbers of columns.
 func lineError(path string, err error, found, wanted int) error {
 	var position *csv.ParseError
 	switch {
 	case !errors.As(err, &position):
 		return fmt.Errorf("%s: %w", path, err)
 	case errors.Is(err, csv.ErrFieldCount):
-		return fmt.Errorf("%s, line %d: %d columns, and the header names %d", path, position.StartLine, found, wanted)
+		return fmt.Errorf("%s, line %d: %d columns, but the header names %d", path, position.StartLine, found, wanted)
 	default:
 		return fmt.Errorf("%s, line %d, character %d: %w", path, position.Line, position.Column, position.Err)
 	}
 }
 
-// columns are the places of a table's columns in a line.
+// columns holds the positions of a table's columns in a line.
 type columns struct {
 	count            int
-	names            []string // in the order of the line
-	state            []int
-	derivatives      []int // nil where there are none
-	time, trajectory int   // −1 where there is none
+	names            []string // by position
+	state            []int    // positions of q1..qn, p1..pn
+	derivatives      []int    // nil if there are none
+	time, trajectory int      // −1 if there is none
 }
 
 var numbered = regexp.MustCompile(`^(d?[qp])([1-9][0-9]*)$`)
@@ -130,7 +132,7 @@ func readHeader(header []string) (columns, error) {
 	places := map[string]int{}
 	n := 0
 	for i, name := range header {
-		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")) // which spreadsheets put first
+		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")) // the byte order mark that spreadsheets write
 		switch name {
 		case "q", "p", "dq", "dp":
 			name += "1"
@@ -147,7 +149,7 @@ func readHeader(header []string) (columns, error) {
 		if parts != nil {
 			number, err := strconv.Atoi(parts[2])
 			if err != nil || number > len(header) {
-				return c, fmt.Errorf("column %d is %s, and there are only %d columns", i+1, name, len(header))
+				return c, fmt.Errorf("column %d is %s, but there are only %d columns", i+1, name, len(header))
 			}
 			n = max(n, number)
 		}
@@ -180,20 +182,20 @@ func readHeader(header []string) (columns, error) {
 	c.derivatives, missing = find("dq", "dp")
 	switch {
 	case len(c.derivatives) == 0 && c.time < 0:
-		return c, fmt.Errorf("the header names neither derivatives, dq1 to dq%d and dp1 to dp%d, nor t, by which to take them", n, n)
+		return c, fmt.Errorf("the header names neither derivatives (dq1 to dq%d, dp1 to dp%d) nor t; one of them is needed", n, n)
 	case len(c.derivatives) > 0 && missing != "":
-		return c, fmt.Errorf("the header names derivatives, and no %s among them", missing)
+		return c, fmt.Errorf("the header names derivatives but no %s", missing)
 	}
 	return c, nil
 }
 
-// read appends a line to a trajectory.
+// read appends a line of the table to a trajectory.
 func (s *Samples) read(record []string, c columns) error {
 	var failed error
 	number := func(place int) float64 {
 		value, err := strconv.ParseFloat(strings.TrimSpace(record[place]), 64)
 		if failed == nil && (err != nil || math.IsNaN(value) || math.IsInf(value, 0)) {
-			failed = fmt.Errorf("column %d (%s): %q is no finite number", place+1, c.names[place], record[place])
+			failed = fmt.Errorf("column %d (%s): %q is not a finite number", place+1, c.names[place], record[place])
 		}
 		return value
 	}
@@ -218,8 +220,8 @@ func (s *Samples) read(record []string, c columns) error {
 	return failed
 }
 
-// differentiate takes the derivative at each row from the parabola through it and its neighbours, or, at either end, through the
-// three rows there. It is exact to the second order of the times' distances.
+// differentiate fills DX with the derivatives of parabolas: through each row and its two neighbours, at either end through the three rows there. The
+// error is of second order in the spacing of the times.
 func (s *Samples) differentiate() {
 	s.DX = make([][]float64, len(s.X))
 	for i, t := range s.Times {

@@ -6,9 +6,8 @@ import (
 	"hnn/internal/numpy"
 )
 
-// ThreeBody is three unit masses near the corners of a turning equilateral triangle, whose orbits are chaotic (appendix B of
-// the paper).
-var ThreeBody = register(Task{
+// ThreeBody is three unit masses that start near the corners of a turning equilateral triangle. Their orbits are chaotic (appendix B of the paper).
+var ThreeBody = Task{
 	Name:        "3body",
 	Number:      "4b",
 	Description: "three bodies on near-circular orbits, chaotic",
@@ -25,11 +24,11 @@ var ThreeBody = register(Task{
 	Steps:       10000,
 	BatchSize:   600,
 	WeightDecay: 1e-4,
-	Published: Published{
-		Baseline: PublishedModel{Paper: Figures{9.5573e-2, 3.8000e-1, 1.0906e2}, Code: Figures{Train: 9.5581e-2, Test: 3.8005e-1, Energy: 1.0917e2}},
-		HNN:      PublishedModel{Paper: Figures{8.0346e-2, 4.8809e-1, 4.1926e-2}, Code: Figures{Train: 8.2208e-2, Test: 4.7068e-1, Energy: 7.3518e-3}},
+	Published: map[string]PublishedModel{
+		"baseline": {Paper: Scores{9.5573e-2, 3.8000e-1, 1.0906e2}, Code: Scores{Train: 9.5581e-2, Test: 3.8005e-1, Energy: 1.0917e2}},
+		"hnn":      {Paper: Scores{8.0346e-2, 4.8809e-1, 4.1926e-2}, Code: Scores{Train: 8.2208e-2, Test: 4.7068e-1, Energy: 7.3518e-3}},
 	},
-})
+}
 
 var threeBody = orbits{
 	bodies: 3,
@@ -39,8 +38,8 @@ var threeBody = orbits{
 	trialUntil: 3,
 }
 
-// nearCircularTriple draws a direction and a radius in [.9, 1.2) for the first body and turns it by 120° for the others. The
-// velocities are those of a circular orbit, by the published formula, each component times a factor in [.8, 1.2).
+// nearCircularTriple draws a direction and a radius in [.9, 1.2) for the first body. The others are at 120° from it. The velocities follow the
+// published formula for circular orbits; each component is multiplied by a random factor in [.8, 1.2).
 func nearCircularTriple(random *numpy.Random) []float64 {
 	const smallest, largest, noise, third = 0.9, 1.2, 0.2, 2 * math.Pi / 3
 	first := vector{2*random.Float64() - 1, 2*random.Float64() - 1}

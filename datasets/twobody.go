@@ -6,8 +6,8 @@ import (
 	"hnn/internal/numpy"
 )
 
-// TwoBody is two unit masses on near-circular orbits about their centre (section 4 of the paper).
-var TwoBody = register(Task{
+// TwoBody is two unit masses on nearly circular orbits about their centre (section 4 of the paper).
+var TwoBody = Task{
 	Name:        "2body",
 	Number:      "4",
 	Description: "two bodies on near-circular orbits",
@@ -24,11 +24,11 @@ var TwoBody = register(Task{
 	Steps:       10000,
 	BatchSize:   200,
 	InputNoise:  true,
-	Published: Published{
-		Baseline: PublishedModel{Paper: Figures{3.2682e-5, 2.9575e-5, 6.3276e-2}, Code: Figures{Train: 3.3348e-5, Test: 3.0259e-5, Energy: 6.2897e-2}},
-		HNN:      PublishedModel{Paper: Figures{2.9959e-6, 2.8218e-6, 3.8751e-5}, Code: Figures{Train: 6.7090e-6, Test: 6.5621e-6, Energy: 2.6396e-5}},
+	Published: map[string]PublishedModel{
+		"baseline": {Paper: Scores{3.2682e-5, 2.9575e-5, 6.3276e-2}, Code: Scores{Train: 3.3348e-5, Test: 3.0259e-5, Energy: 6.2897e-2}},
+		"hnn":      {Paper: Scores{2.9959e-6, 2.8218e-6, 3.8751e-5}, Code: Scores{Train: 6.7090e-6, Test: 6.5621e-6, Energy: 2.6396e-5}},
 	},
-})
+}
 
 var twoBody = orbits{
 	bodies: 2,
@@ -38,8 +38,8 @@ var twoBody = orbits{
 	trialUntil: 25,
 }
 
-// nearCircularPair draws the first body at (x, y), each coordinate in [.5, 1.5), with the speed 1/(2√r) of a circular orbit
-// times a normal factor of mean 1 and standard deviation .05, in the direction (−y, x). The second body is opposite.
+// nearCircularPair draws the first body at (x, y), each coordinate in [.5, 1.5). It moves in the direction (−y, x) with the speed 1/(2√r) of a
+// circular orbit times a normal factor of mean 1 and standard deviation .05. The second body is opposite.
 func nearCircularPair(random *numpy.Random) []float64 {
 	const smallest, largest, noise = 0.5, 1.5, 0.05
 	position := vector{random.Float64()*(largest-smallest) + smallest, random.Float64()*(largest-smallest) + smallest}

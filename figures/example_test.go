@@ -9,17 +9,21 @@ import (
 	"hnn/analysis"
 	"hnn/datasets"
 	"hnn/figures"
+	"hnn/hamiltonian"
 )
 
-// The figures of the published models of the measured pendulum, but for those of added energy.
+// The figures of the published models of the measured pendulum, without those of added energy.
 func ExampleWrite() {
 	const checkpoints = "../hamiltonian/testdata/"
 	silent := func(string) {}
-	a, err := analysis.Run(datasets.Real, checkpoints+"real-baseline.tar", checkpoints+"real-hnn.tar", 0, silent)
+	a, err := analysis.Run(datasets.Real, []analysis.Checkpoint{
+		{Model: hamiltonian.Baseline, Path: checkpoints + "real-baseline.tar"},
+		{Model: hamiltonian.HNN, Path: checkpoints + "real-hnn.tar"},
+	}, 0, silent)
 	if err != nil {
 		log.Fatal(err)
 	}
-	a.Energy = nil // its film takes some seconds to draw
+	a.Energy = nil // its film takes seconds to draw
 	folder, err := os.MkdirTemp("", "figures")
 	if err != nil {
 		log.Fatal(err)

@@ -1,10 +1,11 @@
-// Package figures draws what an analysis holds: the paper's figures, as PNG and SVG, and films.
+// Package figures draws an analysis: the paper's figures as PNG and SVG, and films as GIF.
 package figures
 
 import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/plot"
@@ -13,261 +14,242 @@ import (
 	"hnn/analysis"
 )
 
-// Write draws every figure of an analysis into a folder, which it makes if need be, and returns the paths of the files.
-// progress is called with what begins.
+// Write draws every figure of an analysis into a folder (created if needed) and returns the paths of the files. It calls progress
+// with each stage that begins.
 func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	builders := []func(*analysis.Analysis) (figure, error){integration, drift, vectorReversal}
-	switch {
-	case a.Grid != nil:
-		builders = append(builders, fields, hamiltonians)
-	case a.Task.Bodies > 0:
-		builders = append(builders, orbits)
-	default:
-		builders = append(builders, coordinates)
-	}
-	if len(a.Trials.Paths[analysis.Truth]) >= trialColumns {
-		builders = append(builders, trials)
-	}
-	if a.Energy != nil {
-		builders = append(builders, changedEnergy)
-	}
-	paths, err := saveAll(folder, a, builders, progress)
-	if err != nil {
-		return paths, err
-	}
-	if a.Task.Bodies > 0 {
-		progress("filming the orbits")
-		path, err := film(folder, a)
-		if err != nil {
-			return paths, err
-		}
-		paths = append(paths, path)
-	}
-	if a.Energy != nil {
-		progress("filming the change of energy")
-		path, err := vectorPath(a).film(folder, nil)
-		if err != nil {
-			return paths, err
-		}
-		paths = append(paths, path)
-	}
-	return paths, nil
-}
-
-// saveAll draws and saves figures, and returns the paths of the files.
-func saveAll[A any](folder string, a A, builders []func(A) (figure, error), progress func(string)) ([]string, error) {
+	truth := a.Sources[0]
+	plane, bodies, images, energies := truth.Plane != nil, a.Task.Bodies > 0, truth.Film != nil, truth.Trials.Energy != nil
 	var paths []string
-	for _, build := range builders {
-		f, err := build(a)
-		if err != nil {
-			return nil, err
+	for _, drawing := range []struct {
+		wanted bool
+		build  func(*analysis.Analysis) *figure
+	}{
+		{true, integration},
+		{energies && !images, drift},
+		{true, reversal},
+		{plane, fields},
+		{plane && slices.ContainsFunc(a.Sources, func(s *analysis.Source) bool { return s.Plane.Hamiltonian != nil }), hamiltonians},
+		{bodies, orbits},
+		{!plane && !bodies, coordinates},
+		{images, filmstrip},
+		{energies && len(truth.Trials.States) >= trialColumns, trials},
+		{a.Energy != nil, changedEnergy},
+	} {
+		if !drawing.wanted {
+			continue
+		}
+		f := drawing.build(a)
+		if f.columns() == 0 {
+			continue
 		}
 		progress("drawing " + f.name)
 		saved, err := f.save(folder)
 		if err != nil {
-			return nil, err
+			return paths, err
 		}
 		paths = append(paths, saved...)
+	}
+	for _, film := range []struct {
+		wanted bool
+		of     string
+		make   func(folder string, a *analysis.Analysis) (string, error)
+	}{
+		{bodies, "the orbits", filmOrbits},
+		{images, "the images", filmImages},
+		{a.Energy != nil, "the change of energy", filmEnergy},
+	} {
+		if !film.wanted {
+			continue
+		}
+		progress("filming " + film.of)
+		path, err := film.make(folder, a)
+		if err != nil {
+			return paths, err
+		}
+		paths = append(paths, path)
 	}
 	return paths, nil
 }
 
-// fields shows the phase plane (figure 2 of the paper): the true field with the training data, the learned fields, and the
-// trajectory that each gives to the example's start.
-func fields(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-field", width: 190, height: 185}
-	if a.Task.File == "" { // the quantities of a user's file have any units
-		f.square = 1
-	}
-	var low, high [2]float64
-	for axis := range low {
-		low[axis], high[axis] = bounds(a.Grid.Points, axis, 0.04)
-	}
-	measure := analysis.Truth // of the arrows' length
-	if a.Grid.Fields[measure] == nil {
-		measure = analysis.HNN
-	}
-	longest := 0.0
-	for _, v := range a.Grid.Fields[measure] {
-		for axis := range v {
-			longest = max(longest, math.Abs(v[axis])/(high[axis]-low[axis]))
+// layers lists the sources whose motion is known as their curves lie on each other: below the models without a Hamiltonian, then the truth,
+// and above it the others.
+func layers(a *analysis.Analysis) []*analysis.Source {
+	layer := func(s *analysis.Source) int {
+		switch {
+		case s == a.Sources[0]:
+			return 1
+		case s.HasHamiltonian:
+			return 2
 		}
+		return 0
 	}
-	row := make([]*plot.Plot, 0, len(analysis.Sources))
-	for _, s := range analysis.Sources {
-		p := panel(title(a, s), a.Task.Labels.Position, a.Task.Labels.Momentum)
-		if a.Grid.Fields[s] != nil {
-			p.Add(arrows{points: a.Grid.Points, vectors: a.Grid.Fields[s], scale: 0.1 / longest, style: style(grey, 0.6, solid)})
-		}
-		if s == analysis.Truth {
-			if err := trainingData(p, a); err != nil {
-				return f, err
-			}
-		}
-		path := a.Example.Paths[s][0]
-		if err := line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(colorOf(s), 1.4, solid)); err != nil {
-			return f, err
-		}
-		limits(&p.X, low[0], high[0])
-		limits(&p.Y, low[1], high[1])
-		row = append(row, p)
-	}
-	f.rows = [][]*plot.Plot{row}
-	return f, nil
+	list := slices.Clone(a.Moving())
+	slices.SortStableFunc(list, func(s, t *analysis.Source) int { return layer(s) - layer(t) })
+	return list
 }
 
-// title names the source of a panel's curve; where nobody observed the true motion, the training data stand in its place.
-func title(a *analysis.Analysis, s analysis.Source) string {
-	if s == analysis.Truth && !a.Example.Observed() {
+// title names the source of a panel's curve. Training data take the place of a true motion that nobody observed.
+func title(a *analysis.Analysis, s *analysis.Source) string {
+	if s == a.Sources[0] && len(s.Example.Times) < 2 {
 		return "Training data"
 	}
-	return s.String()
+	return s.Title
 }
 
-// trainingData adds the first two coordinates of the training data to a plot.
-func trainingData(p *plot.Plot, a *analysis.Analysis) error {
-	data := make(plotter.XYs, len(a.Data.Train.X))
-	for i, x := range a.Data.Train.X {
-		data[i] = plotter.XY{X: x[0], Y: x[1]}
+// planeLabels names the axes of the plane in which a source's states are drawn.
+func planeLabels(a *analysis.Analysis, s *analysis.Source) (x, y string) {
+	switch {
+	case a.Task.Bodies > 0:
+		return "x", "y"
+	case a.Task.Dimension > 2:
+		return "q1", "q2"
+	case s.Film != nil && s != a.Sources[0]:
+		return "latent position z1", "latent velocity z2"
 	}
-	return dots(p, data, lighter(black, 0.5), 0.9)
+	return a.Task.Labels.Position, a.Task.Labels.Momentum
 }
 
-// bounds returns the range of a coordinate, widened to both sides by a share of it.
+// bounds is extended for a coordinate of states.
 func bounds(states [][]float64, axis int, share float64) (low, high float64) {
-	values := analysis.Column(states, axis)
+	return extended(analysis.Column(states, axis), share)
+}
+
+// extended returns the range of values, extended at both ends by a share of it.
+func extended(values []float64, share float64) (low, high float64) {
 	low, high = floats.Min(values), floats.Max(values)
 	margin := share * (high - low)
 	return low - margin, high + margin
 }
 
-// integration follows the example (figure 2 of the paper, below): the predictions where they lie in a plane, the error of the
-// coordinates where the truth is known, the quantity that the HNN has learned to conserve, and the total energy if that is another.
-func integration(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys(sourcesOf(a.Example))}
-	labels, times := a.Task.Labels, a.Example.Times
+// integration follows the example (figure 2 of the paper, below; figure 4): the predictions in the plane, or the position over time for images;
+// the error of the coordinates if the true motion is known; the reference's Hamiltonian; and the total energy if that is another.
+func integration(a *analysis.Analysis) *figure {
+	f := &figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys(a.Moving())}
+	labels, truth := a.Task.Labels, a.Sources[0]
+	images := truth.Film != nil
 	predictions := panel("Predictions", labels.Position, labels.Momentum)
+	position := panel("Position", labels.Time, labels.Position)
 	errors := panel("MSE between coordinates", labels.Time, "")
-	conserved := panel("HNN-conserved quantity", labels.Time, "")
 	energy := panel("Total energy", labels.Time, labels.Energy)
-	// The truth is drawn last but one, so that the HNN's curve lies on it rather than under the baseline's.
-	for _, s := range []analysis.Source{analysis.Baseline, analysis.Truth, analysis.HNN} {
-		path, look := a.Example.Paths[s][0], style(colorOf(s), 1.3, solid)
-		times := times[:len(path)]
-		curves := map[*plot.Plot][2][]float64{conserved: {times, a.Conserved[s]}, energy: {times, a.Example.Energies[s][0]}}
-		if s != analysis.Truth && a.Example.Observed() {
+	learned := panel("", labels.Time, "")
+	if a.Reference != nil {
+		learned.Title.Text = hamiltonianTitle(a.Reference)
+	}
+	panels := []struct {
+		*plot.Plot
+		shown bool
+	}{
+		{predictions, a.Task.Dimension == 2 && !images}, {position, images}, {errors, len(truth.Example.Times) > 1}, {learned, truth.Learned != nil},
+		{energy, a.Task.Hamiltonian != nil},
+	}
+	for _, s := range layers(a) {
+		path, times := s.Example.States[0], s.Example.Times
+		first := analysis.Column(path, 0)
+		curves := map[*plot.Plot][2][]float64{predictions: {first, analysis.Column(path, 1)}, position: {times, first}, learned: {times, s.Learned}}
+		if s.Example.Energy != nil {
+			curves[energy] = [2][]float64{times, s.Example.Energy[0]}
+		}
+		if s != truth {
 			deviation := make([]float64, len(path))
-			for i, state := range path {
-				d := floats.Distance(state, a.Example.Paths[analysis.Truth][0][i], 2)
-				deviation[i] = d * d / float64(len(state))
+			for i, known := range truth.Example.States[0] {
+				d := floats.Distance(path[i], known, 2)
+				deviation[i] = d * d / float64(len(known))
 			}
 			curves[errors] = [2][]float64{times, deviation}
 		}
-		if a.Task.Dimension == 2 {
-			curves[predictions] = [2][]float64{analysis.Column(path, 0), analysis.Column(path, 1)}
-		}
-		for p, curve := range curves {
-			if err := line(p, curve[0], curve[1], look); err != nil {
-				return f, err
+		for _, p := range panels {
+			if curve, ok := curves[p.Plot]; ok && p.shown {
+				f.line(p.Plot, curve[0], curve[1], style(s.Color, 1.3, solid))
 			}
 		}
 	}
-	var row []*plot.Plot
-	for _, shown := range []struct {
-		panel *plot.Plot
-		there bool
-	}{{predictions, a.Task.Dimension == 2}, {errors, a.Example.Observed()}, {conserved, true}, {energy, a.Task.Hamiltonian != nil}} {
-		if shown.there {
-			row = append(row, shown.panel)
+	f.rows = make([][]*plot.Plot, 1)
+	for _, p := range panels {
+		if p.shown {
+			f.rows[0] = append(f.rows[0], p.Plot)
 		}
 	}
-	f.rows = [][]*plot.Plot{row}
-	return f, nil
+	return f
 }
 
 // drift shows how far the energy of each trial has moved from where it started.
-func drift(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175}
-	const smallest = 1e-8 // below it a logarithmic axis would show nothing but rounding
-	row := make([]*plot.Plot, 0, len(analysis.Sources))
+func drift(a *analysis.Analysis) *figure {
+	f := &figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175, rows: make([][]*plot.Plot, 1)}
+	const smallest = 1e-8 // below it, a logarithmic axis would show only rounding
 	low, high := math.Inf(1), math.Inf(-1)
 	label := "|H(t) − H(0)|"
 	if a.Task.Hamiltonian == nil {
 		label += " of the learned H"
 	}
-	for _, s := range sourcesOf(a.Trials) {
-		p := panel(s.String(), a.Task.Labels.Time, label)
-		for _, energies := range a.Trials.Energies[s] {
+	for _, s := range a.Moving() {
+		p := panel(s.Title, a.Task.Labels.Time, label)
+		for _, energies := range s.Trials.Energy {
 			moved := make([]float64, len(energies)-1)
 			for i, energy := range energies[1:] {
 				moved[i] = math.Log10(max(smallest, math.Abs(energy-energies[0])))
 				low, high = min(low, moved[i]), max(high, moved[i])
 			}
-			if err := line(p, a.Trials.Times[1:], moved, style(colorOf(s), 0.7, solid)); err != nil {
-				return f, err
-			}
+			f.line(p, s.Trials.Times[1:], moved, style(s.Color, 0.7, solid))
 		}
-		row = append(row, p)
+		f.rows[0] = append(f.rows[0], p)
 	}
-	for _, p := range row {
+	for _, p := range f.rows[0] {
 		p.Y.Tick.Marker = decades{}
 		limits(&p.Y, math.Floor(low), math.Ceil(high))
 	}
-	f.rows = [][]*plot.Plot{row}
-	return f, nil
+	return f
 }
 
-// coordinates shows the example of a system of several degrees of freedom: the first two positions of each source, and the first
-// three coordinates over time.
-func coordinates(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-coordinates", width: 190, height: 175, rows: make([][]*plot.Plot, 2), keys: sourceKeys(sourcesOf(a.Example))}
-	scale := a.Example.Paths[analysis.Truth][0]
-	if !a.Example.Observed() {
+// coordinates shows the example of a system of several degrees of freedom: the first two positions of each source, and the first three
+// coordinates over time.
+func coordinates(a *analysis.Analysis) *figure {
+	f := &figure{name: a.Task.Name + "-coordinates", width: 190, height: 175, rows: make([][]*plot.Plot, 2), keys: sourceKeys(a.Moving())}
+	truth := a.Sources[0]
+	scale := truth.Example.States[0]
+	if len(scale) < 2 {
 		scale = a.Data.Train.X
 	}
-	for _, s := range analysis.Sources {
-		p := panel(title(a, s), "q1", "q2")
-		if s == analysis.Truth && !a.Example.Observed() {
-			if err := trainingData(p, a); err != nil {
-				return f, err
-			}
+	for _, s := range a.Sources {
+		x, y := planeLabels(a, s)
+		p := panel(title(a, s), x, y)
+		if s == truth && len(s.Example.Times) < 2 {
+			f.dots(p, points(a.Data.Train.X), lighter(black, 0.5), 0.9)
 		}
-		path := a.Example.Paths[s][0]
-		if err := line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(colorOf(s), 0.9, solid)); err != nil {
-			return f, err
-		}
+		path := s.Example.States[0]
+		f.line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(s.Color, 0.9, solid))
 		p.X.Min, p.X.Max = bounds(scale, 0, 0.1)
 		p.Y.Min, p.Y.Max = bounds(scale, 1, 0.1)
 		f.rows[0] = append(f.rows[0], p)
 	}
-	for axis, name := range coordinateNames(a.Task.Dimension)[:3] {
+	names := []string{"q1", "q2", "q3"}
+	if a.Task.Dimension == 4 {
+		names[2] = "p1"
+	}
+	for axis, name := range names {
 		p := panel("", a.Task.Labels.Time, name)
-		for _, s := range sourcesOf(a.Example) {
-			path := a.Example.Paths[s][0]
-			if err := line(p, a.Example.Times, analysis.Column(path, axis), style(colorOf(s), 1.1, solid)); err != nil {
-				return f, err
-			}
+		for _, s := range a.Moving() {
+			f.line(p, s.Example.Times, analysis.Column(s.Example.States[0], axis), style(s.Color, 1.1, solid))
 		}
 		p.Y.Min, p.Y.Max = bounds(scale, axis, 0.25)
 		f.rows[1] = append(f.rows[1], p)
 	}
-	return f, nil
+	return f
 }
 
 // trialColumns is the number of panels in a row of trials.
 const trialColumns = 5
 
 // trials shows the total energy of the trials one by one (figure 9 of the paper), in full rows.
-func trials(a *analysis.Analysis) (figure, error) {
-	f := figure{name: a.Task.Name + "-trials", width: 135, height: 115, keys: sourceKeys(sourcesOf(a.Trials))}
+func trials(a *analysis.Analysis) *figure {
+	f := &figure{name: a.Task.Name + "-trials", width: 135, height: 115, keys: sourceKeys(a.Moving())}
 	name := "Trial"
 	if a.Task.Bodies > 0 {
 		name = "Random seed"
 	}
-	f.rows = make([][]*plot.Plot, len(a.Trials.Paths[analysis.Truth])/trialColumns)
+	f.rows = make([][]*plot.Plot, len(a.Sources[0].Trials.States)/trialColumns)
 	for i := range len(f.rows) * trialColumns {
 		p := panel(fmt.Sprintf("%s %d", name, i), "", "")
 		if i%trialColumns == 0 {
@@ -277,68 +259,46 @@ func trials(a *analysis.Analysis) (figure, error) {
 		if row == len(f.rows)-1 {
 			p.X.Label.Text = a.Task.Labels.Time
 		}
-		for _, s := range []analysis.Source{analysis.Baseline, analysis.Truth, analysis.HNN} {
-			if s == analysis.Truth && !a.Trials.Observed() {
-				continue
-			}
-			if err := line(p, a.Trials.Times, a.Trials.Energies[s][i], style(colorOf(s), 1.1, solid)); err != nil {
-				return f, err
-			}
+		for _, s := range layers(a) {
+			f.line(p, s.Trials.Times, s.Trials.Energy[i], style(s.Color, 1.1, solid))
 		}
 		f.rows[row] = append(f.rows[row], p)
 	}
-	return f, nil
+	return f
 }
 
-// coordinateNames are q1..qn, p1..pn.
-func coordinateNames(dimension int) []string {
-	var names []string
-	for _, kind := range []string{"q", "p"} {
-		for i := range dimension / 2 {
-			names = append(names, fmt.Sprint(kind, i+1))
-		}
-	}
-	return names
-}
-
-// orbits shows the example's trajectories, the models' over the true ones, and, below them, its energies (figures 3, 8 and 10 of
-// the paper).
-func orbits(a *analysis.Analysis) (figure, error) {
-	f := figure{
-		name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1,
+// orbits shows the example's trajectories, the models' over the true ones, and below them its energies (figures 3, 8 and 10 of the paper).
+func orbits(a *analysis.Analysis) *figure {
+	f := &figure{
+		name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1, rows: make([][]*plot.Plot, 2),
 		keys: []key{
 			{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)},
 			{"Total energy", style(black, 1.3, solid)}, {"True trajectory", style(grey, 0.8, solid)},
 		},
 	}
-	times := a.Example.Times
+	truth := a.Sources[0].Example.States[0]
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, state := range a.Example.Paths[analysis.Truth][0] {
+	for _, state := range truth {
 		low, high = min(low, a.Task.Potential(state)), max(high, a.Task.Kinetic(state))
 	}
 	reach := orbitReach(a)
-	f.rows = make([][]*plot.Plot, 2)
-	for _, s := range analysis.Sources {
-		path := a.Example.Paths[s][0]
-		trajectories := panel(s.String(), "x", "y")
-		if s != analysis.Truth {
-			truth := a.Example.Paths[analysis.Truth][0]
-			for body := range a.Task.Bodies {
-				if err := line(trajectories, analysis.Column(truth, body), analysis.Column(truth, a.Task.Bodies+body), f.keys[3].style); err != nil {
-					return f, err
-				}
+	for _, s := range a.Sources {
+		path := s.Example.States[0]
+		trajectories := panel(s.Title, "x", "y")
+		for body := range a.Task.Bodies {
+			x, y := place(truth, a.Task.Bodies, body)
+			if s == a.Sources[0] {
+				break
 			}
+			f.line(trajectories, x, y, f.keys[3].style)
 		}
 		for body := range a.Task.Bodies {
-			if err := line(trajectories, analysis.Column(path, body), analysis.Column(path, a.Task.Bodies+body), style(shade(s, body), 1.1, solid)); err != nil {
-				return f, err
-			}
+			x, y := place(path, a.Task.Bodies, body)
+			f.line(trajectories, x, y, style(shade(s, body), 1.1, solid))
 		}
-		last := path[len(path)-1]
 		for body := range a.Task.Bodies {
-			if err := dots(trajectories, plotter.XYs{{X: last[body], Y: last[a.Task.Bodies+body]}}, shade(s, body), 3); err != nil {
-				return f, err
-			}
+			x, y := place(path[len(path)-1:], a.Task.Bodies, body)
+			f.dots(trajectories, plotter.XYs{{X: x[0], Y: y[0]}}, shade(s, body), 3)
 		}
 		limits(&trajectories.X, -reach, reach)
 		limits(&trajectories.Y, -reach, reach)
@@ -348,27 +308,27 @@ func orbits(a *analysis.Analysis) (figure, error) {
 		for _, state := range path {
 			kinetic, potential = append(kinetic, a.Task.Kinetic(state)), append(potential, a.Task.Potential(state))
 		}
-		for _, curve := range []struct {
-			values []float64
-			key    int
-		}{{kinetic, 0}, {potential, 1}, {a.Example.Energies[s][0], 2}} {
-			look := f.keys[curve.key].style
-			look.Color = colorOf(s)
-			if err := line(energies, times, curve.values, look); err != nil {
-				return f, err
-			}
+		for i, values := range [][]float64{kinetic, potential, s.Example.Energy[0]} {
+			look := f.keys[i].style
+			look.Color = s.Color
+			f.line(energies, s.Example.Times, values, look)
 		}
 		margin := 0.25 * (high - low)
 		limits(&energies.Y, low-margin, high+margin)
 		f.rows[0], f.rows[1] = append(f.rows[0], trajectories), append(f.rows[1], energies)
 	}
-	return f, nil
+	return f
+}
+
+// place returns the x and the y of a body by time. Without bodies it returns the first two coordinates.
+func place(states [][]float64, bodies, body int) (x, y []float64) {
+	return analysis.Column(states, body), analysis.Column(states, max(1, bodies)+body)
 }
 
 // orbitReach is the half width of a square that shows the true orbits and a margin.
 func orbitReach(a *analysis.Analysis) float64 {
 	reach := 0.0
-	for _, state := range a.Example.Paths[analysis.Truth][0] {
+	for _, state := range a.Sources[0].Example.States[0] {
 		for _, coordinate := range state[:2*a.Task.Bodies] {
 			reach = max(reach, math.Abs(coordinate))
 		}

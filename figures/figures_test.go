@@ -21,17 +21,27 @@ import (
 
 	"hnn/analysis"
 	"hnn/datasets"
+	"hnn/hamiltonian"
 )
 
-// example is an analysis whose models are the truth, or go through the training rows where the motion was not observed, but for the
-// baseline's momenta, which shrink. Where the task has no Hamiltonian, the sum of the squares is taken for what the HNN has learned.
-func example(t *testing.T, task datasets.Task) *analysis.Analysis {
+// newSources are the truth and the given models, without anything to show.
+func newSources(models ...hamiltonian.Model) []*analysis.Source {
+	sources := []*analysis.Source{{Name: "truth", Title: "Ground truth", Color: black, HasHamiltonian: true}}
+	for _, m := range models {
+		sources = append(sources, &analysis.Source{Name: m.Name, Title: m.Title, Color: m.Color, HasHamiltonian: m.Name != "baseline"})
+	}
+	return sources
+}
+
+// example is an analysis whose HNN is the truth, or goes through the training rows if nobody observed the motion. The momenta of the other
+// models shrink. A task without a Hamiltonian has the sum of the squares as the learned one.
+func example(t *testing.T, task datasets.Task, models ...hamiltonian.Model) *analysis.Analysis {
 	t.Helper()
 	data, err := task.Generate(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	truth, err := task.Example(data)
+	observed, err := task.Example(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,45 +49,45 @@ func example(t *testing.T, task datasets.Task) *analysis.Analysis {
 	if energy == nil {
 		energy = func(state []float64) float64 { return floats.Dot(state, state) }
 	}
-	a := &analysis.Analysis{Task: task, Data: data}
-	a.Example.Times = truth.Times
-	path := truth.States[0]
-	for len(path) < len(truth.Times) {
-		path = append(path, data.Train.X[len(path)%len(data.Train.X)])
-	}
-	a.Example.Paths[analysis.Truth], a.Example.Paths[analysis.HNN] = truth.States, [][][]float64{path}
-	shrunk := make([][]float64, len(path))
-	for i, state := range path {
-		shrunk[i] = slices.Clone(state)
-		for j := len(state) / 2; j < len(state); j++ {
-			shrunk[i][j] *= math.Exp(-truth.Times[i] / 20)
+	a := &analysis.Analysis{Task: task, Data: data, Sources: newSources(models...)}
+	for i, s := range a.Sources {
+		s.Example.Times = observed.Times
+		path := slices.Clone(observed.States[0])
+		if s.Name == "truth" {
+			s.Example.Times = observed.Times[:len(path)]
 		}
-	}
-	a.Example.Paths[analysis.Baseline] = [][][]float64{shrunk}
-	for s, paths := range a.Example.Paths {
-		for _, state := range paths[0] {
-			a.Conserved[s] = append(a.Conserved[s], energy(state))
+		for len(path) < len(s.Example.Times) {
+			path = append(path, data.Train.X[len(path)%len(data.Train.X)])
 		}
-		a.Example.Energies[s] = [][]float64{a.Conserved[s]}
-		a.Trials.Paths[s] = slices.Repeat(paths, 6)
-		a.Trials.Energies[s] = slices.Repeat(a.Example.Energies[s], 6)
-	}
-	a.Trials.Times = a.Example.Times
-	if task.Hamiltonian != nil {
-		a.Energy = change(truth.States[0])
-	}
-	a.Reversals = reversals(analysis.Sources[:]...)
-	if task.Dimension == 2 {
-		a.Landscapes[analysis.HNN] = landscape(t)
-		if task.Hamiltonian != nil {
-			a.Landscapes[analysis.Truth] = landscape(t)
-		}
-		a.Grid = &analysis.Grid{Points: data.Train.X[:50]}
-		for _, s := range analysis.Sources {
-			if s != analysis.Truth || task.Dynamics != nil {
-				a.Grid.Fields[s] = data.Train.DX[:50]
+		if s.Name != "truth" && s.Name != "hnn" {
+			for i, state := range path {
+				path[i] = slices.Clone(state)
+				for j := len(state) / 2; j < len(state); j++ {
+					path[i][j] *= math.Exp(-s.Example.Times[i] / 20)
+				}
 			}
 		}
+		for _, state := range path {
+			s.Learned = append(s.Learned, energy(state))
+		}
+		s.Example.States, s.Example.Energy = [][][]float64{path}, [][]float64{s.Learned}
+		s.Trials = analysis.Motion{Times: s.Example.Times, States: slices.Repeat(s.Example.States, 6), Energy: slices.Repeat(s.Example.Energy, 6)}
+		s.Reversals = reversals(float64(i))
+		if s.Name == "hnn" {
+			a.Reference = s
+		}
+		if task.Dimension == 2 {
+			s.Plane = &analysis.Plane{Samples: data.Train.X, Path: path, Points: data.Train.X[:50]}
+			if s.HasHamiltonian && (s.Name != "truth" || task.Hamiltonian != nil) {
+				s.Plane.Hamiltonian = scalars(t)
+			}
+			if s.Name != "truth" || task.Dynamics != nil {
+				s.Plane.Field = data.Train.DX[:50]
+			}
+		}
+	}
+	if task.Hamiltonian != nil {
+		a.Energy = change(a.Reference, observed.States[0])
 	}
 	return a
 }
@@ -110,9 +120,9 @@ func own(t *testing.T, name, columns string) datasets.Task {
 	return task
 }
 
-// change goes along states at an energy of 1, to 2 and back to 1.
-func change(states [][]float64) *analysis.EnergyChange {
-	e := &analysis.EnergyChange{Metrics: analysis.EnergyMetrics{Change: 1}}
+// change follows states at an energy of 1, to 2 and back to 1.
+func change(source *analysis.Source, states [][]float64) *analysis.EnergyChange {
+	e := &analysis.EnergyChange{Source: source, Metrics: analysis.EnergyMetrics{Change: 1}}
 	for _, energy := range []float64{1, 2, 1} {
 		e.Metrics.Levels = append(e.Metrics.Levels, analysis.EnergyLevel{Requested: energy, Learned: energy})
 	}
@@ -129,21 +139,17 @@ func change(states [][]float64) *analysis.EnergyChange {
 	return e
 }
 
-// reversals are those of exact ways back but for 1e-3.
-func reversals(of ...analysis.Source) (r [len(analysis.Sources)]analysis.Reversals) {
-	for _, s := range of {
-		for _, m := range analysis.Methods {
-			r[s][m] = analysis.Reversal{
-				Times: []float64{0, 1, 2}, Distance: []float64{0, 1, 2 + float64(s), 1, 0}, Departure: []float64{1e-3, 1e-4 / float64(1+s), 0},
-			}
-		}
+// reversals are ways back that miss by 1e-3, and in the middle by less.
+func reversals(source float64) []analysis.Reversal {
+	r := analysis.Reversal{
+		Method: "Method", Times: []float64{0, 1, 2}, Distance: []float64{0, 1, 2 + source, 1, 0}, Departure: []float64{1e-3, 1e-4 / (1 + source), 0},
 	}
-	return r
+	return []analysis.Reversal{r, r}
 }
 
-func landscape(t *testing.T) *analysis.Landscape {
+func scalars(t *testing.T) *analysis.ScalarGrid {
 	t.Helper()
-	l, err := analysis.NewLandscape([2]float64{-1, -1}, [2]float64{1, 1}, func(points [][]float64) ([]float64, error) {
+	g, err := analysis.NewScalarGrid([2]float64{-1, -1}, [2]float64{1, 1}, func(points [][]float64) ([]float64, error) {
 		var list []float64
 		for _, p := range points {
 			list = append(list, p[0]*p[0]+p[1]*p[1])
@@ -153,7 +159,7 @@ func landscape(t *testing.T) *analysis.Landscape {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
+	return g
 }
 
 func TestFiguresHoldEveryCurve(t *testing.T) {
@@ -172,7 +178,7 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 		},
 	} {
 		folder := filepath.Join(t.TempDir(), "new")
-		a := example(t, test.task)
+		a := example(t, test.task, hamiltonian.Baseline, hamiltonian.HNN)
 		paths, err := Write(folder, a, func(string) {})
 		if err != nil {
 			t.Fatal(err)
@@ -192,14 +198,14 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range sourcesOf(a.Example) {
-				if n := count(picture, colorOf(s)); n < 300 {
-					t.Errorf("%s: %d pixels in the colour of %s", name, n, s)
+			for _, s := range a.Moving() {
+				if n := count(picture, s.Color); n < 300 {
+					t.Errorf("%s: %d pixels in the colour of %s", name, n, s.Name)
 				}
 			}
 			wellFormed(t, filepath.Join(folder, name+".svg"), "Baseline NN", "Hamiltonian NN")
 		}
-		titles := []string{"HNN-conserved quantity"}
+		titles := []string{"Hamiltonian NN&#39;s Hamiltonian"}
 		if test.task.Hamiltonian != nil {
 			energyFigures(t, folder, test.task.Name)
 			titles = append(titles, "Total energy")
@@ -213,11 +219,11 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 	}
 }
 
-// energyFigures looks for both levels in the figure of a changed energy, and in its film for that of the stage.
+// energyFigures looks for the colours of both levels in the figure of a changed energy, and for that of the stage in its film.
 func energyFigures(t *testing.T, folder, task string) {
 	t.Helper()
 	base := filepath.Join(folder, task+"-add-energy")
-	wellFormed(t, base+".svg", "Adding energy", "Removing energy", "HNN-conserved quantity")
+	wellFormed(t, base+".svg", "Adding energy", "Removing energy", "Hamiltonian NN&#39;s Hamiltonian")
 	file, err := os.Open(base + ".png")
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +240,7 @@ func energyFigures(t *testing.T, folder, task string) {
 	defer film.Close()
 	movie, err := gif.DecodeAll(film)
 	if err != nil || len(movie.Image) != 50 {
-		t.Fatalf("%s: %d pictures in the film, want 50; error %v", task, len(movie.Image), err)
+		t.Fatalf("%s: %d frames in the film, want 50; error %v", task, len(movie.Image), err)
 	}
 	for _, c := range []color.NRGBA{firstLevel, changedLevel} {
 		if n := count(figure, c); n < 300 {
@@ -249,32 +255,73 @@ func energyFigures(t *testing.T, folder, task string) {
 	}
 }
 
-func TestPixelFigures(t *testing.T) {
-	camera, err := datasets.NewCamera(datasets.Screen, datasets.PictureSide)
+// A third model has its own panels and colour. Without a Hamiltonian in any model there are no contours of one.
+func TestFiguresOfOtherModels(t *testing.T) {
+	folder := t.TempDir()
+	write := func(a *analysis.Analysis) []string {
+		t.Helper()
+		a.Energy = nil
+		paths, err := Write(folder, a, func(string) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return paths
+	}
+	write(example(t, datasets.Pendulum, hamiltonian.Baseline, hamiltonian.HNN, hamiltonian.Dissipative))
+	for _, name := range []string{"integration", "field", "trials", "reversibility", "energy-drift"} {
+		wellFormed(t, filepath.Join(folder, "pend-"+name+".svg"), "Ground truth", "Baseline NN", "Hamiltonian NN", "Dissipative HNN")
+	}
+	wellFormed(t, filepath.Join(folder, "pend-hamiltonian.svg"), "Total energy", "Hamiltonian NN&#39;s", "Dissipative HNN&#39;s")
+	write(example(t, own(t, "two", "q1,p1,q2,p2,t"), hamiltonian.Baseline, hamiltonian.HNN, hamiltonian.Dissipative)) // rows of 4 and 3 panels
+	wellFormed(t, filepath.Join(folder, "two-coordinates.svg"), "Dissipative HNN")
+
+	a := example(t, own(t, "one-unobserved", "q1,p1,dq1,dp1"), hamiltonian.Baseline)
+	for _, s := range a.Sources {
+		s.Learned, s.Example.Energy, s.Trials.Energy = nil, nil, nil
+	}
+	for _, path := range write(a) {
+		for _, name := range []string{"hamiltonian", "energy", "trials"} {
+			if strings.Contains(filepath.Base(path), name) {
+				t.Errorf("%s was drawn without an energy", path)
+			}
+		}
+	}
+}
+
+func TestImageFigures(t *testing.T) {
+	task := datasets.Pixel
+	camera, err := datasets.NewCamera(datasets.Screen, task.ImageSide)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &analysis.Pixels{Task: datasets.Pixel, Side: datasets.PictureSide}
+	a := &analysis.Analysis{Task: task, Sources: newSources(hamiltonian.Baseline, hamiltonian.HNN)}
+	a.Reference = a.Sources[2]
 	swing := datasets.Swing{Angle: math.Pi + 0.4}
+	var times, energies []float64
+	var states [][]float64
+	var film [][]byte
 	for i := range 60 {
-		a.Frames = append(a.Frames, float64(i))
-		for _, s := range analysis.Sources {
-			a.Film[s] = append(a.Film[s], camera.Frame(swing.Angle))
-			a.Example[s] = append(a.Example[s], swing.Coordinates())
-		}
+		times, states, film = append(times, float64(i)), append(states, swing.Coordinates()), append(film, camera.Frame(swing.Angle))
+		energies = append(energies, task.Hamiltonian(states[i]))
 		swing.Step()
 	}
-	a.Latent, a.Cloud = a.Example, a.Example
-	a.Landscapes[analysis.Truth], a.Landscapes[analysis.HNN] = landscape(t), landscape(t)
-	a.Reversals = reversals(analysis.Baseline, analysis.HNN)
-	a.Energy = change(slices.Repeat(a.Example[0], 2))
-	for range a.Energy.Moments() {
-		a.Energy.Film = append(a.Energy.Film, a.Film[0][0])
+	for i, s := range a.Sources {
+		s.Example = analysis.Motion{Times: times, States: [][][]float64{states}, Energy: [][]float64{energies}}
+		s.Trials, s.Film = s.Example, film
+		s.Plane = &analysis.Plane{Samples: states, Path: states, Points: states}
+		if s.Name != "truth" {
+			s.Plane.Field, s.Reversals = states, reversals(float64(i))
+		}
+		if s.HasHamiltonian {
+			s.Plane.Hamiltonian = scalars(t)
+		}
 	}
-	a.Grids[analysis.HNN] = &analysis.Grid{Points: a.Example[0]}
-	a.Grids[analysis.HNN].Fields[analysis.HNN] = a.Example[0]
+	a.Energy = change(a.Reference, slices.Repeat(states, 2))
+	for range a.Energy.Moments() {
+		a.Energy.Film = append(a.Energy.Film, film[0])
+	}
 	folder := t.TempDir()
-	paths, err := WritePixels(folder, a, func(string) {})
+	paths, err := Write(folder, a, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +345,7 @@ func TestPixelFigures(t *testing.T) {
 	}
 }
 
-// weight is the mean horizontal place of the dark pixels of a film's first picture, from its middle.
+// weight is the mean horizontal place of the dark pixels in the left panel of a frame, from the panel's middle.
 func weight(picture *image.Paletted) float64 {
 	sum, n := 0.0, 0.0
 	third := picture.Bounds().Dx() / 3
@@ -348,8 +395,8 @@ func wellFormed(t *testing.T, path string, words ...string) {
 // In each frame of the film the true and the HNN's bodies are where the trajectory has them.
 func TestFilmMoves(t *testing.T) {
 	folder := t.TempDir()
-	a := example(t, datasets.TwoBody)
-	path, err := film(folder, a)
+	a := example(t, datasets.TwoBody, hamiltonian.Baseline, hamiltonian.HNN)
+	path, err := filmOrbits(folder, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +423,7 @@ func TestFilmMoves(t *testing.T) {
 				}
 			}
 		}
-		state := a.Example.Paths[analysis.Truth][0][i*(len(a.Example.Times)-1)/(frames-1)]
+		state := a.Sources[0].Example.States[0][i*(len(a.Sources[0].Example.Times)-1)/(frames-1)]
 		want := width/6 + state[0]/orbitReach(a)*width/6*0.95
 		if got := sum / n; !(math.Abs(got-want) < 0.03*width) {
 			t.Errorf("frame %d: the first body is at %.0f, want %.0f of %.0f", i, got, want, width)

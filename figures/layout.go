@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,17 +26,10 @@ import (
 	"hnn/analysis"
 )
 
-// The colours are Okabe and Ito's, which remain distinct to the colour-blind (Color Universal Design, 2008).
 var (
-	black     = color.NRGBA{0, 0, 0, 255}
-	vermilion = color.NRGBA{213, 94, 0, 255}
-	blue      = color.NRGBA{0, 114, 178, 255}
-	grey      = color.NRGBA{150, 150, 150, 255}
+	black = color.NRGBA{0, 0, 0, 255}
+	grey  = color.NRGBA{150, 150, 150, 255}
 )
-
-func colorOf(s analysis.Source) color.NRGBA {
-	return [...]color.NRGBA{analysis.Truth: black, analysis.Baseline: vermilion, analysis.HNN: blue}[s]
-}
 
 // lighter mixes a colour with white.
 func lighter(c color.NRGBA, share float64) color.NRGBA {
@@ -90,7 +84,7 @@ func (round) Ticks(low, high float64) []plot.Tick {
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	var ticks []plot.Tick
 	for i := math.Ceil(low/step - 1e-9); i*step <= high+1e-9*step; i++ {
-		value := i*step + 0 // and not −0
+		value := i*step + 0 // turns −0 into 0
 		ticks = append(ticks, plot.Tick{Value: value, Label: minus(strconv.FormatFloat(value, 'f', decimals, 64))})
 	}
 	return ticks
@@ -113,39 +107,39 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// minus writes a negative number with the sign that is as wide as a digit.
+// minus replaces the hyphen of a negative number by the minus sign, which is as wide as a digit.
 func minus(number string) string { return strings.Replace(number, "-", "−", 1) }
 
 // limits sets the range of an axis.
 func limits(a *plot.Axis, low, high float64) { a.Min, a.Max = low, high }
 
-// line adds a curve to a plot.
-func line(p *plot.Plot, x, y []float64, s draw.LineStyle) error {
-	points := make(plotter.XYs, len(x))
+// line adds a curve to a plot of the figure.
+func (f *figure) line(p *plot.Plot, x, y []float64, s draw.LineStyle) {
+	curve := make(plotter.XYs, len(x))
 	for i := range x {
-		points[i] = plotter.XY{X: x[i], Y: y[i]}
+		curve[i] = plotter.XY{X: x[i], Y: y[i]}
 	}
-	l, err := plotter.NewLine(points)
+	l, err := plotter.NewLine(curve)
 	if err != nil {
-		return fmt.Errorf("figures: %s: %w", p.Title.Text, err)
+		f.err = fmt.Errorf("figures: %s: %w", p.Title.Text, err)
+		return
 	}
 	l.LineStyle = s
 	p.Add(l)
-	return nil
 }
 
-// dots adds points to a plot.
-func dots(p *plot.Plot, points plotter.XYs, c color.Color, radius float64) error {
+// dots adds points to a plot of the figure.
+func (f *figure) dots(p *plot.Plot, points plotter.XYs, c color.Color, radius float64) {
 	s, err := plotter.NewScatter(points)
 	if err != nil {
-		return fmt.Errorf("figures: %s: %w", p.Title.Text, err)
+		f.err = fmt.Errorf("figures: %s: %w", p.Title.Text, err)
+		return
 	}
 	s.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(radius), Shape: draw.CircleGlyph{}}
 	p.Add(s)
-	return nil
 }
 
-// arrows is a vector field. Scale turns a vector into an arrow's length in the units of the axes.
+// arrows is a vector field. An arrow is its vector times scale, in the units of the axes.
 type arrows struct {
 	points, vectors [][]float64
 	scale           float64
@@ -180,63 +174,69 @@ type key struct {
 	style draw.LineStyle
 }
 
-// sourcesOf lists the sources whose motion is known.
-func sourcesOf(c analysis.Comparison) []analysis.Source {
-	if c.Observed() {
-		return analysis.Sources[:]
-	}
-	return []analysis.Source{analysis.Baseline, analysis.HNN}
-}
-
 // sourceKeys are the entries of sources.
-func sourceKeys(sources []analysis.Source) []key {
+func sourceKeys(sources []*analysis.Source) []key {
 	var keys []key
 	for _, s := range sources {
-		keys = append(keys, key{s.String(), style(colorOf(s), 1.6, solid)})
+		keys = append(keys, key{s.Title, style(s.Color, 1.6, solid)})
 	}
 	return keys
 }
 
-// figure is rows of panels under a legend that they share.
+// figure is rows of panels under a legend that they share. Its rows may differ in length.
 type figure struct {
 	name          string
 	rows          [][]*plot.Plot
 	keys          []key
 	width, height float64 // of a panel with its labels, in points
-	square        int     // the first so many rows have the same scale on both axes
+	square        int     // number of rows, from the first on, that have the same scale on both axes
+	err           error   // of a curve that cannot be drawn
 }
 
-func (f figure) size() (w, h vg.Length) {
+func (f *figure) columns() int {
+	columns := 0
+	for _, row := range f.rows {
+		columns = max(columns, len(row))
+	}
+	return columns
+}
+
+func (f *figure) size() (w, h vg.Length) {
 	h = vg.Points(f.height * float64(len(f.rows)))
 	if len(f.keys) > 0 {
 		h += vg.Points(legendHeight)
 	}
-	return vg.Points(f.width * float64(len(f.rows[0]))), h
+	return vg.Points(f.width * float64(f.columns())), h
 }
 
 const legendHeight = 20
 
-func (f figure) draw(canvas vg.CanvasSizer) {
+func (f *figure) draw(canvas vg.CanvasSizer) {
 	c := draw.New(canvas)
 	if len(f.keys) > 0 {
 		f.legend(draw.Crop(c, 0, 0, c.Max.Y-c.Min.Y-vg.Points(legendHeight), 0))
 		c = draw.Crop(c, 0, 0, 0, -vg.Points(legendHeight))
 	}
+	rows := make([][]*plot.Plot, len(f.rows))
+	for i, row := range f.rows {
+		rows[i] = append(slices.Clone(row), make([]*plot.Plot, f.columns()-len(row))...)
+	}
 	tiles := draw.Tiles{
-		Rows: len(f.rows), Cols: len(f.rows[0]), PadX: vg.Points(10), PadY: vg.Points(8),
+		Rows: len(rows), Cols: f.columns(), PadX: vg.Points(10), PadY: vg.Points(8),
 		PadLeft: vg.Points(4), PadRight: vg.Points(10), PadTop: vg.Points(3), PadBottom: vg.Points(3),
 	}
-	for i, row := range plot.Align(f.rows, tiles, c) {
-		for j, tile := range row {
+	aligned := plot.Align(rows, tiles, c)
+	for i, row := range f.rows {
+		for j, p := range row {
 			if i < f.square {
-				equalize(f.rows[i][j], tile)
+				equalize(p, aligned[i][j])
 			}
-			drawPanel(f.rows[i][j], tile)
+			drawPanel(p, aligned[i][j])
 		}
 	}
 }
 
-// drawPanel draws a plot with its title over the middle of the data, at the same height in every panel of a row.
+// drawPanel draws a plot. Its title stands above the middle of the data, at the same height in every panel of a row.
 func drawPanel(p *plot.Plot, tile draw.Canvas) {
 	data := p.DataCanvas(tile)
 	tile.FillText(p.Title.TextStyle, vg.Point{X: data.Center().X, Y: data.Max.Y + 2*p.Title.Padding + p.Title.TextStyle.Height(p.Title.Text)}, p.Title.Text)
@@ -263,7 +263,7 @@ func equalize(p *plot.Plot, c draw.Canvas) {
 }
 
 // legend draws the keys in the middle of a strip.
-func (f figure) legend(c draw.Canvas) {
+func (f *figure) legend(c draw.Canvas) {
 	const gap, sample = 16, 22
 	letters := text.Style{Color: black, Font: face(9), YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
 	total := -vg.Points(gap)
@@ -280,7 +280,10 @@ func (f figure) legend(c draw.Canvas) {
 }
 
 // save writes the figure as PNG and as SVG into a folder and returns the paths.
-func (f figure) save(folder string) ([]string, error) {
+func (f *figure) save(folder string) ([]string, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
 	w, h := f.size()
 	vector := vgsvg.New(w, h)
 	f.draw(vector)
@@ -297,7 +300,7 @@ func (f figure) save(folder string) ([]string, error) {
 
 const pngDPI = 200
 
-func (f figure) raster(dpi int) image.Image {
+func (f *figure) raster(dpi int) image.Image {
 	w, h := f.size()
 	canvas := vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dpi))
 	f.draw(canvas)

@@ -5,36 +5,29 @@ import (
 	"log"
 
 	"hnn/hamiltonian"
-	"hnn/nets"
 )
 
-// The published model of the measured pendulum, at rest at 1 rad. The fit to the measurements has the acceleration −1.2 sin 1 =
-// −1.01 there, and the energy 1.2(1 − cos 1) = 0.55 above the bottom's.
+// An equation is data: its networks, its terms, and what follows from them. With weights that are zero, nothing moves.
 func ExampleModel() {
-	model, err := hamiltonian.New(hamiltonian.Config{Dimension: 2, Hidden: 200, Activation: "tanh"})
+	config := hamiltonian.Config{Dimension: 2, Hidden: 200, HiddenLayers: 2, Activation: "tanh"}
+	for _, model := range hamiltonian.Models {
+		e := model.Equation(config)
+		fmt.Printf("%s: %d network(s), %d term(s), conserves its Hamiltonian: %t\n", model.Title, len(e.Networks), len(e.Terms), e.Conserves())
+	}
+	equation := hamiltonian.Default.Equation(config)
+	evaluator, err := hamiltonian.Dynamics{Equation: equation, Parameters: equation.Zeros()}.Evaluator(1)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer model.Free()
-	checkpoint, err := nets.ReadCheckpoint("testdata/real-hnn.tar")
+	defer evaluator.Close()
+	energies, err := evaluator.Hamiltonian([][]float64{{1, 0}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := model.SetState(checkpoint); err != nil {
-		log.Fatal(err)
-	}
-	field, err := model.Field(0)
-	if err != nil {
-		log.Fatal(err)
-	}
-	derivative := [][]float64{{0, 0}}
-	if err := field(nil, [][]float64{{1, 0}}, derivative); err != nil {
-		log.Fatal(err)
-	}
-	energies, err := model.Hamiltonian([][]float64{{1, 0}, {0, 0}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("acceleration %.1f, energy %.1f\n", derivative[0][1], energies[0]-energies[1])
-	// Output: acceleration -1.1, energy 0.6
+	fmt.Println("H =", energies[0])
+	// Output:
+	// Baseline NN: 1 network(s), 1 term(s), conserves its Hamiltonian: false
+	// Hamiltonian NN: 1 network(s), 1 term(s), conserves its Hamiltonian: true
+	// Dissipative HNN: 2 network(s), 2 term(s), conserves its Hamiltonian: false
+	// H = 0
 }

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/floats"
+
 	"hnn/integrator"
-	"hnn/internal/libtorch"
 	"hnn/nets"
 )
 
@@ -28,98 +29,38 @@ func readFields(t *testing.T) map[string]map[string][][]float64 {
 	return fields
 }
 
-// The ten published models of the vector tasks, every field type and the RK4 increment.
-func TestFieldsEqualThePublishedCodes(t *testing.T) {
-	models := 0
-	for name, field := range readFields(t) {
-		if name == "permutation" {
-			continue
-		}
-		models++
-		checkpoint, err := nets.ReadCheckpoint("testdata/" + name + ".tar")
-		if err != nil {
-			t.Fatal(err)
-		}
-		x := field["x"]
-		evaluate := func(what string, fieldType FieldType, f func(m *Model, s *libtorch.Scope) []float32) {
-			want, ok := field[what]
-			if !ok {
-				t.Fatalf("%s has no reference %s", name, what)
-			}
-			m, err := New(Config{Dimension: len(x[0]), Hidden: 200, Activation: "tanh", FieldType: fieldType, Baseline: strings.HasSuffix(name, "baseline")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Free()
-			if err := m.SetState(checkpoint); err != nil {
-				t.Fatal(err)
-			}
-			var s libtorch.Scope
-			defer s.Free()
-			got := f(m, &s)
-			if s.Err() != nil {
-				t.Fatal(s.Err())
-			}
-			for i, row := range want {
-				for j, v := range row {
-					if g := float64(got[i*len(row)+j]); !(math.Abs(g-v) <= 1e-5*max(1, math.Abs(v))) {
-						t.Errorf("%s %s, state %d, component %d: got %g, want %g", name, what, i, j, g, v)
-					}
-				}
-			}
-		}
-		derivative := func(m *Model, s *libtorch.Scope) []float32 {
-			return s.Values(m.TimeDerivative(s, s.Variable(x)))
-		}
-		evaluate("dx", Solenoidal, derivative)
-		evaluate("dx", Solenoidal, func(m *Model, _ *libtorch.Scope) []float32 {
-			field, err := m.Field(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return slices.Concat(rows(t, field, x)...)
-		})
-		if strings.HasSuffix(name, "baseline") {
-			continue
-		}
-		// The symplectic gradient is (∂H/∂p, −∂H/∂q).
-		evaluate("dx", Solenoidal, func(m *Model, _ *libtorch.Scope) []float32 {
-			gradient, err := m.Gradient(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			half := len(x[0]) / 2
-			var values []float32
-			for _, row := range rows(t, gradient, x) {
-				values = append(values, row[half:]...)
-				for _, v := range row[:half] {
-					values = append(values, -v)
-				}
-			}
-			return values
-		})
-		evaluate("dx_conservative", Conservative, derivative)
-		evaluate("dx_both", Both, derivative)
-		evaluate("rk4_dt0.1", Solenoidal, func(m *Model, s *libtorch.Scope) []float32 {
-			return s.Values(m.RK4Increment(s, s.Variable(x), 0.1))
-		})
-		evaluate("F", Solenoidal, func(m *Model, s *libtorch.Scope) []float32 {
-			f1, f2 := m.Scalars(s, s.Matrix(x))
-			first, second := s.Values(f1), s.Values(f2)
-			var both []float32
-			for i := range first {
-				both = append(both, first[i], second[i])
-			}
-			return both
-		})
+// published returns the dynamics of a published checkpoint, such as spring-hnn.
+func published(t *testing.T, name string, dimension int, fieldType FieldType) Dynamics {
+	t.Helper()
+	_, model, _ := strings.Cut(name, "-")
+	kind, err := Find(model)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if models != 10 {
-		t.Errorf("%d models were compared, want 10", models)
+	d := Dynamics{Equation: kind.Equation(Config{Dimension: dimension, Hidden: 200, HiddenLayers: 2, Activation: "tanh", FieldType: fieldType})}
+	d.Parameters = d.Equation.Zeros()
+	checkpoint, err := nets.ReadCheckpoint("testdata/" + name + ".tar")
+	if err == nil {
+		err = d.Parameters.Load(checkpoint)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
-// rows evaluates a field.
-func rows(t *testing.T, field integrator.Field, states [][]float64) [][]float32 {
+func evaluator(t *testing.T, d Dynamics) *Evaluator {
+	t.Helper()
+	e, err := d.Evaluator(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// evaluate returns a field at states.
+func evaluate(t *testing.T, field integrator.Field, states [][]float64) [][]float64 {
 	t.Helper()
 	out := make([][]float64, len(states))
 	for i := range out {
@@ -128,110 +69,169 @@ func rows(t *testing.T, field integrator.Field, states [][]float64) [][]float32 
 	if err := field(nil, states, out); err != nil {
 		t.Fatal(err)
 	}
-	values := make([][]float32, len(out))
-	for i, row := range out {
-		for _, v := range row {
-			values[i] = append(values[i], float32(v))
-		}
-	}
-	return values
+	return out
 }
 
-// Where there is no closed form, the gradient is the symplectic one turned back too; and what has learned no Hamiltonian has none.
-func TestGradient(t *testing.T) {
-	m, err := New(Config{Dimension: 4, Hidden: 10, Activation: "swish"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Free()
-	field, err := m.Field(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gradient, err := m.Gradient(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	state := [][]float64{{0.3, -0.2, 0.5, 1}}
-	s, r := rows(t, field, state)[0], rows(t, gradient, state)[0]
-	for i := range 2 {
-		if s[i] == 0 || s[i] != r[2+i] || s[2+i] != -r[i] {
-			t.Errorf("the symplectic gradient is %v, the gradient %v", s, r)
+// The closed form gives the fields of the ten published models on vectors, of every field type, and both scalars.
+func TestFieldsEqualThePublishedCodes(t *testing.T) {
+	models := 0
+	for name, reference := range readFields(t) {
+		if name == "permutation" {
+			continue
 		}
-	}
-	for _, c := range []Config{{Baseline: true}, {FieldType: Conservative}} {
-		c.Dimension, c.Hidden, c.Activation = 2, 5, "tanh"
-		m, err := New(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Free()
-		if _, err := m.Gradient(1); !errors.Is(err, errNothingConserved) {
-			t.Errorf("%+v: the error is %v", c, err)
-		}
-	}
-}
-
-func TestPermutationTensors(t *testing.T) {
-	reference := readFields(t)["permutation"]
-	for name, m := range map[string][][]float32{"canonical8": CanonicalPermutation(8), "levi_civita8": LeviCivitaPermutation(8)} {
-		for i, row := range reference[name] {
-			for j, want := range row {
-				if float64(m[i][j]) != want {
-					t.Errorf("%s[%d][%d] is %g, want %g", name, i, j, m[i][j], want)
+		models++
+		x := reference["x"]
+		near := func(what string, got [][]float64) {
+			t.Helper()
+			want, ok := reference[what]
+			if !ok {
+				t.Fatalf("%s has no reference %s", name, what)
+			}
+			for i, row := range want {
+				for j, v := range row {
+					if !(math.Abs(got[i][j]-v) <= 1e-5*max(1, math.Abs(v))) {
+						t.Errorf("%s %s, state %d, component %d: got %g, want %g", name, what, i, j, got[i][j], v)
+					}
 				}
+			}
+		}
+		dynamics := published(t, name, len(x[0]), Solenoidal)
+		e := evaluator(t, dynamics)
+		near("dx", evaluate(t, e.Field, x))
+		if strings.HasSuffix(name, "baseline") {
+			continue
+		}
+		// The symplectic gradient is (∂H/∂p, −∂H/∂q).
+		gradient := evaluate(t, e.Gradient, x)
+		for _, g := range gradient {
+			half := len(g) / 2
+			for i := range half {
+				g[i], g[half+i] = g[half+i], -g[i]
+			}
+		}
+		near("dx", gradient)
+		near("dx_conservative", evaluate(t, evaluator(t, published(t, name, len(x[0]), Conservative)).Field, x))
+		near("dx_both", evaluate(t, evaluator(t, published(t, name, len(x[0]), Both)).Field, x))
+		scalars := make([][]float64, len(x))
+		for output := range 2 {
+			dynamics.Equation.Hamiltonian = &Scalar{0, output}
+			values, err := evaluator(t, dynamics).Hamiltonian(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range values {
+				scalars[i] = append(scalars[i], v)
+			}
+		}
+		near("F", scalars)
+	}
+	if models != 10 {
+		t.Errorf("%d models were compared, want 10", models)
+	}
+}
+
+// random returns dynamics with random parameters, of the size that they have after training.
+func random(kind Model, c Config) Dynamics {
+	generator := rand.New(rand.NewPCG(1, 2))
+	d := Dynamics{Equation: kind.Equation(c)}
+	d.Parameters = d.Equation.Zeros()
+	for _, p := range d.Parameters {
+		for i := range p.Values {
+			p.Values[i] = float32(generator.NormFloat64() / math.Sqrt(float64(c.Hidden)))
+		}
+	}
+	return d
+}
+
+// d/dt H along a model's field is 0 where its equation conserves H, and otherwise ∇H·∇D or whatever the other terms make of it.
+func TestConservedQuantities(t *testing.T) {
+	states := [][]float64{{0.3, -0.2, 0.5, 1}, {-1, 0.7, 0.1, 0.2}}
+	for _, test := range []struct {
+		kind      Model
+		fieldType FieldType
+		hasEnergy bool
+		conserves bool
+	}{
+		{HNN, Solenoidal, true, true}, {HNN, Both, true, false}, {HNN, Conservative, false, false},
+		{Baseline, Solenoidal, false, false}, {Dissipative, Solenoidal, true, false},
+	} {
+		name := fmt.Sprintf("%s %s", test.kind.Name, test.fieldType)
+		d := random(test.kind, Config{Dimension: 4, Hidden: 20, HiddenLayers: 3, Activation: "swish", FieldType: test.fieldType})
+		if d.Equation.Conserves() != test.conserves || (d.Equation.Hamiltonian != nil) != test.hasEnergy {
+			t.Errorf("%s: conserves is %t, want %t", name, d.Equation.Conserves(), test.conserves)
+		}
+		e := evaluator(t, d)
+		if !test.hasEnergy {
+			_, energies := e.Hamiltonian(states)
+			if gradient := e.Gradient(nil, states, nil); !errors.Is(energies, ErrNoHamiltonian) || !errors.Is(gradient, ErrNoHamiltonian) {
+				t.Errorf("%s: the errors are %v and %v", name, energies, gradient)
+			}
+			continue
+		}
+		field, gradient := evaluate(t, e.Field, states), evaluate(t, e.Gradient, states)
+		for i := range states {
+			power, size := floats.Dot(field[i], gradient[i]), floats.Norm(field[i], 2)*floats.Norm(gradient[i], 2)
+			if conserved := math.Abs(power) <= 1e-6*size; conserved != test.conserves {
+				t.Errorf("%s: dH/dt is %g of %g at state %d", name, power, size, i)
 			}
 		}
 	}
 }
 
-func TestConfigErrors(t *testing.T) {
+func TestCanonicalMatrix(t *testing.T) {
+	m := Canonical(8)
+	for i, row := range readFields(t)["permutation"]["canonical8"] {
+		for j, want := range row {
+			if m[i][j] != want {
+				t.Errorf("J[%d][%d] is %g, want %g", i, j, m[i][j], want)
+			}
+		}
+	}
+}
+
+func TestEquationErrors(t *testing.T) {
 	for want, c := range map[string]Config{
-		"solenoidal, conservative, both": {Dimension: 2, Hidden: 5, Activation: "tanh", FieldType: "rotational"},
-		"dimension 3":                    {Dimension: 3, Hidden: 5, Activation: "tanh"},
-		"no nonlinearity":                {Dimension: 2, Hidden: 5},
+		"dimension 3":               {Dimension: 3, Hidden: 5, HiddenLayers: 2, Activation: "tanh"},
+		"there is no nonlinearity":  {Dimension: 2, Hidden: 5, HiddenLayers: 2, Activation: "gelu"},
+		"has 2 inputs and 0 output": {Dimension: 2, HiddenLayers: 2, Activation: "tanh"},
 	} {
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := (Dynamics{Equation: HNN.Equation(c)}).Evaluator(1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got the error %v, want one with %q", c, err, want)
 		}
 	}
-	small, err := New(Config{Dimension: 2, Hidden: 5, Activation: "tanh"})
-	if err != nil {
-		t.Fatal(err)
+	if err := FieldType("curl").Check(); err == nil || !strings.Contains(err.Error(), "solenoidal, conservative, both") {
+		t.Errorf("an unknown field type gave the error %v", err)
 	}
-	defer small.Free()
-	checkpoint, err := nets.ReadCheckpoint("testdata/spring-hnn.tar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := small.SetState(checkpoint); err == nil || !strings.Contains(err.Error(), "shape [200 2]") {
-		t.Errorf("a checkpoint of another size gave the error %v", err)
+	network := nets.Network{Layers: nets.MLP(2, 5, 1, 1, "tanh")}
+	for want, e := range map[string]Equation{
+		"0 terms":            {Networks: []nets.Network{network}},
+		"names network 1":    {Networks: []nets.Network{network}, Terms: []Term{Outputs(1)}},
+		"a network with 1":   {Networks: []nets.Network{network}, Terms: []Term{Outputs(0)}},
+		"names output 3":     {Networks: []nets.Network{network}, Terms: []Term{Gradient(Scalar{0, 3}, Identity(2))}},
+		"a matrix of 4 rows": {Networks: []nets.Network{network}, Terms: []Term{Gradient(Scalar{0, 0}, Identity(4))}},
+	} {
+		if err := e.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got the error %v, want one with %q", err, want)
+		}
 	}
 }
 
 // The field inside an integrator: one call per stage.
 func BenchmarkField(b *testing.B) {
-	if err := libtorch.Configure(1); err != nil {
-		b.Fatal(err)
-	}
 	for _, batch := range []int{1, 15, 100, 10_000} {
 		b.Run(fmt.Sprint(batch), func(b *testing.B) {
-			m, err := New(Config{Dimension: 2, Hidden: 200, Activation: "tanh"})
+			e, err := random(HNN, Config{Dimension: 2, Hidden: 200, HiddenLayers: 2, Activation: "tanh"}).Evaluator(0)
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer m.Free()
+			defer e.Close()
 			x, out := make([][]float64, batch), make([][]float64, batch)
 			for i := range x {
 				x[i], out[i] = []float64{0.1, float64(i) / 1e4}, make([]float64, 2)
 			}
-			field, err := m.Field(0)
-			if err != nil {
-				b.Fatal(err)
-			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := field(nil, x, out); err != nil {
+				if err := e.Field(nil, x, out); err != nil {
 					b.Fatal(err)
 				}
 			}

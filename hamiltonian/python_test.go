@@ -10,43 +10,31 @@ import (
 	"strings"
 	"testing"
 
-	"hnn/internal/libtorch"
 	"hnn/nets"
 )
 
-// The README's Python loads a checkpoint of ours into PyTorch, and finds our energies and field at states of any sign.
+// The Python of docs/python.md loads a checkpoint of ours into PyTorch, and finds our energies and field at states of any sign.
 func TestPyTorchEvaluatesCheckpoints(t *testing.T) {
 	if output, err := exec.Command("python3", "-c", "import torch").CombinedOutput(); err != nil {
 		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 		t.Skipf("no python3 with torch is on the PATH, and nothing was compared with PyTorch: %v, %s", err, lines[len(lines)-1])
 	}
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/python.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "```python\n")
+	_, rest, _ := strings.Cut(string(page), "```python\n")
 	program, _, found := strings.Cut(rest, "```\n")
 	if !found {
-		t.Fatal("the README shows no Python")
+		t.Fatal("docs/python.md shows no Python")
 	}
 
-	if err := libtorch.Seed(0); err != nil {
-		t.Fatal(err)
-	}
-	model, err := New(Config{Dimension: 2, Hidden: 200, Activation: "tanh"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer model.Free()
-	state, err := model.State()
-	if err != nil {
-		t.Fatal(err)
-	}
+	model := random(HNN, Config{Dimension: 2, Hidden: 200, HiddenLayers: 2, Activation: "tanh"})
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, "runs"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := nets.WriteCheckpoint(filepath.Join(folder, "runs/real-hnn.tar"), state, []byte(`{"task": "real"}`)); err != nil {
+	if err := nets.WriteCheckpoint(filepath.Join(folder, "runs/real-hnn.tar"), model.Parameters.Entries(), []byte(`{"task": "real"}`)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -75,18 +63,12 @@ print(json.dumps({"energies": model.energy(x).tolist(), "field": model.field(x).
 		t.Fatalf("Python printed %s: %v", output, err)
 	}
 
-	energies, err := model.Hamiltonian(states)
+	e := evaluator(t, model)
+	energies, err := e.Hamiltonian(states)
 	if err != nil {
 		t.Fatal(err)
 	}
-	field, err := model.Field(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	derivatives := [][]float64{{0, 0}, {0, 0}, {0, 0}, {0, 0}}
-	if err := field(nil, states, derivatives); err != nil {
-		t.Fatal(err)
-	}
+	derivatives := evaluate(t, e.Field, states)
 	for i, x := range states {
 		if !(math.Abs(energies[i]-want.Energies[i]) < 1e-6) {
 			t.Errorf("at %v our energy is %g, PyTorch's %g", x, energies[i], want.Energies[i])

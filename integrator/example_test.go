@@ -10,7 +10,7 @@ import (
 
 var oscillator = integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = y[1], -y[0] })
 
-// Two harmonic oscillations: a sixth and a half of their period.
+// Two harmonic oscillations, after a sixth and half of their period.
 func ExampleRK45() {
 	solutions, err := integrator.RK45{Relative: 1e-9, Absolute: 1e-9}.Solve(oscillator, [][]float64{{1, 1}, {2, 0}}, []float64{0, math.Pi / 3, math.Pi})
 	if err != nil {
@@ -24,7 +24,7 @@ func ExampleRK45() {
 	// 2.000, 1.000, -2.000
 }
 
-// The midpoint rule conserves q² + p² to rounding, however long its steps are.
+// The midpoint rule conserves q² + p² up to rounding at any step.
 func ExampleImplicitMidpoint() {
 	solutions, err := integrator.ImplicitMidpoint{Step: 0.5}.Solve(oscillator, [][]float64{{1, 0}}, []float64{0, 1000})
 	if err != nil {

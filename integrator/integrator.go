@@ -1,19 +1,21 @@
-// Package integrator solves ordinary differential equations dy/dt = f(t, y) from a batch of initial states at once. It knows
-// neither networks nor tasks.
+// Package integrator solves ordinary differential equations dy/dt = f(t, y) for a batch of initial states at once. It knows neither networks nor
+// tasks. One file holds one solver; FixedSteps makes a solver from one step.
 package integrator
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
-// Field writes dy/dt at (t[i], y[i]) into out[i], for each state i of a batch. It must keep none of its arguments.
+// Field writes dy/dt at (t[i], y[i]) into out[i], for each state i of a batch. It must not keep its arguments.
 type Field func(t []float64, y, out [][]float64) error
 
-// Derivative writes dy/dt at (t, y) into out, which has y's length and must not be kept.
+// Derivative writes dy/dt at (t, y) into out, which has the length of y. It must not keep its arguments.
 type Derivative func(t float64, y, out []float64)
 
-// Each makes a Field that evaluates a derivative at one state after the other.
+// Each returns the Field that evaluates a derivative at one state after the other.
 func Each(f Derivative) Field {
 	return func(t []float64, y, out [][]float64) error {
 		for i := range y {
@@ -23,25 +25,74 @@ func Each(f Derivative) Field {
 	}
 }
 
-// Solver integrates a field from each of the starts, taken at times[0], to the last of times, which ascend or descend. The
-// solutions are those of the single starts: one trajectory does not affect another.
+// Solver integrates a field from each start, a state at times[0], to the last of times, which ascend or descend. Up to rounding, a trajectory does
+// not depend on the rest of the batch. The errors of this package's solvers name the wrong argument or the time at which the integration failed;
+// those of the field are returned as they are.
 type Solver interface {
 	Solve(f Field, starts [][]float64, times []float64) ([]Solution, error)
 }
 
-// Solution is the trajectory of one start.
+// Solution is the trajectory from one start.
 type Solution struct {
 	States      [][]float64 // one per requested time, the start included
 	Evaluations int         // of the field
 }
 
-// check returns an error that says what is wrong with the arguments of a solver.
+// FixedSteps is the Solve of a method with a fixed step: a solver of your own calls it with the function for one step. That function advances y, the
+// states of all trajectories at time t, by h in place; it evaluates the field by the f that it receives, which counts the calls. h is negative
+// where times descend. Its absolute value is at most step, so that equal steps fill each interval between two times. The starts are not changed.
+// Errors are those of a Solver, also where the states become infinite.
+func FixedSteps(f Field, starts [][]float64, times []float64, step float64, advance func(f Field, t, h float64, y [][]float64) error) ([]Solution, error) {
+	if err := check(starts, times); err != nil {
+		return nil, err
+	}
+	if !(step > 0) {
+		return nil, fmt.Errorf("integrator: the step is %g; it must be positive", step)
+	}
+	evaluations := 0
+	counted := func(t []float64, y, out [][]float64) error {
+		evaluations++
+		return f(t, y, out)
+	}
+	y := make([][]float64, len(starts))
+	solutions := make([]Solution, len(starts))
+	for i, start := range starts {
+		y[i] = slices.Clone(start)
+		solutions[i].States = append(solutions[i].States, slices.Clone(start))
+	}
+	for i, end := range times[1:] {
+		interval := end - times[i]
+		// The small reduction keeps an interval of one step from being cut in two by rounding.
+		steps := max(1, int(math.Ceil(math.Abs(interval)/step-1e-9)))
+		h := interval / float64(steps)
+		for s := range steps {
+			t := times[i] + float64(s)*h
+			if err := advance(counted, t, h, y); err != nil {
+				return nil, err
+			}
+			for j := range y {
+				if !finite(y[j]) {
+					return nil, fmt.Errorf("integrator: trajectory %d: the state is not finite after t = %g", j, t)
+				}
+			}
+		}
+		for j := range y {
+			solutions[j].States = append(solutions[j].States, slices.Clone(y[j]))
+		}
+	}
+	for j := range solutions {
+		solutions[j].Evaluations = evaluations
+	}
+	return solutions, nil
+}
+
+// check returns an error that names the wrong argument of a solver.
 func check(starts [][]float64, times []float64) error {
 	if len(starts) == 0 {
-		return fmt.Errorf("integrator: no initial state is given")
+		return errors.New("integrator: there is no initial state; at least one is needed")
 	}
 	if len(times) < 2 {
-		return fmt.Errorf("integrator: %d times are given, and a start and an end are needed", len(times))
+		return fmt.Errorf("integrator: the number of times is %d; a start and an end are needed", len(times))
 	}
 	direction := times[1] - times[0]
 	for i := 1; i < len(times); i++ {
@@ -51,7 +102,7 @@ func check(starts [][]float64, times []float64) error {
 	}
 	for i, start := range starts {
 		if len(start) == 0 || len(start) != len(starts[0]) {
-			return fmt.Errorf("integrator: initial state %d has %d components, and the first has %d", i, len(start), len(starts[0]))
+			return fmt.Errorf("integrator: initial state %d has %d components, but the first has %d; all need the same number, at least 1", i, len(start), len(starts[0]))
 		}
 		if !finite(start) {
 			return fmt.Errorf("integrator: initial state %d is %v; its components must be finite", i, start)
@@ -67,14 +118,4 @@ func finite(values []float64) bool {
 		}
 	}
 	return true
-}
-
-func clone(values []float64) []float64 { return append([]float64(nil), values...) }
-
-func matrix(rows, columns int) [][]float64 {
-	m := make([][]float64, rows)
-	for i := range m {
-		m[i] = make([]float64, columns)
-	}
-	return m
 }

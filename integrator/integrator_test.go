@@ -1,4 +1,4 @@
-package integrator
+package integrator_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"hnn/integrator"
 )
 
 func spring(_ float64, y, out []float64)   { out[0], out[1] = 2*y[1], -2*y[0] }
@@ -45,9 +47,9 @@ func times(stop float64, n int) []float64 {
 }
 
 // solve integrates a single start and fails the test on an error.
-func solve(t *testing.T, s Solver, f Derivative, start, times []float64) Solution {
+func solve(t *testing.T, s integrator.Solver, f integrator.Derivative, start, times []float64) integrator.Solution {
 	t.Helper()
-	solutions, err := s.Solve(Each(f), [][]float64{start}, times)
+	solutions, err := s.Solve(integrator.Each(f), [][]float64{start}, times)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +73,9 @@ func TestRK45EqualsScipy(t *testing.T) {
 	if err := json.Unmarshal(content, &references); err != nil {
 		t.Fatal(err)
 	}
-	systems := map[string]Derivative{"spring": spring, "pend": pendulum, "2body": gravity, "3body": gravity}
+	systems := map[string]integrator.Derivative{"spring": spring, "pend": pendulum, "2body": gravity, "3body": gravity}
 	for _, want := range references {
-		got := solve(t, RK45{Relative: want.RTol, Constants: want.Constants}, systems[want.System], want.Y[0], times(want.Stop, 101))
+		got := solve(t, integrator.RK45{Relative: want.RTol, Constants: want.Constants}, systems[want.System], want.Y[0], times(want.Stop, 101))
 		if got.Evaluations != want.NFev {
 			t.Errorf("%s, rtol %g: %d evaluations, want %d", want.System, want.RTol, got.Evaluations, want.NFev)
 		}
@@ -87,14 +89,14 @@ func TestRK45EqualsScipy(t *testing.T) {
 	}
 }
 
-// A batch costs one call per stage, and gives each trajectory as if it were alone.
+// A batch costs one call of the field per stage, and each trajectory is the same as alone.
 func TestABatchEqualsItsTrajectories(t *testing.T) {
 	starts := [][]float64{{0.1, 0}, {2.1, 0}, {3, 0.5}}
-	for name, solver := range map[string]Solver{"RK45": RK45{Relative: 1e-9}, "RK4": RK4{0.01}} {
+	for name, solver := range map[string]integrator.Solver{"RK45": integrator.RK45{Relative: 1e-9}, "Leapfrog": Leapfrog{0.01}} {
 		calls := 0
 		batch, err := solver.Solve(func(time []float64, y, out [][]float64) error {
 			calls++
-			return Each(pendulum)(time, y, out)
+			return integrator.Each(pendulum)(time, y, out)
 		}, starts, times(10, 50))
 		if err != nil {
 			t.Fatal(err)
@@ -118,15 +120,15 @@ func TestABatchEqualsItsTrajectories(t *testing.T) {
 	}
 }
 
-// Backward in time, against the closed form q = cos 2t, p = -sin 2t.
+// Backward in time, the closed form is q = cos 2t, p = −sin 2t.
 func TestBackward(t *testing.T) {
 	for name, test := range map[string]struct {
-		solver    Solver
+		solver    integrator.Solver
 		tolerance float64
 	}{
-		"RK45":             {RK45{Relative: 1e-10, Absolute: 1e-12}, 1e-8},
-		"RK4":              {RK4{1e-2}, 1e-7},
-		"ImplicitMidpoint": {ImplicitMidpoint{1e-4}, 1e-7},
+		"RK45":             {integrator.RK45{Relative: 1e-10, Absolute: 1e-12}, 1e-8},
+		"Leapfrog":         {Leapfrog{1e-4}, 1e-7},
+		"ImplicitMidpoint": {integrator.ImplicitMidpoint{Step: 1e-4}, 1e-7},
 	} {
 		for i, state := range solve(t, test.solver, spring, []float64{1, 0}, times(-3, 31)).States {
 			time := -0.1 * float64(i)
@@ -140,11 +142,11 @@ func TestBackward(t *testing.T) {
 // Halving the step divides the error by two to the power of the order.
 func TestOrders(t *testing.T) {
 	for name, test := range map[string]struct {
-		solver func(step float64) Solver
+		solver func(step float64) integrator.Solver
 		order  float64
 	}{
-		"RK4":              {func(h float64) Solver { return RK4{h} }, 4},
-		"ImplicitMidpoint": {func(h float64) Solver { return ImplicitMidpoint{h} }, 2},
+		"Leapfrog":         {func(h float64) integrator.Solver { return Leapfrog{h} }, 2},
+		"ImplicitMidpoint": {func(h float64) integrator.Solver { return integrator.ImplicitMidpoint{Step: h} }, 2},
 	} {
 		deviation := func(step float64) float64 {
 			end := solve(t, test.solver(step), spring, []float64{1, 0}, []float64{0, 2}).States[1]
@@ -156,28 +158,28 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// The midpoint rule conserves quadratic invariants exactly, and keeps the energy of a Hamiltonian that is not separable near
-// its start for ever, where RK4 at the same step drifts away.
+// The midpoint rule conserves quadratic invariants up to rounding. It keeps the energy of a Hamiltonian that is not separable near its start, while
+// RK45 drifts away.
 func TestImplicitMidpointIsSymplectic(t *testing.T) {
-	for _, state := range solve(t, ImplicitMidpoint{0.1}, spring, []float64{1, 0}, times(1000, 11)).States {
+	for _, state := range solve(t, integrator.ImplicitMidpoint{Step: 0.1}, spring, []float64{1, 0}, times(1000, 11)).States {
 		if energy := state[0]*state[0] + state[1]*state[1]; math.Abs(energy-1) > 1e-11 {
 			t.Errorf("the spring's energy is %.15g, and was 1", energy)
 		}
 	}
 
 	energy := func(y []float64) float64 { return (y[0]*y[0] + 1) * (y[1]*y[1] + 1) / 2 }
-	worst := func(s Solver) float64 {
+	worst := func(s integrator.Solver) float64 {
 		largest := 0.0
 		for _, state := range solve(t, s, tao, []float64{0, -3}, times(1000, 1001)).States {
 			largest = max(largest, math.Abs(energy(state)-5))
 		}
 		return largest
 	}
-	if midpoint, rk4 := worst(ImplicitMidpoint{0.1}), worst(RK4{0.1}); midpoint > 0.1 || rk4 < 0.5 {
-		t.Errorf("the energy 5 of Tao's system moved by %g with the midpoint rule and by %g with RK4", midpoint, rk4)
+	if midpoint, rk45 := worst(integrator.ImplicitMidpoint{Step: 0.1}), worst(integrator.RK45{Relative: 1e-4}); midpoint > 0.1 || rk45 < 0.5 {
+		t.Errorf("the energy 5 of Tao's system moved by %g with the midpoint rule and by %g with RK45", midpoint, rk45)
 	}
 
-	// The flow keeps areas: its Jacobian's determinant is 1.
+	// The flow preserves areas: the determinant of its Jacobian is 1.
 	const d = 1e-5
 	var columns [2][]float64
 	for axis := range columns {
@@ -185,7 +187,7 @@ func TestImplicitMidpointIsSymplectic(t *testing.T) {
 		for i, sign := range []float64{-1, 1} {
 			start := []float64{0.4, -1.2}
 			start[axis] += sign * d
-			ends[i] = solve(t, ImplicitMidpoint{0.1}, tao, start, []float64{0, 3}).States[1]
+			ends[i] = solve(t, integrator.ImplicitMidpoint{Step: 0.1}, tao, start, []float64{0, 3}).States[1]
 		}
 		columns[axis] = []float64{(ends[1][0] - ends[0][0]) / (2 * d), (ends[1][1] - ends[0][1]) / (2 * d)}
 	}
@@ -194,24 +196,24 @@ func TestImplicitMidpointIsSymplectic(t *testing.T) {
 	}
 }
 
-// The midpoint rule is symmetric: the way back is the way there.
+// The midpoint rule is symmetric in time: integrating back returns to the start.
 func TestImplicitMidpointIsReversible(t *testing.T) {
 	start := []float64{0.4, -1.2}
-	there := solve(t, ImplicitMidpoint{0.1}, tao, start, []float64{0, 100})
-	back := solve(t, ImplicitMidpoint{0.1}, tao, there.States[1], []float64{100, 0})
+	there := solve(t, integrator.ImplicitMidpoint{Step: 0.1}, tao, start, []float64{0, 100})
+	back := solve(t, integrator.ImplicitMidpoint{Step: 0.1}, tao, there.States[1], []float64{100, 0})
 	if d := math.Hypot(back.States[1][0]-start[0], back.States[1][1]-start[1]); d > 1e-9 {
 		t.Errorf("%g away from the start after going forward and back", d)
 	}
 }
 
-// A field of float32 is solved down to its own rounding.
+// With a field in float32, the iteration ends at its rounding.
 func TestImplicitMidpointOnFloat32(t *testing.T) {
 	coarse := func(time float64, y, out []float64) {
 		pendulum(time, []float64{float64(float32(y[0])), float64(float32(y[1]))}, out)
 		out[0], out[1] = float64(float32(out[0])), float64(float32(out[1]))
 	}
-	got := solve(t, ImplicitMidpoint{0.05}, coarse, []float64{2.1, 0}, times(20, 401))
-	want := solve(t, ImplicitMidpoint{0.05}, pendulum, []float64{2.1, 0}, times(20, 401))
+	got := solve(t, integrator.ImplicitMidpoint{Step: 0.05}, coarse, []float64{2.1, 0}, times(20, 401))
+	want := solve(t, integrator.ImplicitMidpoint{Step: 0.05}, pendulum, []float64{2.1, 0}, times(20, 401))
 	for i := range want.States {
 		if math.Abs(got.States[i][0]-want.States[i][0]) > 1e-4 {
 			t.Fatalf("point %d: %v in float32, %v in float64", i, got.States[i], want.States[i])
@@ -220,24 +222,30 @@ func TestImplicitMidpointOnFloat32(t *testing.T) {
 }
 
 func TestErrorsSayWhatAndWhere(t *testing.T) {
-	square := Each(func(_ float64, y, out []float64) { out[0] = y[0] * y[0] }) // y = 1/(1 − t)
+	square := integrator.Each(func(_ float64, y, out []float64) { out[0] = y[0] * y[0] }) // y = 1/(1 − t)
 	one := [][]float64{{1}}
 	for want, solve := range map[string]func() error{
-		"at t = 1.0000": func() error { return failure(RK45{Relative: 1e-6, Absolute: 1e-9}, square, one, []float64{0, 2}) },
+		"at t = 1.0000": func() error {
+			return failure(integrator.RK45{Relative: 1e-6, Absolute: 1e-9}, square, one, []float64{0, 2})
+		},
 		"1000 evaluations of the field were not enough to get beyond t = 0.8": func() error {
-			return failure(RK45{Relative: 1e-12, Absolute: 1e-12, MaxEvaluations: 1000}, square, one, []float64{0, 2})
+			return failure(integrator.RK45{Relative: 1e-12, Absolute: 1e-12, MaxEvaluations: 1000}, square, one, []float64{0, 2})
 		},
 		"not finite after t = 0.5": func() error {
-			return failure(RK4{0.5}, Each(func(t float64, _, out []float64) { out[0] = 1 / max(0, 1-t) }), one, []float64{0, 2})
+			return failure(Leapfrog{0.5}, integrator.Each(func(t float64, _, out []float64) { out[1] = 1 / max(0, 1-t) }), [][]float64{{1, 0}}, []float64{0, 2})
 		},
-		"a step shorter than 2 may help": func() error { return failure(ImplicitMidpoint{2}, Each(spring), [][]float64{{1, 0}}, []float64{0, 4}) },
-		"time 2 is 0 after 1":            func() error { return failure(RK45{}, square, one, []float64{0, 1, 0}) },
-		"2 components":                   func() error { return failure(RK4{1}, square, [][]float64{{1}, {1, 2}}, []float64{0, 1}) },
-		"must be finite":                 func() error { return failure(RK45{}, square, [][]float64{{math.NaN()}}, []float64{0, 1}) },
-		"no initial state":               func() error { return failure(RK45{}, square, nil, []float64{0, 1}) },
-		"the step is 0":                  func() error { return failure(RK4{}, square, one, []float64{0, 1}) },
+		"a step shorter than 2 may help": func() error {
+			return failure(integrator.ImplicitMidpoint{Step: 2}, integrator.Each(spring), [][]float64{{1, 0}}, []float64{0, 4})
+		},
+		"time 2 is 0 after 1": func() error { return failure(integrator.RK45{}, square, one, []float64{0, 1, 0}) },
+		"2 components": func() error {
+			return failure(integrator.ImplicitMidpoint{Step: 1}, square, [][]float64{{1}, {1, 2}}, []float64{0, 1})
+		},
+		"must be finite":   func() error { return failure(integrator.RK45{}, square, [][]float64{{math.NaN()}}, []float64{0, 1}) },
+		"no initial state": func() error { return failure(integrator.RK45{}, square, nil, []float64{0, 1}) },
+		"the step is 0":    func() error { return failure(integrator.ImplicitMidpoint{}, square, one, []float64{0, 1}) },
 		"the network broke": func() error {
-			return failure(RK45{}, func([]float64, [][]float64, [][]float64) error { return errors.New("the network broke") }, one, []float64{0, 1})
+			return failure(integrator.RK45{}, func([]float64, [][]float64, [][]float64) error { return errors.New("the network broke") }, one, []float64{0, 1})
 		},
 	} {
 		if err := solve(); err == nil || !strings.Contains(err.Error(), want) {
@@ -246,7 +254,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 	}
 }
 
-func failure(s Solver, f Field, starts [][]float64, times []float64) error {
+func failure(s integrator.Solver, f integrator.Field, starts [][]float64, times []float64) error {
 	_, err := s.Solve(f, starts, times)
 	return err
 }

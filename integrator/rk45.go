@@ -6,20 +6,20 @@ import (
 	"slices"
 )
 
-// RK45 is the adaptive method of Dormand and Prince. The choice of the first step, the step control and the interpolation
-// at the requested times are those of scipy.integrate.solve_ivp(method="RK45", t_eval), for each trajectory by itself; a
-// stage of all trajectories is one call of the field.
+// RK45 is the adaptive Runge-Kutta method of order 5(4) by Dormand and Prince. First step, step control and interpolation at the requested times are
+// those of scipy.integrate.solve_ivp(method="RK45", t_eval). Each trajectory has its own steps. One call of the field evaluates a stage for all
+// trajectories that have not ended. The method is not symplectic: over long times the energy drifts.
 type RK45 struct {
-	// A step's local error is bounded by Absolute + Relative·|y|, in root mean square over the components; 0 stands for
-	// scipy's defaults, 1e-6 and 1e-3.
+	// The local error of a step is at most Absolute + Relative·|y|, in root mean square over the components. 0 means scipy's defaults, 1e-6
+	// and 1e-3.
 	Absolute float64
 	Relative float64
 
-	// Constants are components of the state that never change, such as masses. They are not passed to the field, yet they
-	// count in the root mean square and in the first step, as where they are integrated along with the rest.
+	// Constants are components of the state that never change, such as masses, for the same steps as where they are integrated along with the
+	// rest. The field does not see them. They count only in the root mean square and in the first step.
 	Constants []float64
 
-	// MaxEvaluations of the field for one trajectory; 0 stands for a million.
+	// MaxEvaluations bounds the evaluations of the field for one trajectory. 0 means a million.
 	MaxEvaluations int
 }
 
@@ -48,7 +48,7 @@ var (
 	}
 )
 
-// Tolerances returns the relative and the absolute tolerance in effect.
+// Tolerances returns the relative and the absolute tolerance, with scipy's defaults in place of 0.
 func (m RK45) Tolerances() (relative, absolute float64) {
 	if m.Relative == 0 {
 		m.Relative = 1e-3
@@ -75,13 +75,13 @@ func (m RK45) Solve(f Field, starts [][]float64, times []float64) ([]Solution, e
 
 	all := make([]*adaptive, len(starts))
 	for i, start := range starts {
-		all[i] = &adaptive{RK45: m, number: i, times: times, t: times[0], y: clone(start)}
+		all[i] = &adaptive{RK45: m, number: i, times: times, t: times[0], y: slices.Clone(start)}
 		n := len(start)
 		all[i].next, all[i].scale = make([]float64, n), make([]float64, n)
 		for s := range all[i].k {
 			all[i].k[s] = make([]float64, n)
 		}
-		all[i].solution.States = append(all[i].solution.States, clone(start))
+		all[i].solution.States = append(all[i].solution.States, slices.Clone(start))
 	}
 	active := slices.Clone(all)
 	stage := func(s int, prepare func(a *adaptive) (t float64, y []float64)) error {
@@ -131,16 +131,16 @@ func (m RK45) Solve(f Field, starts [][]float64, times []float64) ([]Solution, e
 	return solutions, nil
 }
 
-// adaptive is one trajectory on its way: at time t in state y, about to try a step.
+// adaptive is the progress of one trajectory: at time t it is in state y, and about to attempt a step.
 type adaptive struct {
 	RK45
 	number   int
 	times    []float64
 	solution Solution
 
-	t, h, step float64 // step is |h| before it is cut off at the end
+	t, h, step float64 // step is |h| before the end of the interval shortens it
 	tNext      float64
-	rejected   bool // the last attempt at this step was
+	rejected   bool // whether the last attempt at this step was rejected
 	y, next    []float64
 	k          [7][]float64
 	scale      []float64
@@ -149,7 +149,7 @@ type adaptive struct {
 func (a *adaptive) end() float64       { return a.times[len(a.times)-1] }
 func (a *adaptive) direction() float64 { return math.Copysign(1, a.end()-a.times[0]) }
 
-// norm is the root mean square of value/scale over the components and, given by their sum of squares, the constants.
+// norm is the root mean square of value/scale over the components and the constants. constants is the sum of squares of the latter.
 func (a *adaptive) norm(constants float64, value func(i int) float64) float64 {
 	sum := constants
 	for i := range a.y {
@@ -159,7 +159,7 @@ func (a *adaptive) norm(constants float64, value func(i int) float64) float64 {
 	return math.Sqrt(sum) / math.Sqrt(float64(len(a.y)+len(a.Constants)))
 }
 
-// probe proposes the Euler step whose end tells the first step's size (Hairer, Nørsett and Wanner, Solving Ordinary
+// probe returns the end of an Euler step; the field there determines the size of the first step (Hairer, Nørsett and Wanner, Solving Ordinary
 // Differential Equations I, section II.4).
 func (a *adaptive) probe() (float64, []float64) {
 	for i := range a.y {
@@ -184,7 +184,7 @@ func (a *adaptive) probe() (float64, []float64) {
 	return a.t + h, a.next
 }
 
-// firstStep chooses the first step, for a method of order 4, after the field was evaluated where probe proposed.
+// firstStep sets the size of the first step, for an error estimate of order 4, from the field at the end of probe's step.
 func (a *adaptive) firstStep() {
 	h0 := a.step
 	d1 := a.norm(0, func(i int) float64 { return a.k[0][i] })
@@ -196,7 +196,7 @@ func (a *adaptive) firstStep() {
 	a.step = min(100*h0, h1, math.Abs(a.end()-a.t))
 }
 
-// begin sets the size of the next attempt.
+// begin sets the step of the next attempt.
 func (a *adaptive) begin() error {
 	direction := a.direction()
 	smallest := 10 * math.Abs(math.Nextafter(a.t, direction*math.Inf(1))-a.t)
@@ -218,7 +218,7 @@ func (a *adaptive) begin() error {
 	return nil
 }
 
-// stage returns where the field is to be evaluated for k[s].
+// stage returns the time and the state at which the field gives k[s].
 func (a *adaptive) stage(s int) (float64, []float64) {
 	for i := range a.y {
 		sum := 0.0
@@ -230,7 +230,7 @@ func (a *adaptive) stage(s int) (float64, []float64) {
 	return a.t + nodes[s]*a.h, a.next
 }
 
-// combine makes the state after the attempted step.
+// combine computes the state after the attempted step.
 func (a *adaptive) combine() (float64, []float64) {
 	for i := range a.y {
 		sum := 0.0
@@ -243,7 +243,7 @@ func (a *adaptive) combine() (float64, []float64) {
 	return a.t + a.h, a.next
 }
 
-// judge accepts or rejects the attempt by its estimated error, and sets the size of the next.
+// judge accepts or rejects the attempt by its estimated error and sets the size of the next one.
 func (a *adaptive) judge() error {
 	size := a.norm(0, func(i int) float64 {
 		sum := 0.0
@@ -276,7 +276,7 @@ func (a *adaptive) judge() error {
 	return nil
 }
 
-// record interpolates the states at the requested times that the accepted step passes.
+// record interpolates the states at the requested times within the accepted step.
 func (a *adaptive) record() {
 	for len(a.solution.States) < len(a.times) && a.direction()*(a.times[len(a.solution.States)]-a.tNext) <= 0 {
 		x := (a.times[len(a.solution.States)] - a.t) / a.h

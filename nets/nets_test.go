@@ -1,142 +1,13 @@
 package nets
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/sugarme/gotch"
-	"github.com/sugarme/gotch/ts"
-
-	"hnn/internal/libtorch"
 )
-
-func near(t *testing.T, what string, got, want, tolerance float64) {
-	t.Helper()
-	if !(math.Abs(got-want) <= tolerance) {
-		t.Errorf("%s: got %.9g, want %.9g", what, got, want)
-	}
-}
-
-func TestInitialWeightsEqualPyTorchs(t *testing.T) {
-	content, err := os.ReadFile("testdata/published.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var published struct {
-		MLPs []struct {
-			In, Out int
-			Layers  map[string]struct {
-				Shape       []int64
-				Sum, RMS    float64
-				First, Last []float64
-			}
-			NextRand []float64 `json:"next_rand"`
-		}
-		Randperm20 []int64
-	}
-	if err := json.Unmarshal(content, &published); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range published.MLPs {
-		if err := libtorch.Seed(0); err != nil {
-			t.Fatal(err)
-		}
-		m, err := NewMLP(want.In, 200, want.Out, "tanh")
-		if err != nil {
-			t.Fatal(err)
-		}
-		next, err := ts.Rand([]int64{5}, gotch.Float, gotch.CPU)
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, err := libtorch.Values(next)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, v := range want.NextRand {
-			near(t, "the random value after the weights", float64(values[i]), v, 1e-7)
-		}
-		state, err := State("", m.Parameters())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(state) != len(want.Layers) {
-			t.Errorf("%d parameters, want %d", len(state), len(want.Layers))
-		}
-		for _, entry := range state {
-			layer := want.Layers[entry.Name]
-			data := entry.Data.([]float32)
-			if !slices.Equal(entry.Shape, layer.Shape) {
-				t.Fatalf("%s has shape %v, want %v", entry.Name, entry.Shape, layer.Shape)
-			}
-			sum, square := 0.0, 0.0
-			for _, v := range data {
-				sum += float64(v)
-				square += float64(v) * float64(v)
-			}
-			name := fmt.Sprintf("mlp %d-%d %s", want.In, want.Out, entry.Name)
-			near(t, name+" sum", sum, layer.Sum, 1e-4)
-			near(t, name+" root mean square", math.Sqrt(square/float64(len(data))), layer.RMS, 1e-6)
-			for i := range layer.First {
-				near(t, name+" first", float64(data[i]), layer.First[i], 1e-6)
-				near(t, name+" last", float64(data[len(data)-5+i]), layer.Last[i], 1e-6)
-			}
-		}
-		next.MustDrop()
-		m.Free()
-	}
-
-	if err := libtorch.Seed(0); err != nil {
-		t.Fatal(err)
-	}
-	permutation := ts.MustRandperm(20, gotch.Int64, gotch.CPU)
-	defer permutation.MustDrop()
-	if got := permutation.Vals().([]int64); !slices.Equal(got, published.Randperm20) {
-		t.Errorf("randperm(20) of seed 0 is %v, want %v", got, published.Randperm20)
-	}
-}
-
-// The closed forms, with PyTorch's constants of selu.
-func TestActivations(t *testing.T) {
-	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-	elu := func(x float64) float64 { return max(x, 0) + min(math.Expm1(x), 0) }
-	forms := map[Activation]func(float64) float64{
-		"tanh":     math.Tanh,
-		"relu":     func(x float64) float64 { return max(x, 0) },
-		"sigmoid":  sigmoid,
-		"softplus": func(x float64) float64 { return math.Log1p(math.Exp(x)) },
-		"selu": func(x float64) float64 {
-			return 1.0507009873554805 * (max(x, 0) + min(1.6732632423543772*math.Expm1(x), 0))
-		},
-		"elu":   elu,
-		"swish": func(x float64) float64 { return x * sigmoid(x) },
-	}
-	if len(forms) != len(activations) {
-		t.Errorf("%d activations are offered, and %d are tested", len(activations), len(forms))
-	}
-	inputs := []float64{-3, -1, -0.1, 0, 0.5, 2, 4}
-	for name, form := range forms {
-		var s libtorch.Scope
-		values := s.Values(name.Apply(&s, s.Matrix([][]float64{inputs})))
-		if s.Err() != nil {
-			t.Fatal(s.Err())
-		}
-		for i, x := range inputs {
-			near(t, fmt.Sprintf("%s(%g)", name, x), float64(values[i]), form(x), 2e-6)
-		}
-		s.Free()
-	}
-	if err := Activation("gelu").Check(); err == nil || !strings.Contains(err.Error(), "elu, relu, selu") {
-		t.Errorf("an unknown activation gave the error %v", err)
-	}
-}
 
 var entries = []Entry{
 	{Name: "differentiable_model.linear1.weight", Shape: []int64{2, 3}, Data: []float32{1, -2, 3.5, 4, 5, -6e-9}},
@@ -204,5 +75,37 @@ func TestDamagedCheckpointsGiveOneLine(t *testing.T) {
 		if _, err := ReadCheckpoint(path); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got the error %v", name, err)
 		}
+	}
+}
+
+func TestNetworkErrors(t *testing.T) {
+	for want, n := range map[string]Network{
+		"a network has no layer":      {},
+		"elu, relu, selu, sigmoid":    {Layers: MLP(2, 5, 2, 1, "gelu")},
+		"linear1 has 0 inputs":        {Layers: MLP(0, 5, 2, 1, "tanh")},
+		"linear2 has 4 inputs":        {Layers: []Layer{{Inputs: 2, Outputs: 3}, {Inputs: 4, Outputs: 1}}},
+		"encoder.linear5 is residual": {Prefix: "encoder.", First: 5, Layers: []Layer{{Inputs: 2, Outputs: 3, Residual: true}}},
+	} {
+		if err := n.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got the error %v, want one with %q", n, err, want)
+		}
+	}
+	if err := (Network{Layers: ResidualMLP(10, 5, 2)}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLoadNamesTheShapeThatDiffers(t *testing.T) {
+	checkpoint, err := ReadCheckpoint("../hamiltonian/testdata/spring-hnn.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := Network{Prefix: "differentiable_model.", Layers: MLP(2, 5, 2, 2, "tanh")}
+	if err := network.Zeros().Load(checkpoint); err == nil || !strings.Contains(err.Error(), "shape [200 2]") {
+		t.Errorf("a checkpoint of another size gave the error %v", err)
+	}
+	network.Prefix = "model."
+	if err := network.Zeros().Load(checkpoint); err == nil || !strings.Contains(err.Error(), "model.linear1.weight") {
+		t.Errorf("a checkpoint with other names gave the error %v", err)
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"hnn/report"
 )
 
-// The energy's error of one HNN, from the metrics that ./analyze left, beside the paper's.
+// The energy errors of a run of ./analyze, beside the paper's.
 func ExampleReport_Results() {
 	folder, err := os.MkdirTemp("", "results")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
-	metrics := `{"baseline": {"energy_mse": 0.042}, "hnn": {"energy_mse": 3.6e-4}}`
+	metrics := `{"models": {"baseline": {"energy_mse": 0.042}, "hnn": {"energy_mse": 3.6e-4}}}`
 	if err := os.WriteFile(filepath.Join(folder, "spring-metrics.json"), []byte(metrics), 0o600); err != nil {
 		log.Fatal(err)
 	}
@@ -33,5 +33,5 @@ func ExampleReport_Results() {
 	}
 	// Output:
 	// baseline: 4.2e-02, and 1.7e-01 in the paper (1/4.1)
-	// HNN: 3.6e-04, and 3.8e-04 in the paper (−6.3%)
+	// hnn: 3.6e-04, and 3.8e-04 in the paper (−6.3%)
 }

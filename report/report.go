@@ -1,4 +1,4 @@
-// Package report holds what was trained and analysed against what the paper has in print, as Markdown, as CSV and as a page.
+// Package report sets trained models beside the numbers in print, as Markdown, as CSV and as a page.
 package report
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
+	"image/color"
 	"io"
 	"io/fs"
 	"mime"
@@ -24,86 +25,85 @@ import (
 	"github.com/google/renameio/v2"
 	"gonum.org/v1/gonum/stat"
 
+	"hnn/analysis"
 	"hnn/datasets"
 	"hnn/figures"
-	"hnn/trainer"
+	"hnn/hamiltonian"
 )
 
 // Report says what there is to report.
 type Report struct {
 	Tasks    []datasets.Task
 	Seeds    []uint32
-	Folder   func(seed uint32) string // with what ./analyze left of a seed
-	Facts    [][2]string              // what else to know of the runs, by name
+	Folder   func(seed uint32) string // of the files that ./analyze wrote for a seed
+	Facts    [][2]string              // names and values
 	Times    []Time
 	Failures []Failure
 }
 
-// Time is how long a command took.
+// Time is the duration of a command.
 type Time struct {
 	Name string
 	Took time.Duration
 }
 
-// Failure is a command that failed, and what it said.
+// Failure is a command that failed, and its message.
 type Failure struct{ Name, Reason string }
 
-// Result is one figure of one model: the mean over the seeds. Its error is, of one seed, that of the mean over the data, as the paper
-// gives it; of several, the standard error over the seeds.
+// Result is one quantity of one model. Mean is over the seeds. Error is the standard error over the seeds; of one seed, it is that of the mean
+// over the data, as in the paper.
 type Result struct {
 	Task, Model, Quantity string
-	Seeds                 []uint32 // of which there is a value
+	Seeds                 []uint32 // that have a value
 	Values                []float64
 	Mean, Error           float64
-	Paper, Code           float64 // in print, and of the published code today; 0 where not known
+	Paper, Code           float64 // in print, and of a run of the published code; 0 if not known
 }
 
-// model is what a metrics file says of a model on vectors or on pictures.
-type model struct {
-	trainer.Final
-	EnergyMSE      float64 `json:"energy_mse"`
-	EnergyMSEError float64 `json:"energy_mse_error"`
+// quantities are the names of the Scores.
+var quantities = []string{"train loss", "test loss", "energy MSE"}
+
+func list(s datasets.Scores) []float64 { return []float64{s.Train, s.Test, s.Energy} }
+
+// scores returns the scores of a model and their errors. As in print, 0 stands for an energy that is not known.
+func scores(m *analysis.ModelMetrics) (values, deviations []float64) {
+	if m.EnergyErrors == nil {
+		m.EnergyErrors = &analysis.EnergyErrors{}
+	}
+	return []float64{m.Train, m.Test, m.EnergyMSE}, []float64{m.TrainError, m.TestError, m.EnergyMSEError}
 }
 
-// Results reads the metrics of all tasks. Those that are not there are left out.
+// Results reads the metrics of all tasks. It leaves out those that do not exist.
 func (r Report) Results() ([]Result, error) {
 	var results []Result
 	for _, task := range r.Tasks {
-		var seeds []uint32
-		var found [2][]model // by model and seed
-		for _, seed := range r.Seeds {
-			var metrics struct{ Baseline, HNN model }
+		found := make([]analysis.Metrics, len(r.Seeds))
+		for i, seed := range r.Seeds {
 			path := filepath.Join(r.Folder(seed), task.Name+"-metrics.json")
 			content, err := os.ReadFile(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err == nil {
-				err = json.Unmarshal(content, &metrics)
+				err = json.Unmarshal(content, &found[i])
 			}
 			if err != nil {
 				return nil, fmt.Errorf("report: %s: %w", path, err)
 			}
-			seeds = append(seeds, seed)
-			found[0], found[1] = append(found[0], metrics.Baseline), append(found[1], metrics.HNN)
 		}
-		if len(seeds) == 0 {
-			continue
-		}
-		for i, published := range []datasets.PublishedModel{task.Published.Baseline, task.Published.HNN} {
-			for _, quantity := range []struct {
-				name        string
-				value       func(m model) (value, deviation float64)
-				paper, code float64
-			}{
-				{"train loss", func(m model) (float64, float64) { return m.Train, m.TrainError }, published.Paper.Train, published.Code.Train},
-				{"test loss", func(m model) (float64, float64) { return m.Test, m.TestError }, published.Paper.Test, published.Code.Test},
-				{"energy MSE", func(m model) (float64, float64) { return m.EnergyMSE, m.EnergyMSEError }, published.Paper.Energy, published.Code.Energy},
-			} {
-				result := Result{Task: task.Name, Model: [2]string{"baseline", "HNN"}[i], Quantity: quantity.name, Seeds: seeds, Paper: quantity.paper, Code: quantity.code}
-				for _, m := range found[i] {
-					value, deviation := quantity.value(m)
-					result.Values, result.Error = append(result.Values, value), deviation
+		for _, model := range hamiltonian.Models {
+			published := task.Published[model.Name]
+			for q, quantity := range quantities {
+				result := Result{Task: task.Name, Model: model.Name, Quantity: quantity, Paper: list(published.Paper)[q], Code: list(published.Code)[q]}
+				for i, seed := range r.Seeds {
+					if m := found[i].Models[model.Name]; m != nil {
+						if values, deviations := scores(m); values[q] != 0 {
+							result.Seeds, result.Values, result.Error = append(result.Seeds, seed), append(result.Values, values[q]), deviations[q]
+						}
+					}
+				}
+				if len(result.Values) == 0 {
+					continue
 				}
 				result.Mean = result.Values[0]
 				if n := len(result.Values); n > 1 {
@@ -117,10 +117,10 @@ func (r Report) Results() ([]Result, error) {
 	return results, nil
 }
 
-// ToPaper returns the relative difference from the paper's figure, as a percentage or a multiple; "" where there is none.
+// ToPaper returns the relative difference from the paper's number, as a percentage or a multiple; "" if the paper has none.
 func (r Result) ToPaper() string { return difference(r.Mean, r.Paper) }
 
-// ToCode returns the relative difference from the figure of the published code.
+// ToCode returns the relative difference from the number of the published code; "" if there is none.
 func (r Result) ToCode() string { return difference(r.Mean, r.Code) }
 
 func difference(value, reference float64) string {
@@ -139,7 +139,7 @@ func difference(value, reference float64) string {
 	}
 }
 
-// number writes a figure to five digits, "" for 0.
+// number writes five digits of a number, and "" for 0.
 func number(v float64) string {
 	if v == 0 {
 		return ""
@@ -158,7 +158,7 @@ func withError(r Result) string {
 	return fmt.Sprintf("%s ± %s", number(r.Mean), scientific(r.Error, 0))
 }
 
-// Write leaves results.md, results.csv and index.html in a folder, and returns their paths.
+// Write writes index.html, results.md and results.csv into a folder (created if needed) and returns their paths.
 func (r Report) Write(folder string) ([]string, error) {
 	results, err := r.Results()
 	if err != nil {
@@ -205,13 +205,13 @@ func (r Report) csv(w io.Writer, results []Result, _ []picture) error {
 	return csv.NewWriter(w).WriteAll(rows)
 }
 
-// picture is a file that shows something of a task.
+// picture is a figure or a film of a task.
 type picture struct {
 	Task, Caption, Path string // the path from the report's folder
 	folder              string
 }
 
-// pictures lists what there is of the first seed.
+// pictures lists the files of the first seed.
 func (r Report) pictures(folder string) []picture {
 	var list []picture
 	for _, task := range r.Tasks {
@@ -228,14 +228,14 @@ func (r Report) pictures(folder string) []picture {
 	return list
 }
 
-// Data returns the picture's content for a page that needs no other file.
+// Data returns the picture's content as a URL, so that the page needs no other file.
 func (p picture) Data() (htmltemplate.URL, error) {
 	content, err := os.ReadFile(filepath.Join(p.folder, filepath.FromSlash(p.Path)))
 	kind := mime.TypeByExtension(filepath.Ext(p.Path))
 	return htmltemplate.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)), err
 }
 
-// view is what the templates see.
+// view is the data of the templates.
 type view struct {
 	Report
 	Results  []Result
@@ -267,7 +267,10 @@ var (
 )
 
 var functions = map[string]any{
-	"number": number, "withError": withError,
+	"number": number, "withError": withError, "models": func() []hamiltonian.Model { return hamiltonian.Models },
+	"css": func(c color.NRGBA) htmltemplate.CSS {
+		return htmltemplate.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
+	},
 	"round": func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) },
 }
 

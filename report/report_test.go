@@ -13,11 +13,11 @@ import (
 	"hnn/datasets"
 )
 
-// metrics writes what ./analyze leaves of a task, as far as a report reads it, and a picture of one pixel.
+// metrics writes the metrics of a task that a report reads, and a picture of one pixel.
 func metrics(t *testing.T, folder string, task datasets.Task, energy float64) {
 	t.Helper()
-	content := fmt.Sprintf(`{"task": %q, "baseline": {"train_loss": 0.5, "train_loss_error": 0.25, "test_loss": 1, "energy_mse": 3},
-		"hnn": {"train_loss": 0.04, "train_loss_error": 0.003, "test_loss": 2, "energy_mse": %g, "energy_mse_error": 0.5}}`, task.Name, energy)
+	content := fmt.Sprintf(`{"task": %q, "models": {"baseline": {"train_loss": 0.5, "train_loss_error": 0.25, "test_loss": 1, "energy_mse": 3},
+		"hnn": {"train_loss": 0.04, "train_loss_error": 0.003, "test_loss": 2, "energy_mse": %g, "energy_mse_error": 0.5}}}`, task.Name, energy)
 	pixel := "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 	for name, text := range map[string]string{"-metrics.json": content, ".gif": pixel} {
 		if err := os.WriteFile(filepath.Join(folder, task.Name+name), []byte(text), 0o600); err != nil {
@@ -43,7 +43,7 @@ func TestResultsOfOneSeed(t *testing.T) {
 			t.Errorf("%s, %s: the paper has %g, want %g", results[i].Model, results[i].Quantity, results[i].Paper, want)
 		}
 	}
-	if hnn := results[3]; hnn.Model != "HNN" || hnn.Mean != 0.04 || hnn.Error != 0.003 || withError(hnn) != "4.0000e-2 ± 3e-3" {
+	if hnn := results[3]; hnn.Model != "hnn" || hnn.Mean != 0.04 || hnn.Error != 0.003 || withError(hnn) != "4.0000e-2 ± 3e-3" {
 		t.Errorf("the HNN's train loss is %+v", hnn)
 	}
 }
@@ -80,7 +80,7 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// The page needs no other file and shows nothing as markup that is text; the table has a row for each seed.
+// The page needs no other file and escapes text. The CSV has a row for each seed.
 func TestFiles(t *testing.T) {
 	folder := t.TempDir()
 	metrics(t, folder, datasets.Pixel, 1)
@@ -104,7 +104,7 @@ func TestFiles(t *testing.T) {
 		return string(content)
 	}
 	page := read("index.html")
-	for _, want := range []string{`src="data:image/gif;base64,R0lGOD`, "1.5315e-4", "&lt;not&gt; finite", "1m1s", "no results of this task"} {
+	for _, want := range []string{`src="data:image/gif;base64,R0lGOD`, "1.5315e-4", "&lt;not&gt; finite", "1m1s", "no results of this task", ".model-hnn { color: #0072b2;"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -113,13 +113,13 @@ func TestFiles(t *testing.T) {
 		t.Error("the page refers to something outside of it, or to nothing")
 	}
 	markdown := read("results.md")
-	for _, want := range []string{"| pixel | HNN | energy MSE | 1.5315e-4 |  | 1.0000e0 ± 5e-1 |", "![", "](../pixel.gif)", "- spring-hnn: the loss"} {
+	for _, want := range []string{"| pixel | hnn | energy MSE | 1.5315e-4 |  | 1.0000e0 ± 5e-1 |", "![", "](../pixel.gif)", "- spring-hnn: the loss"} {
 		if !strings.Contains(markdown, want) {
 			t.Errorf("the Markdown has no %q:\n%s", want, markdown)
 		}
 	}
 	rows, err := csv.NewReader(strings.NewReader(read("results.csv"))).ReadAll()
-	if err != nil || len(rows) != 7 || strings.Join(rows[4][:5], " ") != "pixel HNN train loss 0 0.04" {
+	if err != nil || len(rows) != 7 || strings.Join(rows[4][:5], " ") != "pixel hnn train loss 0 0.04" {
 		t.Errorf("the table is %v, %v", rows, err)
 	}
 }

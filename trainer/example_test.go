@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"hnn/datasets"
+	"hnn/hamiltonian"
 	"hnn/trainer"
 )
 
@@ -18,7 +19,6 @@ func ExampleTrainer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer t.Free()
 	if err := t.Run(context.Background(), func(step int, train, test float32) {
 		if step == 0 {
 			fmt.Printf("step 0: train loss %.4f, test loss %.4f\n", train, test)
@@ -38,13 +38,12 @@ func ExampleTrainer() {
 	if err := t.Save(folder, &final); err != nil {
 		log.Fatal(err)
 	}
-	model, settings, err := trainer.LoadModel(datasets.Spring, false, settings.FilesIn(folder).Checkpoint)
+	model, settings, err := trainer.LoadModel(datasets.Spring, hamiltonian.Default, settings.FilesIn(folder).Checkpoint)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer model.Free()
-	fmt.Printf("%s after %d steps\n", settings.Label(), settings.TotalSteps)
+	fmt.Printf("%s after %d steps, %d arrays\n", settings.Label(), settings.TotalSteps, len(model.Parameters))
 	// Output:
 	// step 0: train loss 0.8073, test loss 0.7765
-	// spring-hnn after 20 steps
+	// spring-hnn after 20 steps, 5 arrays
 }

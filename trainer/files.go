@@ -9,12 +9,7 @@ import (
 	"strconv"
 
 	"github.com/google/renameio/v2"
-	"github.com/sugarme/gotch/ts"
 
-	"hnn/autoencoder"
-	"hnn/datasets"
-	"hnn/hamiltonian"
-	"hnn/internal/libtorch"
 	"hnn/nets"
 )
 
@@ -32,31 +27,25 @@ func (s Settings) FilesIn(folder string) Files {
 	return Files{base + ".tar", base + "-losses.csv", base + ".json", base + ".resume"}
 }
 
-// names of what the file for resuming holds beside the model
+// The names of the entries that the file for resuming holds beside the model and the optimizer's state.
 const (
-	meanPrefix   = "adam.mean."
-	squarePrefix = "adam.square."
 	generatorKey = "generator"
 	trainKey     = "train_loss"
 	testKey      = "test_loss"
 )
 
-// Save writes a run's files into a folder, which it makes if need be; each file appears whole or not at all. final is nil
-// for a run that did not end by itself.
+// Save writes a run's files into a folder, which it makes if need be. Each file appears whole or not at all. final is nil
+// for a run that did not reach its last step.
 func (t *Trainer) Save(folder string, final *Final) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	files := t.Settings.FilesIn(folder)
-	state, err := t.objective.model().State()
-	if err != nil {
-		return err
-	}
 	settings, err := json.Marshal(t.Settings)
 	if err != nil {
 		return err
 	}
-	if err := nets.WriteCheckpoint(files.Checkpoint, state, settings); err != nil {
+	if err := nets.WriteCheckpoint(files.Checkpoint, t.Model.Parameters.Entries(), settings); err != nil {
 		return err
 	}
 	summary, err := json.MarshalIndent(struct {
@@ -76,7 +65,7 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	if len(t.Losses.Train) == 0 {
 		return nil
 	}
-	return t.saveResume(files.Resume, state, settings)
+	return t.saveResume(files.Resume, settings)
 }
 
 // Finished tells whether a folder holds the end of a run with these settings.
@@ -104,111 +93,50 @@ func (t *Trainer) saveLosses(path string) error {
 
 func number(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 
-func (t *Trainer) saveResume(path string, entries []nets.Entry, settings []byte) error {
-	for prefix, list := range t.moments() {
-		moments, err := nets.State(prefix, list)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, moments...)
+func (t *Trainer) saveResume(path string, settings []byte) error {
+	entries := t.Model.Parameters.Entries()
+	for _, vector := range t.state {
+		entries = append(entries, vector.Entries()...)
 	}
-	generator, err := libtorch.GeneratorState()
+	generator, err := t.sampler.generator.State()
 	if err != nil {
-		return err
-	}
-	defer generator.MustDrop()
-	bytes := make([]uint8, generator.Numel())
-	if err := generator.CopyDataUint8(bytes, uint(len(bytes))); err != nil {
 		return err
 	}
 	steps := []int64{int64(len(t.Losses.Train))}
 	return nets.WriteCheckpoint(path, append(entries,
-		nets.Entry{Name: generatorKey, Shape: []int64{int64(len(bytes))}, Data: bytes},
+		nets.Entry{Name: generatorKey, Shape: []int64{int64(len(generator))}, Data: generator},
 		nets.Entry{Name: trainKey, Shape: steps, Data: t.Losses.Train},
 		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test}), settings)
 }
 
-func (t *Trainer) moments() map[string][]nets.Parameter {
-	return map[string][]nets.Parameter{meanPrefix: t.mean, squarePrefix: t.square}
-}
-
-// Resume restores what Save wrote into a folder, so that Run continues exactly where that run stopped. All settings but the
+// Resume restores the run that Save wrote into a folder, so that Run continues exactly where that run stopped. All settings but the
 // number of steps must be those of the saved run.
 func (t *Trainer) Resume(folder string) error {
 	path := t.Settings.FilesIn(folder).Resume
 	checkpoint, err := nets.ReadCheckpoint(path)
 	if err != nil {
-		return fmt.Errorf("nothing to resume: %w", err)
+		return fmt.Errorf("there is no run to resume: %w", err)
 	}
 	generator, _ := checkpoint.Entries[generatorKey].Data.([]uint8)
 	train, _ := checkpoint.Entries[trainKey].Data.([]float32)
 	test, _ := checkpoint.Entries[testKey].Data.([]float32)
 	var settings Settings
 	if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil || generator == nil || len(train) == 0 || len(train) != len(test) {
-		return fmt.Errorf("%s is no file of a run that can be resumed", path)
+		return fmt.Errorf("%s is not a file of a run that can be resumed", path)
 	}
 	settings.TotalSteps = t.Settings.TotalSteps
 	if settings != t.Settings {
 		return fmt.Errorf("%s is of a run with other settings: %+v, and now they are %+v", path, settings, t.Settings)
 	}
-	if err := t.objective.model().SetState(checkpoint); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	for prefix, list := range t.moments() {
-		if err := nets.SetState(prefix, list, checkpoint); err != nil {
+	t.newState()
+	for _, vector := range append([]nets.Parameters{t.Model.Parameters}, t.state...) {
+		if err := vector.Load(checkpoint); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	state, err := ts.OfSlice(generator)
-	if err != nil {
-		return err
-	}
-	defer state.MustDrop()
-	if err := libtorch.SetGeneratorState(state); err != nil {
-		return err
+	if err := t.sampler.generator.SetState(generator); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	t.Losses = Losses{Train: train, Test: test}
 	return nil
-}
-
-// LoadModel reads the model of a task on vectors from a checkpoint, and returns it with the settings of its run. Those of a
-// PyTorch state dict, which carries none, are taken to be the published ones, with the hidden layers' size that its weights have.
-func LoadModel(task datasets.Task, baseline bool, path string) (*hamiltonian.Model, Settings, error) {
-	return load(task, baseline, path, hamiltonian.CheckpointPrefix+"linear1.bias", Settings.network)
-}
-
-// LoadPixelModel is LoadModel for the model of a task on pictures.
-func LoadPixelModel(task datasets.Task, baseline bool, path string) (*autoencoder.PixelHNN, Settings, error) {
-	return load(task, baseline, path, "autoencoder.linear1.bias", Settings.pixelNetwork)
-}
-
-// load reads a checkpoint into what draw makes of its settings; hidden names an entry with a hidden layer's size.
-func load[M model](task datasets.Task, baseline bool, path, hidden string, draw func(Settings, datasets.Task) (M, error)) (M, Settings, error) {
-	var none M
-	checkpoint, err := nets.ReadCheckpoint(path)
-	if err != nil {
-		return none, Settings{}, err
-	}
-	wanted := DefaultSettings(task)
-	wanted.Baseline = baseline
-	settings := wanted
-	if checkpoint.Settings != nil {
-		if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil {
-			return none, settings, fmt.Errorf("%s: its settings are damaged: %w", path, err)
-		}
-		if settings.Task != task.Name || settings.Baseline != baseline {
-			return none, settings, fmt.Errorf("%s is the checkpoint of a %s, and a %s is needed here", path, settings.Label(), wanted.Label())
-		}
-	} else if bias := checkpoint.Entries[hidden]; len(bias.Shape) == 1 {
-		settings.HiddenDim = int(bias.Shape[0])
-	}
-	network, err := draw(settings, task)
-	if err != nil {
-		return none, settings, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := network.SetState(checkpoint); err != nil {
-		network.Free()
-		return none, settings, fmt.Errorf("%s is no checkpoint of a %s: %w", path, wanted.Label(), err)
-	}
-	return network, settings, nil
 }

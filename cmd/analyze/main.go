@@ -1,9 +1,8 @@
-// Command analyze holds the two trained models of a task against the truth: it integrates their fields, prints what the paper's
-// tables hold, and draws the paper's figures.
+// Command analyze compares the trained models of a task with the truth: it integrates their fields, prints the numbers of the paper's tables,
+// and draws the paper's figures.
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -20,6 +20,7 @@ import (
 	"hnn/analysis"
 	"hnn/datasets"
 	"hnn/figures"
+	"hnn/hamiltonian"
 	"hnn/internal/command"
 	"hnn/trainer"
 )
@@ -31,30 +32,25 @@ func main() {
 }
 
 type options struct {
-	task      string
-	data      string
-	runs      string
-	baseline  string
-	hnn       string
-	out       string
-	addEnergy float64
-	quiet     bool
-	cuda      bool
+	task, data, runs, out string
+	models, checkpoints   []string
+	addEnergy             float64
+	quiet                 bool
 }
 
 func run(arguments []string, stdout, stderr io.Writer) error {
 	var o options
 	flags := command.Flags("analyze")
 	flags.StringVar(&o.task, "task", "", "`name` of the system whose models are analyzed")
-	flags.StringVar(&o.data, "data", "", "`file` of a system of your own, as ./train read it, in place of a task")
-	flags.StringVar(&o.runs, "runs", "runs", "`folder` in which ./train left TASK-hnn.tar and TASK-baseline.tar")
-	flags.StringVar(&o.hnn, "hnn", "", "checkpoint `file` of the HNN in place of that, ours or PyTorch's")
-	flags.StringVar(&o.baseline, "baseline", "", "checkpoint `file` of the baseline in place of that, ours or PyTorch's")
+	flags.StringVar(&o.data, "data", "", "`file` of a system of your own, as given to ./train, in place of a task")
+	flags.StringVar(&o.runs, "runs", "runs", "`folder` of the checkpoints TASK-MODEL.tar that ./train saved")
+	flags.StringSliceVar(&o.models, "models", nil, "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", ")+
+		" (default: every model that has a checkpoint)")
+	flags.StringArrayVar(&o.checkpoints, "checkpoint", nil, "`model=file` reads a model from this file, ours or PyTorch's; the flag can be repeated")
 	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
-	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that the HNN adds to a motion, negative to remove, in the units of "+
-		"the task's energy; 0 for the range between the quartiles of the data's energies")
-	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
-	command.CUDA(flags, &o.cuda)
+	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a motion, or removes if negative, "+
+		"in the units of the task's energy; 0 for the range between the quartiles of the data's energies")
+	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return help(stdout, flags)
@@ -62,52 +58,80 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.task != "" && o.data != "" {
-		return fmt.Errorf("-task %s and -data %s are given, and one of them says what is analyzed", o.task, o.data)
+		return fmt.Errorf("-task %s and -data %s are both given; give one of them", o.task, o.data)
 	}
 	if math.IsNaN(o.addEnergy) || math.IsInf(o.addEnergy, 0) {
-		return fmt.Errorf("-add-energy takes a finite energy, and not %g", o.addEnergy)
+		return fmt.Errorf("-add-energy is %g; it must be a finite energy", o.addEnergy)
 	}
 	task, err := command.Task(o.task, o.data)
 	if err != nil {
 		return err
 	}
-	if o.hnn == "" {
-		o.hnn = filepath.Join(o.runs, task.Name+"-hnn.tar")
-	}
-	if o.baseline == "" {
-		o.baseline = filepath.Join(o.runs, task.Name+"-baseline.tar")
-	}
-	training := "-task " + task.Name
-	if task.File != "" {
-		training = "-data " + task.File
-	}
-	for _, model := range []struct{ path, flags string }{{o.hnn, training}, {o.baseline, training + " -baseline"}} {
-		if _, err := os.Stat(model.path); err != nil {
-			return fmt.Errorf("there is no checkpoint %s; `./train %s` makes it, and -runs, -hnn and -baseline name others", model.path, model.flags)
-		}
+	checkpoints, err := find(task, o)
+	if err != nil {
+		return err
 	}
 	if o.quiet {
 		stdout = io.Discard
 	}
-	return analyze(task, o, stdout, stderr)
+	return analyze(task, checkpoints, o, stdout, stderr)
 }
 
-func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
-	// The two models are integrated side by side, a thread each.
-	if err := command.Configure(o.cuda); err != nil {
-		return err
+// find returns the checkpoints that the options name, in the order of hamiltonian.Models. Each of them exists.
+func find(task datasets.Task, o options) ([]analysis.Checkpoint, error) {
+	paths := map[string]string{}
+	for _, pair := range o.checkpoints {
+		name, path, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("-checkpoint is %q; it must be MODEL=FILE", pair)
+		}
+		paths[name] = path
+		o.models = append(o.models, name)
 	}
+	for _, name := range o.models {
+		if _, err := hamiltonian.Find(name); err != nil {
+			return nil, err
+		}
+	}
+	all := len(o.models) == len(o.checkpoints) // no -models
+	training := "./train -task " + task.Name
+	if task.File != "" {
+		training = "./train -data " + task.File
+	}
+	var list []analysis.Checkpoint
+	for _, m := range hamiltonian.Models {
+		settings := trainer.DefaultSettings(task)
+		settings.Model = m.Name
+		path := paths[m.Name]
+		if path == "" {
+			path = settings.FilesIn(o.runs).Checkpoint
+		}
+		_, err := os.Stat(path)
+		switch named := slices.Contains(o.models, m.Name); {
+		case named && err != nil:
+			return nil, fmt.Errorf("there is no checkpoint %s; `%s -model %s` makes one, and -runs and -checkpoint name others", path, training, m.Name)
+		case named || all && err == nil:
+			list = append(list, analysis.Checkpoint{Model: m, Path: path})
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("there is no checkpoint of %s in %s; `%s` makes one, and -runs and -checkpoint name others", task.Name, o.runs, training)
+	}
+	return list, nil
+}
+
+func analyze(task datasets.Task, checkpoints []analysis.Checkpoint, o options, stdout, stderr io.Writer) error {
 	spinner := command.Spinner(stderr, !o.quiet)
 	defer spinner.Clear()
-	compare := vectors
-	if task.Pictures != nil {
-		compare = pictures
-	}
-	r, err := compare(task, o, spinner.Say)
+	a, err := analysis.Run(task, checkpoints, o.addEnergy, spinner.Say)
 	if err != nil {
 		return err
 	}
-	metrics, err := json.MarshalIndent(r.metrics, "", "  ")
+	paths, err := figures.Write(o.out, a, spinner.Say)
+	if err != nil {
+		return err
+	}
+	metrics, err := json.MarshalIndent(a.Metrics, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -116,107 +140,78 @@ func analyze(task datasets.Task, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	spinner.Clear()
-	return r.print(stdout, task.Name, append(r.paths, path))
+	if err := writeTable(stdout, a); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "\n%s\n", strings.Join(append(paths, path), "\n"))
+	return err
 }
 
-// result is what an analysis found: the metrics, their most important ones as rows of a table, and the figures' files.
-type result struct {
-	metrics any
-	rows    [][4]string // name, baseline, HNN, truth
-	paths   []string
-}
-
-func vectors(task datasets.Task, o options, progress func(string)) (result, error) {
-	a, err := analysis.Run(task, o.baseline, o.hnn, o.addEnergy, progress)
-	if err != nil {
-		return result{}, err
+// writeTable writes the most important metrics, a column for each model and one for the truth.
+func writeTable(w io.Writer, a *analysis.Analysis) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	models := a.Sources[1:]
+	row := func(name, truth string, cell func(m *analysis.ModelMetrics) string) {
+		cells := []string{name}
+		for _, s := range models {
+			cells = append(cells, cell(a.Metrics.Models[s.Name]))
+		}
+		fmt.Fprintln(table, strings.TrimRight(strings.Join(append(cells, truth), "\t"), "\t"))
 	}
-	paths, err := figures.Write(o.out, a, progress)
-	baseline, hnn, truth := a.Metrics.Baseline, a.Metrics.HNN, a.Metrics.Truth
-	energy := "energy MSE"
-	if task.Hamiltonian == nil {
-		energy += ", by the learned H"
+	header := a.Task.Name
+	for _, s := range models {
+		header += "\t" + s.Name
 	}
-	rows := append(losses(baseline.Final, hnn.Final),
-		[4]string{energy, withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""})
-	if a.Trials.Observed() {
-		rows = append(rows, [4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""})
+	fmt.Fprintln(table, header+"\ttruth")
+	row("train loss", "", func(m *analysis.ModelMetrics) string { return withError(m.Train, m.TrainError) })
+	row("test loss", "", func(m *analysis.ModelMetrics) string { return withError(m.Test, m.TestError) })
+	first := a.Metrics.Models[models[0].Name]
+	if first.EnergyErrors != nil {
+		name := "energy MSE"
+		if a.Task.Hamiltonian == nil {
+			name += ", by a learned H"
+		}
+		row(name, "", func(m *analysis.ModelMetrics) string { return withError(m.EnergyMSE, m.EnergyMSEError) })
 	}
-	trueRK45, trueMidpoint := "", ""
-	if truth != nil {
-		trueRK45, trueMidpoint = number(truth.RK45), number(truth.ImplicitMidpoint)
+	if len(a.Sources[0].Trials.Times) > 1 {
+		row("coordinate MSE", "", func(m *analysis.ModelMetrics) string { return number(m.CoordinateMSE) })
 	}
-	rows = append(rows,
-		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), trueRK45},
-		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), trueMidpoint})
-	return result{a.Metrics, append(rows, levels(a.Metrics.Change)...), paths}, err
-}
-
-func pictures(task datasets.Task, o options, progress func(string)) (result, error) {
-	a, err := analysis.RunPixels(task, o.baseline, o.hnn, o.addEnergy, progress)
-	if err != nil {
-		return result{}, err
+	if first.ImageErrors != nil {
+		row("reconstruction MSE", "", func(m *analysis.ModelMetrics) string { return number(m.Reconstruction) })
+		row("R² of position, velocity", "", func(m *analysis.ModelMetrics) string { return fmt.Sprintf("%.4f, %.4f", m.R2[0], m.R2[1]) })
 	}
-	paths, err := figures.WritePixels(o.out, a, progress)
-	baseline, hnn := a.Metrics.Baseline, a.Metrics.HNN
-	fit := func(r2 [2]float64) string { return fmt.Sprintf("%.4f, %.4f", r2[0], r2[1]) }
-	rows := append(losses(baseline.Final, hnn.Final),
-		[4]string{"energy MSE", withError(baseline.EnergyMSE, baseline.EnergyMSEError), withError(hnn.EnergyMSE, hnn.EnergyMSEError), ""},
-		[4]string{"coordinate MSE", number(baseline.CoordinateMSE), number(hnn.CoordinateMSE), ""},
-		[4]string{"reconstruction MSE", number(baseline.Reconstruction), number(hnn.Reconstruction), ""},
-		[4]string{"R² of angle, velocity", fit(baseline.R2), fit(hnn.R2), ""},
-		[4]string{"forward and back, RK45", number(baseline.RK45), number(hnn.RK45), ""},
-		[4]string{"forward and back, symplectic", number(baseline.ImplicitMidpoint), number(hnn.ImplicitMidpoint), ""})
-	return result{a.Metrics, append(rows, levels(a.Metrics.Change)...), paths}, err
-}
-
-func losses(baseline, hnn trainer.Final) [][4]string {
-	return [][4]string{
-		{"train loss", withError(baseline.Train, baseline.TrainError), withError(hnn.Train, hnn.TrainError), ""},
-		{"test loss", withError(baseline.Test, baseline.TestError), withError(hnn.Test, hnn.TestError), ""},
+	var rk45, midpoint string
+	if truth := a.Metrics.Truth; truth != nil {
+		rk45, midpoint = number(truth.RK45), number(truth.ImplicitMidpoint)
 	}
-}
-
-// levels are rows of the energies that were reached by adding and removing energy; m is nil where there were none.
-func levels(m *analysis.EnergyMetrics) [][4]string {
-	if m == nil {
-		return nil
+	row("forward and back, RK45", rk45, func(m *analysis.ModelMetrics) string { return number(m.RK45) })
+	row("forward and back, symplectic", midpoint, func(m *analysis.ModelMetrics) string { return number(m.ImplicitMidpoint) })
+	if change := a.Metrics.Change; change != nil {
+		names := []string{"energy added", "energy removed"}
+		if !change.Adds() {
+			slices.Reverse(names)
+		}
+		for i, name := range names {
+			from, to := change.Levels[i], change.Levels[i+1]
+			row(fmt.Sprintf("%s: %.4f to %.4f", name, from.Requested, to.Requested), "", func(m *analysis.ModelMetrics) string {
+				if m != a.Metrics.Models[change.Model] {
+					return ""
+				}
+				return fmt.Sprintf("%.4f ± %.1e", to.Reached, to.Deviation)
+			})
+		}
 	}
-	names := [2]string{"energy added", "energy removed"}
-	if !m.Adds() {
-		names[0], names[1] = names[1], names[0]
-	}
-	var rows [][4]string
-	for i, name := range names {
-		from, to := m.Levels[i], m.Levels[i+1]
-		what, reached := fmt.Sprintf("%s: %.4f to %.4f", name, from.Requested, to.Requested), fmt.Sprintf("%.4f ± %.1e", to.Reached, to.Deviation)
-		rows = append(rows, [4]string{what, "", reached, ""})
-	}
-	return rows
+	return table.Flush()
 }
 
 func withError(value, deviation float64) string { return fmt.Sprintf("%.4e ± %.1e", value, deviation) }
 
 func number(value float64) string { return fmt.Sprintf("%.4e", value) }
 
-// print writes the table and the files.
-func (r result) print(w io.Writer, task string, paths []string) error {
-	var table bytes.Buffer
-	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	for _, row := range append([][4]string{{task, "baseline", "HNN", "truth"}}, r.rows...) {
-		fmt.Fprintln(t, strings.TrimRight(strings.Join(row[:], "\t"), "\t"))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%s\n%s\n", table.String(), strings.Join(paths, "\n"))
-	return err
-}
-
 func help(w io.Writer, flags *pflag.FlagSet) error {
-	fmt.Fprintf(w, `Holds the two trained models of a task against the truth, prints the paper's metrics and draws its figures.
+	fmt.Fprintf(w, `Compares the trained models of a task with the truth, prints the paper's metrics and draws its figures.
 
-  ./train -task 2body; ./train -task 2body -baseline
+  ./train -task 2body
   ./analyze -task 2body
   ./analyze -data my.csv
 
@@ -224,13 +219,18 @@ Tasks: %s
 
 Flags (one dash or two, - or _ between words):
 %s
-The folder gets, as PNG and SVG, TASK-integration (one trajectory by the truth, the baseline and the HNN: coordinates' error,
-conserved quantity, energy), TASK-energy-drift and TASK-trials (all trials), TASK-reversibility (forward and back), TASK-add-energy
-(along the gradient of the learned Hamiltonian to another energy and back, with TASK-add-energy.gif), and TASK-field and
-TASK-hamiltonian (phase plane), TASK-orbits (trajectories and energies, with TASK.gif) or, for other systems of several degrees of
-freedom, TASK-coordinates; for pixel, pixel-latent, pixel-hamiltonian, pixel-integration and pixel-filmstrip, with pixel.gif; and
-TASK-metrics.json with every number. A system of your own has the name of its file; where no Hamiltonian is known, the energy is the
-one that the HNN has learned.
+analyze writes PNG and SVG files into the folder:
+  TASK-integration    one trajectory: the error of the coordinates, a learned Hamiltonian, the energy
+  TASK-energy-drift   the distance of the energy from its initial value in each trial
+  TASK-trials         the energy of each trial
+  TASK-reversibility  forward and back
+  TASK-field, TASK-hamiltonian  the phase plane and the contours of each Hamiltonian (one degree of freedom)
+  TASK-coordinates    trajectories (several degrees of freedom)
+  TASK-orbits         trajectories and energies of bodies, with TASK.gif
+  TASK-latent, TASK-filmstrip   the latent planes and the decoded frames (images), with TASK.gif
+  TASK-add-energy     along the gradient of a learned Hamiltonian to another energy and back, with TASK-add-energy.gif
+TASK-metrics.json has every number. A system of your own has the name of its file. If its Hamiltonian is not known, the energy is that of
+the first model that has learned one.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
 	return nil
 }

@@ -1,4 +1,4 @@
-// Command reproduce trains both models of every task, analyses them, and reports the paper's tables and figures beside the published
+// Command reproduce trains the models of every task, analyzes them, and reports the paper's tables and figures beside the published
 // ones.
 package main
 
@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"hnn/datasets"
+	"hnn/hamiltonian"
 	"hnn/internal/command"
 	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
@@ -39,20 +40,22 @@ func main() {
 }
 
 type options struct {
-	tasks []datasets.Task
-	seeds []uint32
-	quick bool
-	cuda  bool
-	out   string
+	tasks  []datasets.Task
+	models []hamiltonian.Model
+	seeds  []uint32
+	quick  bool
+	cuda   bool
+	out    string
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
 	var o options
 	flags := command.Flags("reproduce")
-	names := flags.StringSlice("tasks", command.TaskNames(), "`names` of the tasks")
-	seeds := flags.StringSlice("seeds", []string{"0"}, "`numbers` of the random draws; of several, the report gives means and standard errors")
-	flags.BoolVar(&o.quick, "quick", false, "a tenth of the steps, for a taste")
-	flags.StringVar(&o.out, "out", "reproduction", "`folder` of the runs, the figures and the report")
+	tasks := flags.StringSlice("tasks", command.TaskNames(), "`names` of the tasks, separated by commas")
+	models := flags.StringSlice("models", command.PublishedModels(), "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", "))
+	seeds := flags.StringSlice("seeds", []string{"0"}, "`numbers` that seed the random numbers, separated by commas; for several, the report gives means and standard errors")
+	flags.BoolVar(&o.quick, "quick", false, "take a tenth of the steps")
+	flags.StringVar(&o.out, "out", "reproduction", "`folder` for the runs, the figures and the report")
 	command.CUDA(flags, &o.cuda)
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -60,25 +63,34 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		return err
 	}
-	for _, name := range *names {
+	for _, name := range *tasks {
 		task, err := command.Task(name, "")
 		if err != nil {
 			return err
 		}
 		o.tasks = append(o.tasks, task)
 	}
+	for _, name := range *models {
+		model, err := hamiltonian.Find(name)
+		if err != nil {
+			return err
+		}
+		o.models = append(o.models, model)
+	}
 	for _, text := range *seeds {
 		seed, err := strconv.ParseUint(text, 10, 32)
 		if err != nil || slices.Contains(o.seeds, uint32(seed)) {
-			return fmt.Errorf("-seeds has %q; each must be a number from 0 to %d, and stand there once", text, uint32(1<<32-1))
+			return fmt.Errorf("-seeds has %q; each must be a number from 0 to %d, given once", text, uint32(1<<32-1))
 		}
 		o.seeds = append(o.seeds, uint32(seed))
 	}
-	if len(o.tasks) == 0 || len(o.seeds) == 0 {
-		return fmt.Errorf("-tasks and -seeds must name at least one each")
+	if len(o.tasks) == 0 || len(o.models) == 0 || len(o.seeds) == 0 {
+		return errors.New("-tasks, -models and -seeds must each name at least one")
 	}
-	if err := command.Configure(o.cuda); err != nil {
-		return err
+	if o.cuda {
+		if err := libtorch.LoadCUDA(); err != nil {
+			return err
+		}
 	}
 	return reproduce(ctx, o, stdout, stderr)
 }
@@ -90,7 +102,7 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	progress := newProgress(stderr, p)
 	runError := schedule.Run(ctx, p.jobs, p.processors)
-	progress.wait()
+	progress.Shutdown()
 	times, err := recordTimes(filepath.Join(o.out, "times.json"), p.jobs)
 	if err != nil {
 		return err
@@ -106,7 +118,7 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		}
 	}
 	if runError != nil {
-		fmt.Fprintf(stderr, "reproduce: interrupted; the same command goes on from %s\n", o.out)
+		fmt.Fprintf(stderr, "reproduce: interrupted; the same command continues from %s\n", o.out)
 		return runError
 	}
 	paths, err := r.Write(o.out)
@@ -120,7 +132,7 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// recordTimes adds the seconds that the jobs took to a file of such, and returns what that holds then.
+// recordTimes adds the seconds that the jobs took to a JSON file, and returns all seconds in it by the names of the jobs.
 func recordTimes(path string, jobs []*schedule.Job) (map[string]float64, error) {
 	times := map[string]float64{}
 	content, err := os.ReadFile(path)
@@ -128,7 +140,7 @@ func recordTimes(path string, jobs []*schedule.Job) (map[string]float64, error) 
 		err = json.Unmarshal(content, &times)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w; it can be deleted", path, err)
+		return nil, fmt.Errorf("%s: %w; delete the file, which holds only the times of the report", path, err)
 	}
 	for _, j := range jobs {
 		if j.Took > 0 && j.Err == nil {
@@ -150,7 +162,7 @@ func (o options) results(seed uint32) string { return filepath.Join(o.folder(see
 func (o options) facts(p *plan) [][2]string {
 	steps := "the published settings"
 	if o.quick {
-		steps = "the published settings, but a tenth of the steps"
+		steps = "the published settings with a tenth of the steps"
 	}
 	device := fmt.Sprintf("%d × %s, %s kernels", runtime.NumCPU(), processorName(), kernels.InstructionSet())
 	if o.cuda {
@@ -158,14 +170,14 @@ func (o options) facts(p *plan) [][2]string {
 	}
 	return [][2]string{
 		{"settings", steps},
-		{"side by side", fmt.Sprintf("commands that keep %d processors busy, trainings %d each", p.processors, p.threads)},
 		{"processors", device},
+		{"threads", fmt.Sprintf("%d for each training, %d for all commands that run side by side", p.threads, p.processors)},
 		{"LibTorch", libtorch.Version()},
 		{"Go", runtime.Version()},
 	}
 }
 
-// processorName is what Linux calls the processor.
+// processorName returns the processor's name from Linux, or its architecture.
 func processorName() string {
 	content, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
@@ -179,17 +191,18 @@ func processorName() string {
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {
-	fmt.Fprintf(w, `Trains both models of every task, analyses them, and writes one report with the paper's tables and figures beside the published ones.
+	fmt.Fprintf(w, `Trains the models of every task, analyzes them, and writes one report with the paper's tables and figures beside the published ones.
 
   ./reproduce                        everything, seed 0
-  ./reproduce -quick                 a taste
+  ./reproduce -quick                 a rough preview
   ./reproduce -tasks spring,2body -seeds 0,1,2
+  ./reproduce -tasks real -models %s
 
 Flags (one dash or two, - or _ between words):
 %s
-The folder gets index.html (a page that needs no other file), results.md and results.csv, and for each seed the runs of ./train and
-the results of ./analyze, with what each has printed in .log files. What is there already, finished or interrupted, is not done again.
-A command that fails is in the report; the others go on.
-`, flags.FlagUsages())
+The folder gets index.html (a page that needs no other file), results.md and results.csv. For each seed it gets the runs of ./train, the
+results of ./analyze, and the output of both in .log files. A command that an earlier call has finished does not run again; an interrupted
+training continues. If a command fails, the report says why, and the other commands run.
+`, strings.Join(hamiltonian.Names(), ","), flags.FlagUsages())
 	return nil
 }

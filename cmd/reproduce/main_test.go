@@ -11,17 +11,19 @@ import (
 	"time"
 
 	"hnn/datasets"
+	"hnn/hamiltonian"
 	"hnn/internal/schedule"
 	"hnn/trainer"
 )
 
 func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 	for want, arguments := range map[string][]string{
-		"the tasks are":     {"-tasks", "spring,nothing"},
-		`-seeds has "-1"`:   {"-seeds", "-1"},
-		`-seeds has "0"`:    {"-seeds", "0,1,0"},
-		"at least one each": {"-seeds="},
-		"-help lists":       {"-quik"},
+		"the tasks are":   {"-tasks", "spring,nothing"},
+		`-seeds has "-1"`: {"-seeds", "-1"},
+		`-seeds has "0"`:  {"-seeds", "0,1,0"},
+		"choose one of":   {"-models", "hnn,cnn"},
+		"at least one":    {"-seeds="},
+		"-help lists":     {"-quik"},
 	} {
 		var out bytes.Buffer
 		err := run(context.Background(), append(arguments, "-out", t.TempDir()), &out, &out)
@@ -31,9 +33,10 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 	}
 }
 
-// The longest command comes first, an analysis waits for its two runs, and what is there is not done again.
+// The longest command comes first, an analysis waits for the runs of its models, and finished commands are done.
 func TestPlan(t *testing.T) {
-	o := options{tasks: []datasets.Task{datasets.Spring, datasets.Pixel}, seeds: []uint32{3}, quick: true, out: t.TempDir()}
+	models := []hamiltonian.Model{hamiltonian.Baseline, hamiltonian.HNN}
+	o := options{tasks: []datasets.Task{datasets.Spring, datasets.Pixel}, models: models, seeds: []uint32{3}, quick: true, out: t.TempDir()}
 	p, err := newPlan(o)
 	if err != nil {
 		t.Fatal(err)
@@ -45,20 +48,22 @@ func TestPlan(t *testing.T) {
 		if strings.HasSuffix(j.Name, "analyze") != (len(j.After) == 2) || j.Done {
 			t.Errorf("%s waits for %d, done: %t", j.Name, len(j.After), j.Done)
 		}
-		if j.Name == "pixel-baseline" && !strings.HasSuffix(strings.Join(j.Program, " "), "-task pixel -seed 3 -total-steps 1000 -baseline") {
+		if j.Name == "pixel-baseline" && !strings.HasSuffix(strings.Join(j.Program, " "), "-task pixel -model baseline -seed 3 -total-steps 1000") {
+			t.Errorf("the command is %v", j.Program)
+		}
+		if j.Name == "pixel-analyze" && !strings.Contains(strings.Join(j.Program, " "), "-task pixel -models baseline,hnn -runs ") {
 			t.Errorf("the command is %v", j.Program)
 		}
 	}
 
-	// A finished run of the same settings, and one of others that -resume goes on with.
+	// A finished run of the same settings, and one of fewer steps that -resume continues.
 	settings := trainer.DefaultSettings(datasets.Spring)
 	settings.Seed, settings.TotalSteps = 3, 2
 	run, err := trainer.New(datasets.Spring, settings, trainer.Execution{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer run.Free()
-	if err := run.Run(context.Background(), func(int, float32, float32) {}); err != nil {
+	if err := run.Run(context.Background(), nil); err != nil {
 		t.Fatal(err)
 	}
 	final, err := run.Final()
@@ -85,8 +90,11 @@ func TestPlan(t *testing.T) {
 		t.Errorf("a run of fewer steps is done: %t, and is resumed: %t", done, resumed)
 	}
 	metrics := filepath.Join(o.results(3), "spring-metrics.json")
-	if err := os.WriteFile(metrics, nil, 0o600); err != nil {
+	if err := os.WriteFile(metrics, []byte(`{"models": {"hnn": {"train_loss": 1}}}`), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if !covers(metrics, []string{"hnn"}) || covers(metrics, []string{"hnn", "baseline"}) || covers(metrics+"x", nil) {
+		t.Error("metrics of one model do not cover that model alone")
 	}
 	checkpoint := settings.FilesIn(o.runs(3)).Checkpoint
 	if !newer(metrics, checkpoint) {
@@ -100,7 +108,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Seconds of earlier commands stay, and those of this run are added.
+// The file keeps the seconds of earlier commands and gets those of this call.
 func TestTimes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "times.json")
 	if err := os.WriteFile(path, []byte(`{"a": 2.5, "b": 1}`), 0o600); err != nil {
@@ -113,7 +121,7 @@ func TestTimes(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := recordTimes(path, nil); err == nil || !strings.Contains(err.Error(), "it can be deleted") {
+	if _, err := recordTimes(path, nil); err == nil || !strings.Contains(err.Error(), "delete the file") {
 		t.Errorf("a damaged file gave the error %v", err)
 	}
 }

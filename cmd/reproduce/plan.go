@@ -2,19 +2,22 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"hnn/datasets"
+	"hnn/hamiltonian"
 	"hnn/internal/schedule"
 	"hnn/trainer"
 )
 
-// plan is the commands to run.
+// plan holds the commands to run.
 type plan struct {
 	jobs       []*schedule.Job
 	works      map[*schedule.Job]work
@@ -22,14 +25,13 @@ type plan struct {
 	threads    int // of a training
 }
 
-// work is what a command has to do.
+// work describes a job to the progress bars.
 type work struct {
 	task     string
-	expected time.Duration // roughly, for the time left
-	steps    int           // of a training after its first
+	expected time.Duration // a rough estimate
 }
 
-// newPlan lists the commands, the longest first, and finds out which of them an earlier run has done.
+// newPlan lists the commands, the longest first, and marks those that an earlier call has finished.
 func newPlan(o options) (*plan, error) {
 	programs, err := os.Executable()
 	if err != nil {
@@ -37,7 +39,12 @@ func newPlan(o options) (*plan, error) {
 	}
 	programs = filepath.Dir(programs)
 	p := &plan{works: map[*schedule.Job]work{}, processors: runtime.NumCPU()}
-	p.threads = max(1, p.processors/(2*len(o.tasks)*len(o.seeds)))
+	p.threads = max(1, p.processors/(len(o.models)*len(o.tasks)*len(o.seeds)))
+	cuda := fmt.Sprintf("-cuda=%t", o.cuda)
+	var names []string
+	for _, model := range o.models {
+		names = append(names, model.Name)
+	}
 	for _, seed := range o.seeds {
 		for _, folder := range []string{o.runs(seed), o.results(seed)} {
 			if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -45,24 +52,26 @@ func newPlan(o options) (*plan, error) {
 			}
 		}
 		for _, task := range o.tasks {
-			analysis := p.add(o, seed, "analyze", 2, work{task: task.Name, expected: 10 * time.Second})
-			analysis.Program = []string{filepath.Join(programs, "analyze"), "-task", task.Name, "-runs", o.runs(seed), "-out", o.results(seed), fmt.Sprintf("-cuda=%t", o.cuda)}
-			analysis.Done = true
-			for _, baseline := range []bool{false, true} {
+			metrics := filepath.Join(o.results(seed), task.Name+"-metrics.json")
+			analysis := p.add(o, seed, task.Name+"-analyze", 2, work{task.Name, 10 * time.Second})
+			analysis.Program = []string{filepath.Join(programs, "analyze"), "-task", task.Name, "-models", strings.Join(names, ","), "-runs", o.runs(seed), "-out", o.results(seed)}
+			analysis.Done = covers(metrics, names)
+			for _, model := range o.models {
 				settings := trainer.DefaultSettings(task)
-				settings.Baseline, settings.Seed = baseline, seed
+				settings.Model, settings.Seed = model.Name, seed
 				if o.quick {
 					settings.TotalSteps /= 10
 				}
-				training := p.add(o, seed, settings.Label(), p.threads, work{task.Name, duration(task, settings), settings.TotalSteps})
-				training.Program = append([]string{filepath.Join(programs, "train"), "-verbose", fmt.Sprintf("-cuda=%t", o.cuda), "-threads", fmt.Sprint(p.threads), "-save-dir", o.runs(seed)}, flags(settings)...)
+				training := p.add(o, seed, settings.Label(), p.threads, work{task.Name, duration(task, model, settings)})
+				training.Program = []string{filepath.Join(programs, "train"), "-verbose", cuda, "-threads", fmt.Sprint(p.threads), "-progress", schedule.ProgressFile, "-save-dir", o.runs(seed),
+					"-task", task.Name, "-model", model.Name, "-seed", fmt.Sprint(seed), "-total-steps", fmt.Sprint(settings.TotalSteps)}
 				files := settings.FilesIn(o.runs(seed))
 				if _, err := os.Stat(files.Resume); err == nil {
 					training.Program = append(training.Program, "-resume")
 				}
 				training.Done = trainer.Finished(settings, o.runs(seed))
 				analysis.After = append(analysis.After, training)
-				analysis.Done = analysis.Done && training.Done && newer(filepath.Join(o.results(seed), task.Name+"-metrics.json"), files.Checkpoint)
+				analysis.Done = analysis.Done && training.Done && newer(metrics, files.Checkpoint)
 			}
 		}
 	}
@@ -70,46 +79,45 @@ func newPlan(o options) (*plan, error) {
 	return p, nil
 }
 
-func (p *plan) add(o options, seed uint32, what string, processors int, w work) *schedule.Job {
-	name := what
-	if what == "analyze" {
-		name = w.task + ": " + what
-	}
+func (p *plan) add(o options, seed uint32, label string, processors int, w work) *schedule.Job {
+	j := &schedule.Job{Name: label, Processors: processors, Log: filepath.Join(o.folder(seed), label+".log")}
 	if len(o.seeds) > 1 {
-		name += fmt.Sprintf(", seed %d", seed)
+		j.Name += fmt.Sprintf(", seed %d", seed)
 	}
-	j := &schedule.Job{Name: name, Processors: processors, Log: filepath.Join(o.folder(seed), w.task+"-"+what+".log")}
 	p.jobs, p.works[j] = append(p.jobs, j), w
 	return j
 }
 
-// flags are those that differ from the task's defaults.
-func flags(s trainer.Settings) []string {
-	list := []string{"-task", s.Task, "-seed", fmt.Sprint(s.Seed), "-total-steps", fmt.Sprint(s.TotalSteps)}
-	if s.Baseline {
-		list = append(list, "-baseline")
-	}
-	return list
-}
-
-// duration is about what a run takes on one processor with vectors of 16 numbers; it only orders the commands and tells the time
-// left.
-func duration(task datasets.Task, s trainer.Settings) time.Duration {
+// duration estimates the time of a run on one processor with vectors of 16 numbers. Only the order of the commands and the time left depend
+// on it.
+func duration(task datasets.Task, model hamiltonian.Model, s trainer.Settings) time.Duration {
 	rows := s.BatchSize
 	if rows == 0 {
 		rows = 1000
 	}
-	row := 7 * time.Microsecond
-	if s.Baseline {
-		row = 4 * time.Microsecond
+	var row time.Duration
+	for _, term := range model.Equation(hamiltonian.Config{Dimension: task.Dimension}).Terms {
+		if term.Output == hamiltonian.AllOutputs {
+			row += 4 * time.Microsecond
+		} else {
+			row += 7 * time.Microsecond
+		}
 	}
-	if task.Pictures != nil {
-		row = 70 * time.Microsecond
+	if task.ImageSide > 0 {
+		row += 65 * time.Microsecond
 	}
 	return time.Duration(s.TotalSteps*rows) * row
 }
 
-// newer tells whether a file is there and was written after another.
+// covers reports whether a file of metrics has those of all the models.
+func covers(path string, models []string) bool {
+	var metrics struct{ Models map[string]json.RawMessage }
+	content, err := os.ReadFile(path)
+	return err == nil && json.Unmarshal(content, &metrics) == nil &&
+		!slices.ContainsFunc(models, func(name string) bool { return metrics.Models[name] == nil })
+}
+
+// newer reports whether a file exists and was written after another one.
 func newer(path, than string) bool {
 	a, err := os.Stat(path)
 	if err != nil {

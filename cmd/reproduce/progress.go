@@ -8,22 +8,15 @@ import (
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"hnn/internal/command"
 	"hnn/internal/schedule"
 )
 
-// progress shows a bar for each task, and one for all with the time left; where nobody looks, it prints a line for each command that
-// has ended.
-type progress struct{ bars *mpb.Progress }
-
-func newProgress(w io.Writer, p *plan) *progress {
-	shown := &progress{}
-	visible := command.Terminal(w)
-	if visible {
-		shown.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(48))
-	}
+// newProgress shows a bar for each task, and one for all of them with the time left. If w is not a terminal, it prints a line for each
+// command that has ended instead. The caller calls Shutdown on the result when the jobs have ended.
+func newProgress(w io.Writer, p *plan) *mpb.Progress {
+	progress := command.Bars(w, true)
 	totals, left := map[string]int64{}, int64(0)
 	var names []string
 	for _, j := range p.jobs {
@@ -38,32 +31,26 @@ func newProgress(w io.Writer, p *plan) *progress {
 		left += int64(todo.expected)
 	}
 	bars := map[string]*mpb.Bar{}
-	if visible {
-		for _, name := range names {
-			bars[name] = shown.bar(name, totals[name])
-		}
-		bars[""] = shown.bar("all", left, decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 9}), ""), decor.OnComplete(decor.Name(" left"), ""))
+	for _, name := range names {
+		bars[name] = command.Bar(progress, name, totals[name])
 	}
+	all := command.Bar(progress, "all", left, command.TimeLeft()...)
 	for _, j := range p.jobs {
 		todo, counted := p.works[j], int64(0)
 		advance := func(share float64) {
 			next := int64(share * float64(todo.expected))
-			for _, name := range []string{todo.task, ""} {
-				if bar := bars[name]; bar != nil && !j.Done {
-					bar.IncrInt64(next - counted)
-				}
-			}
+			bars[todo.task].IncrInt64(next - counted)
+			all.IncrInt64(next - counted)
 			counted = next
 		}
-		j.Line = func(line string) {
-			var step int
-			if n, _ := fmt.Sscanf(line, "step %d,", &step); n == 1 {
-				advance(float64(step) / float64(todo.steps+1))
-			}
+		if len(j.After) == 0 { // a training
+			j.Progress = func(p schedule.Progress) { advance(float64(p.Step) / float64(p.Last+1)) }
 		}
 		j.Ended = func(j *schedule.Job) {
-			advance(1)
-			if visible {
+			if !j.Done {
+				advance(1)
+			}
+			if command.Terminal(w) {
 				return
 			}
 			switch {
@@ -78,18 +65,5 @@ func newProgress(w io.Writer, p *plan) *progress {
 			}
 		}
 	}
-	return shown
-}
-
-func (p *progress) bar(name string, total int64, after ...decor.Decorator) *mpb.Bar {
-	return p.bars.AddBar(total,
-		mpb.PrependDecorators(decor.Name(name, decor.WC{W: 8, C: decor.DindentRight})),
-		mpb.AppendDecorators(append([]decor.Decorator{decor.Percentage(decor.WC{W: 5})}, after...)...))
-}
-
-// wait lets the bars be drawn for the last time.
-func (p *progress) wait() {
-	if p.bars != nil {
-		p.bars.Shutdown()
-	}
+	return progress
 }

@@ -1,8 +1,9 @@
-// Command train fits a Hamiltonian neural network, or its baseline, to a task.
+// Command train fits a model to a task's data.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +11,15 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
+	"github.com/vbauerster/mpb/v8/decor"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/schedule"
 	"hnn/nets"
 	"hnn/trainer"
 )
@@ -31,12 +35,12 @@ func main() {
 type options struct {
 	settings   trainer.Settings
 	execution  trainer.Execution
-	cuda       bool
 	printEvery int
 	verbose    bool
 	quiet      bool
 	resume     bool
 	saveDir    string
+	progress   string
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
@@ -44,26 +48,31 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags := command.Flags("train")
 	s := &o.settings
 	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
-	flags.BoolVar(&s.Baseline, "baseline", false, "train the baseline, which learns the derivatives directly")
-	flags.Uint32Var(&s.Seed, "seed", 0, "of all random draws; the same seed gives the published code's numbers")
+	flags.StringVar(&s.Model, "model", hamiltonian.Default.Name, "`name` of the model to train")
+	baseline := flags.Bool("baseline", false, "the published scripts' flag for -model "+hamiltonian.Baseline.Name)
+	flags.Uint32Var(&s.Seed, "seed", 0, "seed of all random numbers; a seed gives the same numbers as in the published code")
 	flags.IntVar(&s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
 	flags.IntVar(&s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
-	flags.IntVar(&s.HiddenDim, "hidden-dim", 200, "units of each of the two hidden layers")
-	flags.Float64Var(&s.LearnRate, "learn-rate", 1e-3, "of Adam")
-	nonlinearity := flags.String("nonlinearity", "tanh", strings.Join(nets.Activations(), ", "))
-	fieldType := flags.String("field-type", "solenoidal", strings.Join(hamiltonian.FieldTypes, ", "))
-	flags.BoolVar(&s.UseRK4, "use-rk4", false, "train through the increment of a Runge-Kutta step")
+	flags.IntVar(&s.HiddenDim, "hidden-dim", 200, "units of a hidden layer")
+	flags.IntVar(&s.Layers, "layers", 2, "hidden layers of each network")
+	flags.Float64Var(&s.LearnRate, "learn-rate", 1e-3, "learning rate of Adam")
+	nonlinearity := flags.String("nonlinearity", "tanh", "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
+	fieldType := flags.String("field-type", string(hamiltonian.Solenoidal), "terms of a model that offers a choice: "+strings.Join(hamiltonian.FieldTypes, ", "))
+	rk4 := flags.Bool("use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
+	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: it compares the increment over a Runge-Kutta step of length h with "+
+		"the derivative, so that the learned field comes out about 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
-	flags.StringVar(&s.File, "data", "", "`file` of a system of your own, a CSV with a header (without a task), or of measurements in place of the embedded ones (task real)")
+	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
-	flags.BoolVar(&o.resume, "resume", false, "go on from the run in the save folder, up to total-steps")
-	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines")
-	flags.BoolVar(&o.verbose, "verbose", false, "print the losses as training goes on")
-	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
-	flags.BoolVar(&s.Autograd, "autograd", false, "take gradients by LibTorch's automatic differentiation: slower, and with one thread the published code's numbers to the last digit")
-	flags.IntVar(&o.execution.Threads, "threads", 0, "processors to use, 0 for all; only with -autograd do numbers depend on it, and there it is 1 by default")
-	command.CUDA(flags, &o.cuda)
-	flags.BoolVar(&o.execution.Record, "cuda-graph", true, "record a step's work on the GPU once, and replay it")
+	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder, up to total-steps")
+	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines; a task of images evaluates its test loss only then")
+	flags.BoolVar(&o.verbose, "verbose", false, "print the losses during training")
+	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
+	flags.StringVar(&o.progress, "progress", "", "`file` for a line of JSON every print-every steps: {\"step\":200,\"last\":2000}")
+	flags.BoolVar(&s.Autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower; on one thread it gives all digits of the published code")
+	flags.IntVar(&o.execution.Threads, "threads", 0, "threads to use, 0 for one per processor; the numbers depend on it only with -autograd, where the default is 1")
+	command.CUDA(flags, &o.execution.CUDA)
+	flags.BoolVar(&o.execution.Record, "cuda-graph", true, "record a step in a CUDA graph once, and replay it")
 
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -76,8 +85,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defaults := trainer.DefaultSettings(task)
-	s.Task, s.TestEvery = task.Name, defaults.TestEvery
-	if task.Pictures != nil {
+	s.Task, s.TestEvery, s.Loss, s.WeightDecay = task.Name, defaults.TestEvery, defaults.Loss, defaults.WeightDecay
+	s.Nonlinearity, s.FieldType = nets.Activation(*nonlinearity), hamiltonian.FieldType(*fieldType)
+	if task.ImageSide > 0 {
 		s.TestEvery = o.printEvery // as in the published script
 	}
 	if !flags.Changed("total-steps") {
@@ -86,15 +96,28 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if !flags.Changed("batch-size") {
 		s.BatchSize = defaults.BatchSize
 	}
-	s.Nonlinearity, s.FieldType, s.WeightDecay = nets.Activation(*nonlinearity), hamiltonian.FieldType(*fieldType), defaults.WeightDecay
+	if s.Autograd && !flags.Changed("threads") {
+		o.execution.Threads = 1
+	}
+	if *baseline {
+		if flags.Changed("model") && s.Model != hamiltonian.Baseline.Name {
+			return fmt.Errorf("-baseline and -model %s name two models; give one of the flags", s.Model)
+		}
+		s.Model = hamiltonian.Baseline.Name
+	}
+	switch {
+	case *rk4 && *publishedRK4:
+		return errors.New("-use-rk4 and -use-rk4-as-published name two losses; give one of the flags")
+	case *rk4:
+		s.Loss = trainer.RK4.Name
+	case *publishedRK4:
+		s.Loss = trainer.PublishedRK4.Name
+	}
 	if o.printEvery < 1 {
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
 	}
 	if o.execution.Threads < 0 {
-		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for all processors", o.execution.Threads)
-	}
-	if s.Autograd && !flags.Changed("threads") {
-		o.execution.Threads = 1
+		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for one per processor", o.execution.Threads)
 	}
 	if o.quiet {
 		stdout = io.Discard
@@ -103,16 +126,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 }
 
 func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
-	if err := command.Configure(o.cuda); err != nil {
-		return err
-	}
 	t, err := trainer.New(task, o.settings, o.execution)
 	if err != nil {
 		return err
-	}
-	defer t.Free()
-	if !o.settings.Autograd && !o.cuda && !t.ClosedForm() {
-		fmt.Fprintf(stderr, "train: these settings have no closed form, and gradients are taken by automatic differentiation (as with -autograd)\n")
 	}
 	if o.resume {
 		if err := t.Resume(o.saveDir); err != nil {
@@ -120,36 +136,21 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		}
 	}
 	if o.verbose {
-		model := "HNN"
-		if o.settings.Baseline {
-			model = "baseline"
+		model, err := hamiltonian.Find(o.settings.Model)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(stdout, "Training %s model:\n", model)
+		fmt.Fprintf(stdout, "Training %s model:\n", model.Title)
 	}
-
-	bar := command.Bar(stderr, !o.quiet, o.settings.TotalSteps+1, o.settings.Label())
-	if err := bar.Set(len(t.Losses.Train)); err != nil {
-		return err
-	}
-	runError := t.Run(ctx, func(step int, trainLoss, testLoss float32) {
-		if o.verbose && step%o.printEvery == 0 {
-			_ = bar.Clear()
-			fmt.Fprintf(stdout, "step %d, train_loss %.4e, test_loss %.4e\n", step, trainLoss, testLoss)
-		}
-		_ = bar.Add(1)
-	})
-	_ = bar.Clear()
+	runError := steps(ctx, t, o, stdout, stderr)
 
 	files := o.settings.FilesIn(o.saveDir)
 	if runError != nil {
-		if errors.Is(runError, trainer.ErrDiverged) {
-			return runError // weights that are no numbers must not replace a checkpoint
-		}
-		if err := t.Save(o.saveDir, nil); err != nil {
-			return err
-		}
 		if errors.Is(runError, context.Canceled) {
-			fmt.Fprintf(stderr, "train: interrupted after %d steps; %s holds the model, and -resume goes on\n", len(t.Losses.Train), files.Checkpoint)
+			if err := t.Save(o.saveDir, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(stderr, "train: interrupted after %d steps; %s holds the model, and -resume continues the run\n", len(t.Losses.Train), files.Checkpoint)
 		}
 		return runError
 	}
@@ -167,13 +168,50 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	return nil
 }
 
-func help(w io.Writer, flags *pflag.FlagSet) error {
-	fmt.Fprint(w, `Fits a Hamiltonian neural network, or the baseline of the same size, to observed derivatives.
+// redraw is the time between two movements of the bar, so that drawing costs the training nothing.
+const redraw = 100 * time.Millisecond
 
-  ./train -task real                  the HNN on the measured pendulum
-  ./train -task spring -baseline      the baseline on the mass-spring system
+// steps runs the training, and shows and records how far it is.
+func steps(ctx context.Context, t *trainer.Trainer, o options, stdout, stderr io.Writer) error {
+	progress := json.NewEncoder(io.Discard)
+	if o.progress != "" {
+		file, err := os.Create(o.progress)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		progress = json.NewEncoder(file)
+	}
+	bars := command.Bars(stderr, !o.quiet)
+	before, last := len(t.Losses.Train), o.settings.TotalSteps
+	bar := command.Bar(bars, o.settings.Label(), int64(last+1-before),
+		append([]decor.Decorator{decor.CountersNoUnit(" %d/%d steps"), decor.AverageSpeed(0, " %.0f/s")}, command.TimeLeft()...)...)
+	defer func() { bar.Abort(true); bars.Wait() }()
+	if command.Terminal(stdout) && command.Terminal(stderr) {
+		stdout = bars // which prints lines above the bar
+	}
+	var drawn time.Time
+	return t.Run(ctx, func(step int, trainLoss, testLoss float32) {
+		if step%o.printEvery == 0 {
+			if o.verbose {
+				fmt.Fprintf(stdout, "step %d, train_loss %.4e, test_loss %.4e\n", step, trainLoss, testLoss)
+			}
+			_ = progress.Encode(schedule.Progress{Step: step, Last: last}) // training does not depend on a reader
+		}
+		if now := time.Now(); now.Sub(drawn) > redraw {
+			bar.SetCurrent(int64(step - before))
+			drawn = now
+		}
+	})
+}
+
+func help(w io.Writer, flags *pflag.FlagSet) error {
+	fmt.Fprint(w, `Fits a model to observed time derivatives.
+
+  ./train -task real               the default model on the measured pendulum
+  ./train -task spring -baseline   the baseline on the mass-spring system
   ./train -task pend -verbose -total-steps 600
-  ./train -data my.csv                the HNN on a system of your own, whose run files are called my-hnn
+  ./train -data my.csv             a system of your own; its files are named my-MODEL
 
 Tasks:
 `)
@@ -182,21 +220,25 @@ Tasks:
 		if t.BatchSize > 0 {
 			rows = fmt.Sprintf("%d rows", t.BatchSize)
 		}
-		if t.TimeStep > 0 {
-			increment = fmt.Sprintf(", RK4 time step %.3g", t.TimeStep)
+		if t.Increments != nil {
+			increment = fmt.Sprintf(", Runge-Kutta step %.3g", t.TimeStep)
 		}
 		fmt.Fprintf(w, "  %-8s %s\n           %d steps, %s at each, weight decay %g%s\n", t.Name, t.Description, t.Steps, rows, t.WeightDecay, increment)
 	}
+	fmt.Fprint(w, "\nModels:\n")
+	for _, m := range hamiltonian.Models {
+		fmt.Fprintf(w, "  %-12s %s\n", m.Name, m.Description)
+	}
 	fmt.Fprintf(w, `
-A system of your own is a CSV. Its first line names the columns, in any order: q1..qn, p1..pn (or q, p), their time derivatives
-dq1..dqn, dp1..dpn or the time t, by which they are then taken, and if there are several trajectories a column trajectory that tells
-them apart. The last 20%% of the trajectories, or of the rows of a single one, are the test set. Up to 3000 training rows: 2000 steps, all
-rows at each; more: 10000 steps, 600 rows at each; no weight decay.
+A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn and the momenta p1..pn (or q, p);
+their time derivatives dq1..dqn, dp1..dpn, or the time t, from which train computes the derivatives; and, if there are several trajectories,
+a column trajectory that numbers them. The last 20%% of the trajectories, or of the rows of a single one, are the test set. Training takes
+2000 steps with all rows at each, or 10000 steps with 600 rows at each if there are more than 3000 training rows, without weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s
-A run leaves in its folder TASK-hnn.tar or TASK-baseline.tar (the weights; PyTorch's torch.load opens it), the same name with
--losses.csv (every step's losses), .json (the settings and final losses) and .resume (what -resume needs).
+A run writes four files: TASK-MODEL.tar (the weights; PyTorch's torch.load opens it), TASK-MODEL-losses.csv (the losses of every step),
+TASK-MODEL.json (the settings and final losses) and TASK-MODEL.resume (the state that -resume needs).
 `, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
 	return nil
 }

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"hnn/hamiltonian"
+	"hnn/nets"
 )
 
 func execute(t *testing.T, arguments ...string) (stdout string, err error) {
@@ -49,14 +52,20 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"the tasks are":          {"-task", "nothing"},
 		"-task takes":            {},
 		"-help lists":            {"-task", "spring", "-cudda"},
-		"is no flag":             {"-task", "spring", "more"},
+		"is not a flag":          {"-task", "spring", "more"},
+		"hnn, dissipative":       {"-task", "spring", "-model", "cnn"},
+		"name two models":        {"-task", "spring", "-baseline", "-model", "hnn"},
+		"name two losses":        {"-task", "spring", "-use-rk4", "-use-rk4-as-published"},
+		"no mean derivatives":    {"-task", "2body", "-use-rk4"},
+		"hidden layers":          {"-task", "spring", "-layers", "0"},
+		"-threads is -1":         {"-task", "spring", "-threads", "-1"},
 		"-print-every is 0":      {"-task", "spring", "-print-every", "0"},
 		"data.txt, line 2":       {"-task", "real", "-data", data},
 		"no such file":           {"-task", "real", "-data", data + "x"},
 		"data.txt, line 1":       {"-data", data},
 		"elu, relu":              {"-task", "real", "-nonlinearity", "gelu"},
 		"solenoidal":             {"-task", "real", "-field_type", "curl"},
-		"nothing to resume":      {"-task", "real", "-resume", "-save-dir", t.TempDir()},
+		"no run to resume":       {"-task", "real", "-resume", "-save-dir", t.TempDir()},
 		"invalid argument \"x\"": {"-task", "real", "-seed", "x"},
 	} {
 		_, err := execute(t, arguments...)
@@ -66,7 +75,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 	}
 }
 
-// A table of one's own takes no task: the run's files have its name.
+// A user's table needs no task, and its name is the name of the run's files.
 func TestOwnTable(t *testing.T) {
 	folder := t.TempDir()
 	data := filepath.Join(folder, "my.pendulum.csv")
@@ -99,7 +108,7 @@ func TestOwnTable(t *testing.T) {
 
 func TestHelpAndQuiet(t *testing.T) {
 	out, err := execute(t, "-help")
-	if err != nil || !strings.Contains(out, "--task") || !strings.Contains(out, "2000 steps") {
+	if err != nil || !strings.Contains(out, "--task") || !strings.Contains(out, "2000 steps") || !strings.Contains(out, hamiltonian.Default.Description) {
 		t.Errorf("-help gave %v and\n%s", err, out)
 	}
 	out, err = execute(t, "-task", "real", "-quiet", "-total-steps", "1", "-save-dir", t.TempDir())
@@ -108,23 +117,55 @@ func TestHelpAndQuiet(t *testing.T) {
 	}
 }
 
-// Settings without a closed form are said once, and trained all the same.
-func TestAutomaticDifferentiationIsAnnounced(t *testing.T) {
-	for _, test := range []struct {
-		arguments []string
-		announced int
-	}{
-		{[]string{"-nonlinearity", "swish"}, 1},
-		{[]string{"-nonlinearity", "swish", "-autograd"}, 0},
-		{[]string{"-nonlinearity", "sigmoid"}, 0},
-	} {
-		var out, errors bytes.Buffer
-		arguments := append([]string{"-task", "real", "-total-steps", "2", "-save-dir", t.TempDir()}, test.arguments...)
-		if err := run(context.Background(), arguments, &out, &errors); err != nil {
+// Each model trains under its own name, with -layers hidden layers in each network.
+func TestModelsAndLayers(t *testing.T) {
+	for _, model := range hamiltonian.Models {
+		folder := t.TempDir()
+		out, err := execute(t, "-task", "real", "-model", model.Name, "-layers", "3", "-hidden-dim", "20", "-total-steps", "1", "-verbose", "-save-dir", folder)
+		if err != nil || !strings.Contains(out, "Training "+model.Title+" model:\n") {
+			t.Fatalf("%s: error %v, output\n%s", model.Name, err, out)
+		}
+		checkpoint, err := nets.ReadCheckpoint(filepath.Join(folder, "real-"+model.Name+".tar"))
+		if err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(errors.String(), "no closed form"); n != test.announced || !strings.Contains(out.String(), "Final test loss") {
-			t.Errorf("%v: announced %d times, want %d:\n%s%s", test.arguments, n, test.announced, errors.String(), out.String())
+		networks := len(model.Equation(hamiltonian.Config{Dimension: 2}).Networks)
+		if len(checkpoint.Entries) != 7*networks { // three layers with a bias, and the last without
+			t.Errorf("%s: the checkpoint of %d networks has %d arrays", model.Name, networks, len(checkpoint.Entries))
 		}
+	}
+}
+
+// The two flags of Runge-Kutta steps are two losses, with files of their own. -baseline is the published flag of a model.
+func TestPublishedFlags(t *testing.T) {
+	folder := t.TempDir()
+	for name, flags := range map[string][]string{
+		"real-rk4-hnn":           {"-use-rk4"},
+		"real-published-rk4-hnn": {"-use_rk4_as_published"},
+		"real-baseline":          {"-baseline"},
+		"real-rk4-baseline":      {"-baseline", "-model", "baseline", "-use_rk4"},
+	} {
+		out, err := execute(t, append(flags, "-task", "real", "-total-steps", "1", "-save-dir", folder)...)
+		if err != nil || !strings.Contains(out, "Final test loss") {
+			t.Fatalf("%v: error %v, output\n%s", flags, err, out)
+		}
+		if _, err := os.Stat(filepath.Join(folder, name+".tar")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// ./reproduce reads the lines of -progress.
+func TestProgress(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "progress")
+	if _, err := execute(t, "-task", "real", "-total-steps", "4", "-print-every", "2", "-progress", path, "-save-dir", t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if want := `{"step":0,"last":4}
+{"step":2,"last":4}
+{"step":4,"last":4}
+`; err != nil || string(content) != want {
+		t.Errorf("got %q, error %v", content, err)
 	}
 }

@@ -29,11 +29,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer t.Free()
 	if err := t.Run(context.Background(), nil); err != nil {
 		log.Fatal(err)
 	}
-	energies, err := t.Model().Hamiltonian([][]float64{{0, 0}, {1, 0}})
+	model, err := t.Model.Dynamics().Evaluator(1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer model.Close()
+	energies, err := model.Hamiltonian([][]float64{{0, 0}, {1, 0}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,6 @@
-// Command henonheiles writes the motion of a star near the middle of a galaxy (Hénon and Heiles, Astronomical Journal 69, 1964) as a
-// table for ./train -data: 25 trajectories from random starts of an energy under 1/8. On stderr it prints the energies and how
-// well the integration conserves them.
+// Command henonheiles writes the motion of a star near the centre of a galaxy (Hénon and Heiles, Astronomical Journal 69, 1964) as a table for
+// ./train -data. The table holds 25 trajectories from random starts with energies below 1/8. On stderr the command prints the range of energies and
+// how well the integration conserves them.
 package main
 
 import (
@@ -17,12 +17,12 @@ import (
 
 const (
 	trajectories = 25
-	interval     = 0.3     // between two rows
+	interval     = 0.3     // time between two rows
 	rows         = 201     // of a trajectory
-	mostEnergy   = 1.0 / 8 // of a start; with 1/6 the star could escape
+	mostEnergy   = 1.0 / 8 // of a start; from 1/6 on the star can escape
 )
 
-// energy of (q1, q2, p1, p2).
+// energy is the Hamiltonian of the state (q1, q2, p1, p2).
 func energy(s []float64) float64 {
 	return (s[2]*s[2]+s[3]*s[3])/2 + (s[0]*s[0]+s[1]*s[1])/2 + s[0]*s[0]*s[1] - s[1]*s[1]*s[1]/3
 }
@@ -75,7 +75,7 @@ func write(table, notes io.Writer) error {
 	return w.Error()
 }
 
-// starts draws states within the potential's well.
+// starts draws states in the well of the potential.
 func starts() [][]float64 {
 	random := rand.New(rand.NewPCG(0, 0))
 	var list [][]float64

@@ -11,7 +11,7 @@ import (
 	"hnn/datasets"
 )
 
-// The table is one that -data takes, each trajectory stays on its energy, and the derivatives are the symplectic gradient.
+// FromTable reads the table, each trajectory conserves the energy, and the derivatives are the symplectic gradient.
 func TestTableConservesEnergy(t *testing.T) {
 	var table, notes bytes.Buffer
 	if err := write(&table, &notes); err != nil {

@@ -1,4 +1,4 @@
-// Package command holds what the commands share: flags in the published scripts' spelling and in Go's, errors in one line, and
+// Package command holds code that the commands share: flags in Go's spelling and in the published scripts', one-line errors, and
 // progress on a terminal.
 package command
 
@@ -9,24 +9,27 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/pflag"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
 	"hnn/datasets"
+	"hnn/hamiltonian"
 	"hnn/internal/libtorch"
 )
 
-// The exit statuses: of any error; where -cuda has no GPU to compute on; and of a program that SIGINT ended, as shells count it.
+// Exit statuses. Shells give a program that SIGINT ended the status 128 + 2.
 const (
 	failed      = 1
 	noCUDA      = 2
 	interrupted = 130
 )
 
-// Exit ends the program: with status 130 after an interruption, else with one line on stderr and 2 where -cuda has no GPU to
-// compute on, or 1.
+// Exit ends the program. After an interruption it prints nothing and the status is 130. After any other error it prints one line on
+// stderr; the status is 2 if -cuda found no GPU, and 1 otherwise.
 func Exit(name string, err error) {
 	if errors.Is(err, context.Canceled) {
 		os.Exit(interrupted)
@@ -38,21 +41,7 @@ func Exit(name string, err error) {
 	os.Exit(failed)
 }
 
-// CUDA adds the flag -cuda.
-func CUDA(flags *pflag.FlagSet, cuda *bool) {
-	flags.BoolVar(cuda, "cuda", false, "compute on the GPU; what is missing for it is an error, with exit status 2")
-}
-
-// Configure sets LibTorch to one thread and says where its tensors live. A command calls it once.
-func Configure(cuda bool) error {
-	if err := libtorch.Configure(1); err != nil || !cuda {
-		return err
-	}
-	return libtorch.UseCUDA()
-}
-
-// Flags returns an empty set of flags. The published scripts write total_steps where others write total-steps; both are the
-// same flag.
+// Flags returns an empty set of flags that takes - and _ between words: the published scripts write total_steps.
 func Flags(name string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SortFlags = false
@@ -63,7 +52,12 @@ func Flags(name string) *pflag.FlagSet {
 	return flags
 }
 
-// Parse reads the arguments, long flags with one dash or two. It returns pflag.ErrHelp where help is asked for.
+// CUDA adds the flag -cuda.
+func CUDA(flags *pflag.FlagSet, cuda *bool) {
+	flags.BoolVar(cuda, "cuda", false, "train on the GPU; without a usable one this is an error with exit status 2")
+}
+
+// Parse reads the arguments. Flags start with one dash or two. It returns pflag.ErrHelp if they ask for help.
 func Parse(flags *pflag.FlagSet, arguments []string) error {
 	doubled := make([]string, len(arguments))
 	for i, a := range arguments {
@@ -79,12 +73,12 @@ func Parse(flags *pflag.FlagSet, arguments []string) error {
 		return fmt.Errorf("%w; -help lists the flags", err)
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is no flag; -help lists the flags", flags.Arg(0))
+		return fmt.Errorf("%q is not a flag; -help lists the flags", flags.Arg(0))
 	}
 	return nil
 }
 
-// Task returns the task that -task names, or without a name the one of the system that the file given by -data holds.
+// Task returns the task of a name, the value of -task. Without a name it returns the task of a data file, the value of -data.
 func Task(name, file string) (datasets.Task, error) {
 	switch {
 	case name != "":
@@ -92,11 +86,11 @@ func Task(name, file string) (datasets.Task, error) {
 	case file != "":
 		return datasets.FromTable(file)
 	default:
-		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data a file of your own, and -help tells more", strings.Join(TaskNames(), ", "))
+		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data takes a file of your own", strings.Join(TaskNames(), ", "))
 	}
 }
 
-// TaskNames lists the names that -task takes.
+// TaskNames lists the names of the tasks.
 func TaskNames() []string {
 	var names []string
 	for _, t := range datasets.Tasks() {
@@ -105,41 +99,63 @@ func TaskNames() []string {
 	return names
 }
 
-// Terminal tells whether a writer shows what is written to a person.
+// PublishedModels lists the names of the models that the paper trains.
+func PublishedModels() []string {
+	var names []string
+	for _, m := range hamiltonian.Models {
+		if m.Published {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// Terminal reports whether w is a terminal.
 func Terminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Bar returns a progress bar of a number of steps, which shows on a terminal only.
-func Bar(w io.Writer, visible bool, steps int, description string) *progressbar.ProgressBar {
-	return progressbar.NewOptions(steps,
-		progressbar.OptionSetDescription(description),
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(visible && Terminal(w)),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("steps"),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(100_000_000),
-		progressbar.OptionFullWidth())
+// Bars returns a container of progress bars. It draws them if w is a terminal and visible is set, and is silent otherwise.
+func Bars(w io.Writer, visible bool) *mpb.Progress {
+	if !visible || !Terminal(w) {
+		w = io.Discard
+	}
+	return mpb.New(mpb.WithOutput(w), mpb.WithWidth(48))
 }
 
-// Stages shows which part of a long work goes on, on a terminal only.
-type Stages struct{ bar *progressbar.ProgressBar }
+// Bar adds a bar with a name, its percentage and further decorators.
+func Bar(bars *mpb.Progress, name string, total int64, after ...decor.Decorator) *mpb.Bar {
+	return bars.AddBar(total,
+		mpb.PrependDecorators(decor.Name(name, decor.WC{W: 8, C: decor.DindentRight | decor.DextraSpace})),
+		mpb.AppendDecorators(append([]decor.Decorator{decor.Percentage(decor.WC{W: 5})}, after...)...))
+}
 
-// Spinner returns Stages that show nothing yet.
+// TimeLeft shows how long a bar that is not complete will take.
+func TimeLeft() []decor.Decorator {
+	return []decor.Decorator{
+		decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 9}), ""), decor.OnComplete(decor.Name(" left"), ""),
+	}
+}
+
+// Stages shows the present stage of a long computation.
+type Stages struct {
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	stage *atomic.Value
+}
+
+// Spinner returns Stages that show no stage yet. They appear if w is a terminal and visible is set.
 func Spinner(w io.Writer, visible bool) Stages {
-	return Stages{progressbar.NewOptions(-1,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(visible && Terminal(w)),
-		progressbar.OptionSpinnerType(14),
-		progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionSetRenderBlankState(true))}
+	s := Stages{bars: Bars(w, visible), stage: new(atomic.Value)}
+	s.Say("")
+	stage := decor.Any(func(decor.Statistics) string { return s.stage.Load().(string) })
+	s.bar = s.bars.AddSpinner(0, mpb.BarWidth(1), mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 5}), decor.Name(" "), stage))
+	return s
 }
 
-// Say names the part that begins; any goroutine may call it.
-func (s Stages) Say(stage string) { s.bar.Describe(stage) }
+// Say names the stage that begins. Any goroutine may call it.
+func (s Stages) Say(stage string) { s.stage.Store(stage) }
 
-// Clear takes the line off the terminal.
-func (s Stages) Clear() { _ = s.bar.Finish(); _ = s.bar.Clear() }
+// Clear removes the line from the terminal.
+func (s Stages) Clear() { s.bar.Abort(true); s.bars.Wait() }

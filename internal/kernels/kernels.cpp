@@ -5,9 +5,11 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -21,16 +23,20 @@
 // The models of every instruction set, behind one face.
 struct hnn_model {
   virtual ~hnn_model() = default;
-  virtual void load(int what, int layer, const void* weight, const void* bias) = 0;
-  virtual void store(int what, int layer, void* weight, void* bias) = 0;
-  virtual double pass(const void* x, const void* dx, const int64_t* rows, long count, const void* noise, double noise_scale, bool gradient,
-                      long step, double learning_rate, double weight_decay) = 0;
-  virtual void field(const void* x, long count, void* field) = 0;
+  virtual void load(int what, int network, int layer, const void* weight, const void* bias) = 0;
+  virtual void store(int what, int network, int layer, void* weight, void* bias) = 0;
+  virtual void* vector(int what, int64_t* count) = 0;
+  virtual void updated() = 0;
+  virtual void adam(long step, double learning_rate, double weight_decay) = 0;
+  virtual double loss(const void* x, const void* dx, const int64_t* rows, long count, const void* noise, double noise_scale, double step,
+                      double scale, bool gradient, double* errors) = 0;
+  virtual void evaluate(const void* x, void* result, long rows) = 0;
+  virtual void network(int which, int output, const void* x, void* result, long rows) = 0;
 };
 
 namespace {
 
-// A row's length in memory: a multiple of the longest vector's, of floats.
+// A row's stride: a multiple of the longest vector's length, of floats.
 long padded(long n) { return (n + 15) / 16 * 16; }
 
 // Zeros, aligned to a cache line.
@@ -54,8 +60,8 @@ class Buffer {
   operator T*() const { return data.get(); }
 };
 
-// A part of a work, and the thread that has taken it.
-struct Share {
+// A part of some work, and the thread that has taken it.
+struct Chunk {
   long index, count, thread;
   struct Range {
     long first, last;
@@ -67,28 +73,27 @@ struct Share {
   }
 };
 
-// Threads that work on one thing at a time, the caller among them. Each takes a share when it has done the last one, so that a thread
-// which the system has put aside keeps nobody waiting but for the share that it has. Between two works that follow closely they wait
-// without sleep.
-class Team {
-  typedef void (*Work)(void*, Share);
+// Threads that do one work at a time, the caller among them. Each takes a chunk when it has done the last one, so that a thread which
+// the system has put aside delays only the chunk that it has. Between two works that follow closely they wait without sleep.
+class ThreadPool {
+  typedef void (*Work)(void*, Chunk);
   std::vector<std::thread> threads;
-  // The number of the work in the upper half, how many of its shares are left in the lower: a share is taken only of the work that
+  // The number of the work in the upper half, how many of its chunks are left in the lower: a chunk is taken only of the work that
   // the thread has read.
   std::atomic<uint64_t> state{0};
   std::atomic<Work> work{nullptr};
   std::atomic<void*> context{nullptr};
-  std::atomic<long> shares{0}, done{0}, asleep{0};
+  std::atomic<long> chunks_of_work{0}, done{0}, asleep{0};
   std::atomic<bool> ended{false};
   std::mutex mutex;
   std::condition_variable wake;
 
   static constexpr int patience = 20000;  // turns of a waiting loop: less than a millisecond
 
-  // Works until no share is left, and returns the state in which there was none.
+  // Works until no chunk is left, and returns the state in which there was none.
   uint64_t take(long thread) {
     for (uint64_t now = state;;) {
-      const long left = uint32_t(now), count = shares;
+      const long left = uint32_t(now), count = chunks_of_work;
       if (left == 0) return now;
       const Work w = work;
       void* const c = context;
@@ -111,7 +116,7 @@ class Team {
   }
 
   void start(Work w, void* c, long count) {
-    work = w, context = c, shares = count, done = 0;
+    work = w, context = c, chunks_of_work = count, done = 0;
     state = ((state >> 32) + 1) << 32 | count;
     if (asleep > 0) {
       { std::lock_guard<std::mutex> lock(mutex); }
@@ -119,34 +124,38 @@ class Team {
     }
   }
 
- public:
-  explicit Team(int count) {
-    for (int i = 1; i < count; i++) threads.emplace_back([this, i] { serve(i); });
-  }
-  ~Team() {
+  void end() {
     ended = true;
     start(nullptr, nullptr, 0);
     for (auto& t : threads) t.join();
   }
-  long size() const { return threads.size() + 1; }
-  // A number of shares small enough for the threads to end at one time.
-  long shares_of_work() const { return 4 * size(); }
 
-  // Calls f with every share of so many, or with the whole where there is one thread.
+ public:
+  explicit ThreadPool(long count) {
+    try {
+      threads.reserve(count);
+      for (long i = 1; i < count; i++) threads.emplace_back([this, i] { serve(i); });
+    } catch (...) {
+      end();
+      throw;
+    }
+  }
+  ~ThreadPool() { end(); }
+  long size() const { return threads.size() + 1; }
+  // Into how many chunks work is cut for the threads to end at about one time.
+  long chunks() const { return 4 * size(); }
+
+  // Calls f with every chunk of so many, or with the whole where there is one thread. f must not throw.
   template <class F>
   void run(long count, F f) {
-    if (threads.empty() || count <= 1) return f(Share{0, 1, 0});
-    start([](void* c, Share share) { (*static_cast<F*>(c))(share); }, &f, count);
+    if (threads.empty() || count <= 1) return f(Chunk{0, 1, 0});
+    start([](void* c, Chunk chunk) { (*static_cast<F*>(c))(chunk); }, &f, count);
     take(0);
     for (int i = 0; done < count; i++)
       if (i < patience) RELAX;
       else std::this_thread::yield();
   }
 };
-
-}  // namespace
-
-namespace {
 
 template <class V>
 V roots(V x) {
@@ -167,9 +176,11 @@ V roots(V x) {
 namespace {
 namespace avx512 {
 #include "vectors.hpp"
-#include "dynamics.hpp"
-#include "models.hpp"
-#include "make.hpp"
+#include "activations.hpp"
+#include "network.hpp"
+#include "field.hpp"
+#include "losses.hpp"
+#include "model.hpp"
 }  // namespace avx512
 }  // namespace
 #pragma GCC pop_options
@@ -187,9 +198,11 @@ namespace avx512 {
 namespace {
 namespace avx2 {
 #include "vectors.hpp"
-#include "dynamics.hpp"
-#include "models.hpp"
-#include "make.hpp"
+#include "activations.hpp"
+#include "network.hpp"
+#include "field.hpp"
+#include "losses.hpp"
+#include "model.hpp"
 }  // namespace avx2
 }  // namespace
 #pragma GCC pop_options
@@ -206,9 +219,11 @@ namespace avx2 {
 namespace {
 namespace portable {
 #include "vectors.hpp"
-#include "dynamics.hpp"
-#include "models.hpp"
-#include "make.hpp"
+#include "activations.hpp"
+#include "network.hpp"
+#include "field.hpp"
+#include "losses.hpp"
+#include "model.hpp"
 }  // namespace portable
 }  // namespace
 
@@ -216,51 +231,88 @@ namespace {
 
 struct InstructionSet {
   const char* name;
-  hnn_model* (*dynamics)(int doubles, int threads, const hnn_dynamics&);
-  hnn_model* (*pixels)(int doubles, int threads, const hnn_dynamics&, long size, long frames, const uint8_t* bytes);
+  hnn_model* (*make)(const hnn_config&, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames);
 };
 
-const InstructionSet& best() {
+// Those that the processor has, best first.
+const std::vector<InstructionSet>& instruction_sets() {
+  static const std::vector<InstructionSet> all = [] {
+    std::vector<InstructionSet> list;
 #if defined(__x86_64__)
-  static const InstructionSet wide{"AVX-512", avx512::make_dynamics, avx512::make_pixels}, middle{"AVX2", avx2::make_dynamics, avx2::make_pixels};
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq");
-  if (avx512) return wide;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return middle;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq"))
+      list.push_back({"AVX-512", avx512::make});
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.push_back({"AVX2", avx2::make});
 #endif
-  static const InstructionSet any{"portable", portable::make_dynamics, portable::make_pixels};
-  return any;
+    list.push_back({"portable", portable::make});
+    return list;
+  }();
+  return all;
+}
+
+// Calls f, and returns what went wrong. No exception may pass to Go.
+template <class F>
+const char* checked(F f) {
+  try {
+    f();
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    return "the memory does not suffice";
+  } catch (const std::length_error&) {
+    return "the memory does not suffice";
+  } catch (const std::system_error&) {
+    return "a thread could not be started";
+  } catch (...) {
+    return "an unexpected C++ exception";
+  }
 }
 
 }  // namespace
 
-hnn_model* hnn_new_dynamics(int doubles, int threads, const hnn_dynamics* dynamics) {
-  try {
-    return best().dynamics(doubles, threads, *dynamics);
-  } catch (const std::exception&) {
-    return nullptr;
-  }
-}
-
-hnn_model* hnn_new_pixels(int doubles, int threads, const hnn_dynamics* latent, int64_t frame_size, int64_t frames, const uint8_t* bytes) {
-  try {
-    return best().pixels(doubles, threads, *latent, frame_size, frames, bytes);
-  } catch (const std::exception&) {
-    return nullptr;
-  }
+const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames,
+                    hnn_model** model) {
+  return checked([&] { *model = instruction_sets()[config->instruction_set].make(*config, layers, terms, matrices, frames); });
 }
 
 void hnn_free(hnn_model* model) { delete model; }
 
-void hnn_load(hnn_model* model, int what, int layer, const void* weight, const void* bias) { model->load(what, layer, weight, bias); }
-
-void hnn_store(hnn_model* model, int what, int layer, void* weight, void* bias) { model->store(what, layer, weight, bias); }
-
-double hnn_pass(hnn_model* model, const void* x, const void* dx, const int64_t* rows, int64_t count, const void* noise, double noise_scale,
-                int gradient, int64_t step, double learning_rate, double weight_decay) {
-  return model->pass(x, dx, rows, count, noise, noise_scale, gradient, step, learning_rate, weight_decay);
+void hnn_load(hnn_model* model, int what, int network, int layer, const void* weight, const void* bias) {
+  checked([&] { model->load(what, network, layer, weight, bias); });
 }
 
-void hnn_field(hnn_model* model, const void* x, int64_t count, void* field) { model->field(x, count, field); }
+void hnn_store(hnn_model* model, int what, int network, int layer, void* weight, void* bias) {
+  checked([&] { model->store(what, network, layer, weight, bias); });
+}
 
-const char* hnn_instruction_set(void) { return best().name; }
+void* hnn_vector(hnn_model* model, int what, int64_t* count) { return model->vector(what, count); }
+
+const char* hnn_updated(hnn_model* model) {
+  return checked([&] { model->updated(); });
+}
+
+const char* hnn_adam(hnn_model* model, int64_t step, double learning_rate, double weight_decay) {
+  return checked([&] { model->adam(step, learning_rate, weight_decay); });
+}
+
+hnn_result hnn_loss(hnn_model* model, const void* x, const void* dx, const int64_t* rows, int64_t count, const void* noise, double noise_scale,
+                    double step, double scale, int gradient, double* errors) {
+  hnn_result result{};
+  result.error = checked([&] { result.value = model->loss(x, dx, rows, count, noise, noise_scale, step, scale, gradient, errors); });
+  return result;
+}
+
+const char* hnn_field(hnn_model* model, const void* x, void* dxdt, int64_t rows) {
+  return checked([&] { model->evaluate(x, dxdt, rows); });
+}
+
+const char* hnn_network(hnn_model* model, int network, int output, const void* x, void* result, int64_t rows) {
+  return checked([&] { model->network(network, output, x, result, rows); });
+}
+
+const char* hnn_instruction_set(int i) {
+  const char* name = nullptr;
+  checked([&] {
+    if (i < int(instruction_sets().size())) name = instruction_sets()[i].name;
+  });
+  return name;
+}

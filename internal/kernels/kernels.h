@@ -1,4 +1,5 @@
-// The C side of package kernels. A model's numbers are float, or double where doubles is 1; void pointers are arrays of these.
+// The C side of package kernels. A model's numbers are float, or double where doubles is 1; void pointers are arrays of these. Functions
+// that can fail return what went wrong, or NULL.
 #pragma once
 #include <stdint.h>
 #ifdef __cplusplus
@@ -8,39 +9,46 @@ extern "C" {
 typedef struct hnn_model hnn_model;
 
 // What is kept for each parameter.
-enum { HNN_VALUE, HNN_MEAN, HNN_SQUARE, HNN_GRADIENT };
+enum { HNN_VALUES, HNN_GRADIENT, HNN_STATE };
 
-enum { HNN_TANH, HNN_SIGMOID, HNN_RELU };
+enum { HNN_IDENTITY, HNN_TANH, HNN_RELU, HNN_SIGMOID, HNN_SOFTPLUS, HNN_SELU, HNN_ELU, HNN_SWISH };
 
-// A network of n inputs and two hidden layers: linear1, linear2, linear3. With the scalar 0 or 1, its field is the gradient of that
-// output times the n×n matrix; with −1, it is the network's output.
+// The numbers that describe a layer; HNN_FIRST is 1 for the first of a network.
+enum { HNN_FIRST, HNN_INPUTS, HNN_OUTPUTS, HNN_BIAS, HNN_RESIDUAL, HNN_ACTIVATION, HNN_LAYER };
+
 typedef struct {
-  int64_t n, hidden, activation, scalar;
-  double matrix[64 * 64];
-} hnn_dynamics;
+  int64_t instruction_set, doubles, threads, state, layers, terms, frame_size, frames;
+} hnn_config;
 
-// The largest n that a matrix has room for.
-enum { HNN_MOST_INPUTS = 64 };
+typedef struct {
+  double value;
+  const char* error;
+} hnn_result;
 
-// NULL where memory does not suffice.
-hnn_model* hnn_new_dynamics(int doubles, int threads, const hnn_dynamics* dynamics);
-hnn_model* hnn_new_pixels(int doubles, int threads, const hnn_dynamics* latent, int64_t frame_size, int64_t frames, const uint8_t* bytes);
+// The networks' layers, all in a row; the terms' networks and outputs (−1 for all) in turn, and their matrices; and the frames of a
+// model of images.
+const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames,
+                    hnn_model** model);
 void hnn_free(hnn_model* model);
 
-// A layer's weight of shape (out, in) and its bias, or one of Adam's moments of them, or their gradient. bias may be NULL.
-void hnn_load(hnn_model* model, int what, int layer, const void* weight, const void* bias);
-void hnn_store(hnn_model* model, int what, int layer, void* weight, void* bias);
+// bias is NULL where there is none.
+void hnn_load(hnn_model* model, int what, int network, int layer, const void* weight, const void* bias);
+void hnn_store(hnn_model* model, int what, int network, int layer, void* weight, void* bias);
+void* hnn_vector(hnn_model* model, int what, int64_t* count);
+const char* hnn_updated(hnn_model* model);
+const char* hnn_adam(hnn_model* model, int64_t step, double learning_rate, double weight_decay);
 
-// The mean loss of the given rows, of x and dx or of the frames; with gradient, also its gradient; with a step number of 1 or more,
-// also that step of Adam. noise is NULL or of the shape of the rows' field.
-double hnn_pass(hnn_model* model, const void* x, const void* dx, const int64_t* rows, int64_t count, const void* noise, double noise_scale,
-                int gradient, int64_t step, double learning_rate, double weight_decay);
+// The mean loss; with gradient, also its gradient; and each error where errors is not NULL.
+hnn_result hnn_loss(hnn_model* model, const void* x, const void* dx, const int64_t* rows, int64_t count, const void* noise, double noise_scale,
+                    double step, double scale, int gradient, double* errors);
 
-// The field at count states.
-void hnn_field(hnn_model* model, const void* x, int64_t count, void* field);
+const char* hnn_field(hnn_model* model, const void* x, void* dxdt, int64_t rows);
 
-// The instruction set in use: "AVX-512", "AVX2" or "portable".
-const char* hnn_instruction_set(void);
+// A network's outputs, or, with an output's number and not −1, its gradient.
+const char* hnn_network(hnn_model* model, int network, int output, const void* x, void* result, int64_t rows);
+
+// The names of the instruction sets that the processor has, best first; NULL behind the last.
+const char* hnn_instruction_set(int i);
 #ifdef __cplusplus
 }
 #endif

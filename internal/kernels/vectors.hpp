@@ -1,4 +1,4 @@
-// Matrix products and elementwise functions, for the instruction set whose namespace includes this file. A matrix is stored by rows.
+// Matrix products and elementary functions, for the instruction set whose namespace includes this file. A matrix is stored by rows.
 
 template <class T, int Bytes = VECTOR_BYTES>
 struct Lanes {
@@ -17,196 +17,155 @@ const Vector<T, Bytes>& at(const T* p) {
   return *reinterpret_cast<const Vector<T, Bytes>*>(p);
 }
 
-// A tile of R rows and C vectors of a product, held in registers.
+// A tile of R rows and C vectors of a product, summed in registers from zero on. What plus points to is added at the end.
 template <class T, int R, int C, int Bytes>
 inline __attribute__((always_inline)) void tile(long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row,
-                                                bool add) {
+                                                const T* plus, long plus_row) {
   constexpr long lanes = Lanes<T, Bytes>::count;
   typedef Vector<T, Bytes> V;
   V sum[R][C];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; i++)
-#pragma GCC unroll 8
-    for (int j = 0; j < C; j++) sum[i][j] = add ? at<T, Bytes>(c + i * c_row + j * lanes) : V{};
+#pragma GCC unroll 16
+    for (int j = 0; j < C; j++) sum[i][j] = V{};
   for (long k = 0; k < depth; k++) {
     V right[C];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < C; j++) right[j] = at<T, Bytes>(b + k * b_row + j * lanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
       const T left = a[i * a_row + k * a_column];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int j = 0; j < C; j++) sum[i][j] += left * right[j];
     }
   }
-#pragma GCC unroll 8
+  if (plus)
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < C; j++) sum[i][j] += at<T, Bytes>(plus + i * plus_row + j * lanes);
+#pragma GCC unroll 16
   for (int i = 0; i < R; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < C; j++) at<T, Bytes>(c + i * c_row + j * lanes) = sum[i][j];
 }
 
 template <class T, int C, int Bytes = VECTOR_BYTES>
-void column_of_tiles(long rows, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row, bool add) {
+void column_of_tiles(long rows, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row, const T* plus,
+                     long plus_row) {
+  constexpr int R = C == 1 ? 2 * TILE_ROWS : C == 3 ? TILE_ROWS : 1;  // enough sums to hide the latency of one
   long i = 0;
-  for (; i + TILE_ROWS <= rows; i += TILE_ROWS) tile<T, TILE_ROWS, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
-  for (; i + 2 <= rows; i += 2) tile<T, 2, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
-  for (; i < rows; i++) tile<T, 1, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, add);
+  for (; i + R <= rows; i += R)
+    tile<T, R, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, plus ? plus + i * plus_row : plus, plus_row);
+  for (; i + 2 <= rows; i += 2)
+    tile<T, 2, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, plus ? plus + i * plus_row : plus, plus_row);
+  for (; i < rows; i++)
+    tile<T, 1, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, plus ? plus + i * plus_row : plus, plus_row);
 }
 
-// C = A·B, or C += A·B: C has the given rows and columns, the latter a multiple of 8. Element (i, k) of A lies at
-// a[i·a_row + k·a_column], so that A may be the transpose of what is stored.
+// C = A·B, or C = A·B + P where plus is not null. C has the given rows and columns, the latter a multiple of 8 or of a vector.
+// Element (i, k) of A lies at a[i·a_row + k·a_column], so that A may be the transpose of what is stored. b_row and plus_row are 0
+// where all rows are the same. The sum over k is made of blocks of at most so many terms.
 template <class T>
-void multiply(long rows, long columns, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row, bool add) {
-  constexpr long lanes = Lanes<T>::count, block = 256;  // a block of B's rows stays in the second cache
-  for (long k = 0; k < depth; k += block, add = true) {
-    const long part = std::min(block, depth - k);
+void multiply(long rows, long columns, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row,
+              const T* plus = nullptr, long plus_row = 0, long block = 256) {
+  constexpr long lanes = Lanes<T>::count;
+  const long blocks = std::max(1l, (depth + block - 1) / block);
+  block = (depth + blocks - 1) / blocks;
+  for (long n = 0; n < blocks; n++, plus = c, plus_row = c_row) {
+    const long k = n * block, part = std::min(block, depth - k);
     const T *left = a + k * a_column, *right = b + k * b_row;
     long j = 0;
+    for (; rows == 1 && j + 8 * lanes <= columns; j += 8 * lanes)
+      column_of_tiles<T, 8>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
     for (; j + 3 * lanes <= columns; j += 3 * lanes)
-      column_of_tiles<T, 3>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
-    for (; j + lanes <= columns; j += lanes) column_of_tiles<T, 1>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
+      column_of_tiles<T, 3>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
+    for (; j + lanes <= columns; j += lanes)
+      column_of_tiles<T, 1>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
     if constexpr (lanes > 8)
-      if (j < columns) column_of_tiles<T, 1, VECTOR_BYTES / 2>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, add);
+      if (j < columns)
+        column_of_tiles<T, 1, VECTOR_BYTES / 2>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
   }
 }
 
-// Calls f with the place of each vector of a row-major block of numbers.
+// Calls f with the place of each vector of a block of numbers.
 template <class T, class F>
 inline __attribute__((always_inline)) void each(long count, F f) {
   for (long i = 0; i < count; i += Lanes<T>::count) f(i);
 }
 
-// As each, with the place in the row too.
+// As each, with the place in a matrix whose rows have another stride too.
 template <class T, class F>
-inline __attribute__((always_inline)) void each_row(long rows, long columns, F f) {
+inline __attribute__((always_inline)) void each_row(long rows, long columns, long stride, F f) {
   for (long r = 0; r < rows; r++)
-    for (long c = 0; c < columns; c += Lanes<T>::count) f(r * columns + c, c);
+    for (long c = 0; c < columns; c += Lanes<T>::count) f(r * columns + c, r * stride + c);
 }
 
-// tanh |x| = e/(e + 2) with e = e^(2|x|) − 1 = 2ⁿ·(2^f − 1) + (2ⁿ − 1), |f| ≤ 1/2, and 2^f − 1 = f·P(f) by a minimax fit. The result's
-// error is 1e-7, and where it is small, 2.4e-7 of it.
+typedef int Integers __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+
+// eˣ = scale·(1 + rest), |x| ≤ 87. x = n·ln 2 + r in two parts of ln 2, scale = 2ⁿ, and rest = eʳ − 1 by the polynomial of Cephes' expf.
+struct Exponential {
+  Vector<float> scale, rest;
+  explicit Exponential(Vector<float> x) {
+    const Vector<float> rounding = Vector<float>{} + 12582912.0f;  // 3·2²², which leaves no room for a fraction
+    const Vector<float> rounded = x * 1.44269504088896341f + rounding, n = rounded - rounding;
+    const Vector<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+    Vector<float> p = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    rest = p * (r * r) + r;
+    scale = Vector<float>((Integers(rounded) << 23) + 0x3f800000);  // by its bits
+  }
+  Vector<float> minus_one() const { return scale * rest + (scale - 1.0f); }
+};
+
+inline Vector<float> at_most(Vector<float> x, float most) { return x > Vector<float>{} + most ? Vector<float>{} + most : x; }
+inline Vector<float> at_least(Vector<float> x, float least) { return x < Vector<float>{} + least ? Vector<float>{} + least : x; }
+
+inline Vector<float> exponential(Vector<float> x) {
+  const Exponential e(at_most(at_least(x, -87.0f), 87.0f));
+  return e.scale + e.scale * e.rest;
+}
+
+// eˣ − 1 of x ≤ 0, and of what is greater something.
+inline Vector<float> exponential_minus_one(Vector<float> x) { return Exponential(at_most(at_least(x, -87.0f), 0.0f)).minus_one(); }
+
+// log(1 + x) of 0 ≤ x ≤ 1, as 2·artanh(s) with s = x/(2 + x) and a fit in s².
+inline Vector<float> log_one_plus(Vector<float> x) {
+  const Vector<float> s = x / (x + 2.0f), t = s * s;
+  Vector<float> p = 0.116121646f * t + 0.108532879f;
+  p = p * t + 0.14296179f;
+  p = p * t + 0.199998532f;
+  p = p * t + 0.333333337f;
+  return 2.0f * s + 2.0f * s * t * p;
+}
+
+// tanh |x| = e/(e + 2) with e = e^(2|x|) − 1, which has no cancellation: near 0, e's error is that of one rounding.
 inline Vector<float> tanh(Vector<float> x) {
-  typedef int Integers __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
   const Integers sign = Integers(x) & int(0x80000000);
-  const Vector<float> most = Vector<float>{} + 9.0f, rounding = Vector<float>{} + 12582912.0f;  // 3·2²², which leaves no room for a fraction
-  Vector<float> a = Vector<float>(Integers(x) ^ sign);
-  a = a > most ? most : a;
-  const Vector<float> exponent = a * 2.8853900817779268f, rounded = exponent + rounding, f = exponent - (rounded - rounding);
-  Vector<float> p = 0.00015403512608916343f * f + 0.001339073547832103f;
-  p = p * f + 0.00961823749419782f;
-  p = p * f + 0.05550357433634182f;
-  p = p * f + 0.24022649794963677f;
-  p = p * f + 0.6931471879266939f;
-  const Vector<float> two_to_n = Vector<float>((Integers(rounded) << 23) + 0x3f800000);  // by its bits
-  const Vector<float> e = two_to_n * f * p + (two_to_n - 1.0f);
+  const Vector<float> a = at_most(Vector<float>(Integers(x) ^ sign), 10.0f), e = Exponential(a + a).minus_one();
   return Vector<float>(Integers(e / (e + 2.0f)) | sign);
 }
 
-inline Vector<double> tanh(Vector<double> x) {
-  for (long i = 0; i < Lanes<double>::count; i++) x[i] = std::tanh(x[i]);
+template <class F>
+inline Vector<double> by_lanes(Vector<double> x, F f) {
+  for (long i = 0; i < Lanes<double>::count; i++) x[i] = f(x[i]);
   return x;
+}
+inline Vector<double> exponential(Vector<double> x) {
+  return by_lanes(x, [](double v) { return std::exp(v); });
+}
+inline Vector<double> exponential_minus_one(Vector<double> x) {
+  return by_lanes(x, [](double v) { return std::expm1(v); });
+}
+inline Vector<double> log_one_plus(Vector<double> x) {
+  return by_lanes(x, [](double v) { return std::log1p(v); });
+}
+inline Vector<double> tanh(Vector<double> x) {
+  return by_lanes(x, [](double v) { return std::tanh(v); });
 }
 
 inline Vector<float> square_root(Vector<float> x) { return SQUARE_ROOTS_FLOAT(x); }
 inline Vector<double> square_root(Vector<double> x) { return SQUARE_ROOTS_DOUBLE(x); }
-
-// An activation, and its first and second derivative as functions of its value h.
-template <class T>
-struct Tanh {
-  typedef Vector<T> V;
-  static V value(V x) { return tanh(x); }
-  static V slope(V h) { return T(1) - h * h; }
-  static V curvature(V h) { return T(-2) * h * (T(1) - h * h); }
-};
-
-template <class T>
-struct Sigmoid {
-  typedef Vector<T> V;
-  static V value(V x) { return T(0.5) + T(0.5) * tanh(V(T(0.5) * x)); }
-  static V slope(V h) { return h * (T(1) - h); }
-  static V curvature(V h) { return h * (T(1) - h) * (T(1) - T(2) * h); }
-};
-
-template <class T>
-struct Relu {
-  typedef Vector<T> V;
-  static V value(V x) { return x > V{} ? x : V{}; }
-  static V slope(V h) { return h > V{} ? V{} + T(1) : V{}; }
-  static V curvature(V) { return V{}; }
-};
-
-// The coefficients of one step of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8), with L2 weight decay.
-template <class T>
-struct Adam {
-  T decay, rate, root;
-  Adam(long step, double learning_rate, double weight_decay)
-      : decay(weight_decay), rate(learning_rate / (1 - std::pow(0.9, step))), root(1 / std::sqrt(1 - std::pow(0.999, step))) {}
-
-  void operator()(long count, T* value, const T* gradient, T* mean, T* square) const {
-    each<T>(count, [&](long i) {
-      const Vector<T> g = at(gradient + i) + decay * at(value + i);
-      const Vector<T> m = at(mean + i) + T(0.1) * (g - at(mean + i));
-      const Vector<T> s = T(0.999) * at(square + i) + T(0.001) * g * g;
-      at(mean + i) = m, at(square + i) = s;
-      at(value + i) -= rate * m / (square_root(s) * root + T(1e-8));
-    });
-  }
-};
-
-// A linear layer, stored by inputs: row i of value holds what input i gives each output, and one more row the bias. The columns
-// are filled up with zeros to a multiple of 16. The same numbers by outputs are in transposed.
-template <class T>
-struct Layer {
-  long in = 0, out = 0;
-  bool bias = false;
-  long row = 0, transposed_row = 0;  // lengths
-  std::vector<long> input, output;   // where the inputs and outputs of PyTorch's order stand, the bias after the inputs
-  Buffer<T> kept[4];                 // HNN_VALUE and so on
-  Buffer<T> transposed;
-
-  void make(long inputs, long outputs, bool with_bias) {
-    in = inputs, out = outputs, bias = with_bias;
-    row = padded(out + 1), transposed_row = padded(in + 1);  // with a place for the 1 by which the next layer has its bias
-    for (auto& k : kept) k.resize((in + 1) * row);
-    transposed.resize(out * transposed_row);
-    for (long i = 0; i <= in; i++) input.push_back(i);
-    for (long o = 0; o < out; o++) output.push_back(o);
-  }
-
-  T* value(long i = 0) { return kept[HNN_VALUE] + i * row; }
-  T* gradient(long i = 0) { return kept[HNN_GRADIENT] + i * row; }
-  long rows() const { return in + bias; }
-
-  void load(int what, const T* weight, const T* biases) {
-    for (long o = 0; o < out; o++) {
-      for (long i = 0; i < in; i++) kept[what][input[i] * row + output[o]] = weight[o * in + i];
-      if (bias) kept[what][input[in] * row + output[o]] = biases[o];
-    }
-    if (what == HNN_VALUE) transpose(0, rows(), 0, out);
-  }
-
-  void store(int what, T* weight, T* biases) const {
-    for (long o = 0; o < out; o++) {
-      for (long i = 0; i < in; i++) weight[o * in + i] = kept[what][input[i] * row + output[o]];
-      if (bias) biases[o] = kept[what][input[in] * row + output[o]];
-    }
-  }
-
-  // Brings a part of the transposed copy, which holds no bias, up to date with a part of the values.
-  void transpose(long first, long last, long column, long end) {
-    constexpr long block = 16;
-    end = std::min(end, out);
-    for (long i = first; i < last; i += block)
-      for (long o = column; o < end; o++)
-        for (long k = i; k < std::min(i + block, last); k++)
-          if (!bias || k != input[in]) transposed[o * transposed_row + k] = kept[HNN_VALUE][k * row + o];
-  }
-
-  // Makes Adam's step for some rows and columns.
-  void update(const Adam<T>& adam, long first, long last, long column, long end) {
-    for (long i = first; i < last; i++) {
-      const long k = i * row + column;
-      adam(end - column, kept[HNN_VALUE] + k, kept[HNN_GRADIENT] + k, kept[HNN_MEAN] + k, kept[HNN_SQUARE] + k);
-    }
-  }
-};

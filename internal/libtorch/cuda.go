@@ -15,27 +15,18 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/sugarme/gotch"
 	"github.com/sugarme/gotch/ts"
 )
 
 // ErrNoCUDA is wrapped by the error that says which of LibTorch's CUDA library, a driver and a GPU is missing.
 var ErrNoCUDA = errors.New("cannot compute on a GPU")
 
-// device is where tensors live. Like LibTorch's number of threads, it is the process's.
-var device = gotch.CPU
-
-// OnCUDA tells whether UseCUDA was called with success.
-func OnCUDA() bool { return device.IsCuda() }
-
-// UseCUDA makes the first GPU the place of all tensors that this package and package nets make from now on. Random numbers stay
-// those of the processor's generator. LibTorch's CUDA library is taken from the folder of the LibTorch in use, or from a Python
-// installation of the same version. The error wraps ErrNoCUDA.
-func UseCUDA() error {
+// LoadCUDA loads LibTorch's CUDA library, after which a Scope can make tensors on the first GPU. The library is taken from the folder of the
+// LibTorch in use, or from a Python installation of the same version. The error wraps ErrNoCUDA and names what is missing.
+func LoadCUDA() error {
 	if err := loadCUDA(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoCUDA, err)
 	}
-	device = gotch.CudaBuilder(0)
 	return nil
 }
 
@@ -57,11 +48,13 @@ func loadCUDA() error {
 	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	if err := check("CUDA library", C.hnn_cuda_load(name)); err != nil {
+	if err := check("CUDA library", C.hnn_torch_cuda_load(name)); err != nil {
 		return err
 	}
-	var driver, devices C.int
-	failure := C.hnn_cuda_devices(&driver, &devices)
+	var driver, devices, failure C.int
+	if err := check("CUDA devices", C.hnn_torch_cuda_devices(&driver, &devices, &failure)); err != nil {
+		return err
+	}
 	return diagnose(int(driver), int(devices), int(failure))
 }
 
@@ -115,133 +108,109 @@ func pythonLibrary(version string) (string, error) {
 	return path, nil
 }
 
-// Place moves a tensor that the caller owns to where tensors live, and returns it or what has taken its place. One that requires
-// gradients goes on doing so, by itself and not as a copy of the first.
-func Place(t *ts.Tensor) (*ts.Tensor, error) {
-	if !OnCUDA() {
-		return t, nil
-	}
-	requires, err := t.RequiresGrad()
-	if err != nil {
-		return nil, err
-	}
-	if t, err = t.Detach(true); err != nil {
-		return nil, err
-	}
-	if t, err = t.To(device, true); err != nil || !requires {
-		return t, err
-	}
-	return t, t.RequiresGrad_(true)
-}
-
 // Stream is a queue of work of its own on the GPU, which the thread's work goes to until Leave. Recordings need one: what memory
 // their work has used is given to nothing outside of the stream.
 type Stream struct{ left C.int64_t }
 
-// EnterStream makes a stream the thread's.
+// EnterStream makes a new stream the thread's.
 func EnterStream() (Stream, error) {
 	var s Stream
-	return s, check("stream", C.hnn_stream_enter(&s.left))
+	return s, check("stream", C.hnn_torch_stream_enter(&s.left))
 }
 
 // Leave waits for the stream's work and makes the stream before it the thread's again.
-func (s Stream) Leave() error { return check("stream", C.hnn_stream_leave(s.left)) }
+func (s Stream) Leave() error { return check("stream", C.hnn_torch_stream_leave(s.left)) }
 
 // Wait returns when the work of the thread's stream is done.
-func Wait() error {
-	if !OnCUDA() {
-		return nil
-	}
-	return check("wait", C.hnn_stream_wait())
-}
+func Wait() error { return check("wait", C.hnn_torch_stream_wait()) }
 
-// Recording is work on the GPU that can be done again without being asked for piece by piece: a CUDA graph.
-type Recording struct{ handle unsafe.Pointer }
+// Graph is recorded work on the GPU that can be repeated at once: a CUDA graph.
+type Graph struct{ handle unsafe.Pointer }
 
-// Record records what work asks of the GPU, on the same tensors each time, without doing it. The work must have been done before on
-// the same stream, so that it needs no new memory.
-func Record(work func() error) (*Recording, error) {
-	if err := check("record", C.hnn_record_begin()); err != nil {
+// Record records the work that a function gives to the GPU, without doing it. The function must use the same tensors each time, and must have
+// run before on the same stream, so that it needs no new memory.
+func Record(work func() error) (*Graph, error) {
+	if err := check("record", C.hnn_torch_graph_begin()); err != nil {
 		return nil, err
 	}
-	r := &Recording{}
+	g := &Graph{}
 	workError := work()
-	if err := errors.Join(workError, check("record", C.hnn_record_end(&r.handle))); err != nil {
+	if err := errors.Join(workError, check("record", C.hnn_torch_graph_end(&g.handle))); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return g, nil
 }
 
 // Replay does the recorded work.
-func (r *Recording) Replay() error { return check("replay", C.hnn_replay(r.handle)) }
+func (g *Graph) Replay() error { return check("replay", C.hnn_torch_graph_replay(g.handle)) }
 
-// Free drops the recording.
-func (r *Recording) Free() { C.hnn_recording_free(r.handle) }
+// Free frees the graph.
+func (g *Graph) Free() error { return check("graph", C.hnn_torch_graph_free(g.handle)) }
 
-// Staging is a matrix in the processor's memory from and to which the GPU copies on its own.
-type Staging[T float32 | int64] struct {
+// Buffer is a matrix in the processor's memory. The GPU copies from and to a pinned one by itself.
+type Buffer[T float32 | int64] struct {
 	tensor *ts.Tensor
 	rows   []*ts.Tensor
 	values []T
 }
 
-// NewStaging returns a matrix of unset numbers; the caller frees it.
-func NewStaging[T float32 | int64](rows, columns int) (*Staging[T], error) {
+// NewBuffer returns a matrix of unset numbers. The caller frees it.
+func NewBuffer[T float32 | int64](rows, columns int, pinned bool) (*Buffer[T], error) {
 	var zero T
 	_, integers := any(zero).(int64)
 	var pointer unsafe.Pointer
-	if err := check("staging", C.hnn_staging(C.int64_t(rows), C.int64_t(columns), flag(integers), flag(OnCUDA()), &pointer)); err != nil {
+	if err := check("buffer", C.hnn_torch_buffer(C.int64_t(rows), C.int64_t(columns), flag(integers), flag(pinned), &pointer)); err != nil {
 		return nil, err
 	}
-	s := &Staging[T]{tensor: ts.FromCtensor(pointer)}
-	memory, err := s.tensor.DataPtr()
+	b := &Buffer[T]{tensor: ts.FromCtensor(pointer)}
+	memory, err := b.tensor.DataPtr()
 	for row := 0; row < rows && err == nil; row++ {
 		var view *ts.Tensor
-		if view, err = s.tensor.Select(0, int64(row), false); err == nil {
-			s.rows = append(s.rows, view)
+		if view, err = b.tensor.Select(0, int64(row), false); err == nil {
+			b.rows = append(b.rows, view)
 		}
 	}
 	if err != nil {
-		s.Free()
+		b.Free()
 		return nil, err
 	}
-	s.values = unsafe.Slice((*T)(memory), rows*columns)
-	return s, nil
+	b.values = unsafe.Slice((*T)(memory), rows*columns)
+	return b, nil
 }
 
-// Row returns the numbers of a row, in the matrix's own memory.
-func (s *Staging[T]) Row(row int) []T {
-	columns := len(s.values) / len(s.rows)
-	return s.values[row*columns : (row+1)*columns]
+// Row returns the numbers of a row, in the buffer's own memory.
+func (b *Buffer[T]) Row(row int) []T {
+	columns := len(b.values) / len(b.rows)
+	return b.values[row*columns : (row+1)*columns]
 }
 
-// Upload copies a row into a tensor of as many elements, once the stream's earlier work is done.
-func (s *Staging[T]) Upload(row int, to *ts.Tensor) error { return Copy(to, s.rows[row]) }
+// Upload copies a row into a tensor of the same size, after the stream's earlier work.
+func (b *Buffer[T]) Upload(row int, to *ts.Tensor) error { return Copy(to, b.rows[row]) }
 
-// Download copies a tensor into a row, once the stream's earlier work is done; it is there after Wait.
-func (s *Staging[T]) Download(row int, from *ts.Tensor) error { return Copy(s.rows[row], from) }
+// Download copies a tensor into a row, after the stream's earlier work. The numbers are there after Wait.
+func (b *Buffer[T]) Download(row int, from *ts.Tensor) error { return Copy(b.rows[row], from) }
 
-// Free drops the matrix.
-func (s *Staging[T]) Free() {
-	for _, row := range s.rows {
+// Free frees the buffer.
+func (b *Buffer[T]) Free() {
+	for _, row := range b.rows {
 		_ = row.Drop()
 	}
-	_ = s.tensor.Drop()
+	_ = b.tensor.Drop()
 }
 
-// Copy copies a tensor's elements into another of as many, once the stream's earlier work is done.
+// Copy copies a tensor's elements into another tensor of the same size, after the stream's earlier work.
 func Copy(to, from *ts.Tensor) error {
-	err := check("copy", C.hnn_copy(to.Ctensor(), from.Ctensor()))
+	err := check("copy", C.hnn_torch_copy(to.Ctensor(), from.Ctensor()))
 	runtime.KeepAlive(to)
 	runtime.KeepAlive(from)
 	return err
 }
 
-// FusedAdam is Adam on the GPU, in one kernel. The step number, a float32 tensor of one element, is raised by one, and is then that
-// of the step, so that the work is the same each time.
+// FusedAdam is Adam on the GPU, in one kernel. It adds one to the step number, a float32 tensor of one element, and makes the step of that
+// number, so that the work is the same each time.
 func FusedAdam(parameters, gradients, mean, square []*ts.Tensor, step *ts.Tensor, learningRate, weightDecay float64) error {
 	p, g, m, s := pointers(parameters), pointers(gradients), pointers(mean), pointers(square)
-	err := check("adam", C.hnn_fused_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), step.Ctensor(), C.double(learningRate), C.double(weightDecay)))
+	err := check("adam", C.hnn_torch_fused_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), step.Ctensor(), C.double(learningRate), C.double(weightDecay)))
 	runtime.KeepAlive([][]*ts.Tensor{parameters, gradients, mean, square, {step}})
 	return err
 }

@@ -35,14 +35,13 @@ func TestDiagnosis(t *testing.T) {
 	}
 }
 
-func TestUseCUDASaysWhatIsMissing(t *testing.T) {
-	err := UseCUDA()
+func TestLoadCUDASaysWhatIsMissing(t *testing.T) {
+	err := LoadCUDA()
 	if err == nil {
-		device.Name, device.Value = "CPU", -1
 		t.Skip("this machine has a GPU, and misses nothing")
 	}
-	if !errors.Is(err, ErrNoCUDA) || strings.Contains(err.Error(), "\n") || OnCUDA() {
-		t.Errorf("got the error %q, and tensors are on the GPU: %t", err, OnCUDA())
+	if !errors.Is(err, ErrNoCUDA) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got the error %q", err)
 	}
 	missing := 0
 	for _, what := range []string{"library is missing", "driver is missing", "driver is too old", "no GPU"} {
@@ -89,14 +88,14 @@ func TestFusedAdamIsAdam(t *testing.T) {
 	const learningRate, weightDecay = 1e-2, 0.1
 	var s Scope
 	defer s.Free()
-	columns := func(first float64) []*ts.Tensor { return []*ts.Tensor{s.Matrix([][]float64{{first, -2}, {0.3, 4e-3}})} }
+	columns := func(first float32) []*ts.Tensor { return []*ts.Tensor{s.Matrix([]float32{first, -2, 0.3, 4e-3}, 2)} }
 	p, q, mean, square, mean2, square2 := columns(1), columns(1), columns(0.5), columns(0.25), columns(0.5), columns(0.25)
 	for _, list := range [][]*ts.Tensor{square, square2} { // squares are not negative
 		list[0] = s.Mul(list[0], list[0])
 	}
-	steps := s.Slice([]float32{4}, 1)
+	steps := s.Matrix([]float32{4}, 1)
 	for step := 5; step < 25; step++ {
-		gradient := columns(math.Sin(float64(step)))
+		gradient := columns(float32(math.Sin(float64(step))))
 		if err := Adam(p, gradient, mean, square, step, learningRate, weightDecay); err != nil {
 			t.Fatal(err)
 		}
@@ -118,20 +117,20 @@ func TestFusedAdamIsAdam(t *testing.T) {
 	}
 }
 
-func TestStagingCopiesRows(t *testing.T) {
-	staging, err := NewStaging[float32](3, 4)
+func TestBufferCopiesRows(t *testing.T) {
+	buffer, err := NewBuffer[float32](3, 4, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer staging.Free()
+	defer buffer.Free()
 	var s Scope
 	defer s.Free()
-	x := s.Slice(make([]float32, 4), 2) // of another shape and as many elements
-	copy(staging.Row(1), []float32{1, 2, 3, 4})
-	if err := errors.Join(staging.Upload(1, x), staging.Download(2, s.Scale(2, x)), Wait()); err != nil {
+	x := s.Matrix(make([]float32, 4), 2) // of another shape and the same size
+	copy(buffer.Row(1), []float32{1, 2, 3, 4})
+	if err := errors.Join(buffer.Upload(1, x), buffer.Download(2, s.Scale(2, x))); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := staging.Row(2), []float32{2, 4, 6, 8}; !slices.Equal(got, want) {
+	if got, want := buffer.Row(2), []float32{2, 4, 6, 8}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -13,6 +13,11 @@
 
 namespace {
 
+// What at::CPUGeneratorImpl::get_state returns: the legacy state of torch.get_rng_state.
+constexpr int64_t generator_state_size = 5056;
+
+at::Generator& generator(void* p) { return *static_cast<at::Generator*>(p); }
+
 at::Tensor& tensor(void* p) { return *static_cast<at::Tensor*>(p); }
 
 std::vector<at::Tensor> tensors(void** p, size_t n) {
@@ -30,12 +35,14 @@ char* protect(F body) {
     return strdup(e.what_without_backtrace());
   } catch (const std::exception& e) {
     return strdup(e.what());
+  } catch (...) {
+    return strdup("an exception of unknown type");
   }
 }
 
 }  // namespace
 
-char* hnn_configure(int threads) {
+char* hnn_torch_configure(int threads) {
   return protect([&] {
     // glibc maps and unmaps every block over 128 KiB, which is every activation; these keep them on the heap.
     mallopt(M_MMAP_THRESHOLD, 1 << 28);
@@ -44,23 +51,27 @@ char* hnn_configure(int threads) {
   });
 }
 
-char* hnn_manual_seed(int64_t seed) {
-  return protect([&] { torch::manual_seed(seed); });
+char* hnn_torch_generator(int64_t seed, void** generator) {
+  return protect([&] { *generator = new at::Generator(at::make_generator<at::CPUGeneratorImpl>(seed)); });
 }
 
-char* hnn_generator_state(void** state) {
+void hnn_torch_generator_free(void* generator) { delete static_cast<at::Generator*>(generator); }
+
+int64_t hnn_torch_generator_state_size(void) { return generator_state_size; }
+
+char* hnn_torch_generator_state(void* g, void* bytes) {
   return protect([&] {
-    auto generator = at::detail::getDefaultCPUGenerator();
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    *state = new at::Tensor(generator.get_state());
+    std::lock_guard<std::mutex> lock(generator(g).mutex());
+    const at::Tensor state = generator(g).get_state();
+    TORCH_CHECK(state.numel() == hnn_torch_generator_state_size(), "the generator's state has ", state.numel(), " bytes");
+    memcpy(bytes, state.data_ptr(), state.numel());
   });
 }
 
-char* hnn_set_generator_state(void* state) {
+char* hnn_torch_set_generator_state(void* g, void* bytes) {
   return protect([&] {
-    auto generator = at::detail::getDefaultCPUGenerator();
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    generator.set_state(tensor(state));
+    std::lock_guard<std::mutex> lock(generator(g).mutex());
+    generator(g).set_state(at::from_blob(bytes, {hnn_torch_generator_state_size()}, at::kByte).clone());
   });
 }
 
@@ -94,13 +105,13 @@ void skip(at::CPUGeneratorImpl* generator, int64_t count) {
 
 // The first values of the shuffle that torch.randperm makes, which draws n − 1 numbers. Later draws move only later values, so they
 // are skipped; and the list to shuffle is put back in order afterwards, not made anew.
-char* hnn_permutation(int64_t n, int64_t* first, int64_t count) {
+char* hnn_torch_permutation(void* g, int64_t n, int64_t* first, int64_t count) {
   return protect([&] {
     TORCH_CHECK(0 <= count && count <= n && n < UINT32_MAX / 20, "a permutation of ", n, " has no first ", count, " values to draw");
     static thread_local std::vector<int64_t> list, swaps;
     for (int64_t i = list.size(); i < n; i++) list.push_back(i);
     swaps.clear();
-    auto generator = at::get_generator_or_default<at::CPUGeneratorImpl>(c10::nullopt, at::detail::getDefaultCPUGenerator());
+    auto* generator = ::generator(g).get<at::CPUGeneratorImpl>();
     std::lock_guard<std::mutex> lock(generator->mutex_);
     for (int64_t i = 0; i < std::min(count, n - 1); i++) {
       swaps.push_back(i + generator->random() % (n - i));
@@ -112,23 +123,112 @@ char* hnn_permutation(int64_t n, int64_t* first, int64_t count) {
   });
 }
 
-char* hnn_normal(float* values, int64_t count) {
-  return protect([&] { at::from_blob(values, {count}, at::kFloat).normal_(); });
+char* hnn_torch_normal(void* g, float* values, int64_t count) {
+  return protect([&] { at::from_blob(values, {count}, at::kFloat).normal_(0, 1, generator(g)); });
 }
 
-char* hnn_linear(int64_t in, int64_t out, int bias, void** weight, void** bias_out) {
+namespace {
+
+// torch.nn.Linear's initialisation: torch.nn.init.kaiming_uniform_ with a = √5 for the weight, and 1/√in as the bound of the bias.
+void init_linear(at::Tensor weight, at::Tensor bias, at::Generator& g) {
+  const double fan_in = weight.size(1), gain = std::sqrt(2.0 / (1 + std::pow(std::sqrt(5.0), 2)));
+  const double bound = std::sqrt(3.0) * (gain / std::sqrt(fan_in)), bias_bound = 1 / std::sqrt(fan_in);
+  weight.uniform_(-bound, bound, g);
+  if (bias.defined()) bias.uniform_(-bias_bound, bias_bound, g);
+}
+
+// torch.nn.init.orthogonal_ (Saxe, McClelland and Ganguli, 2014), with the generator as an argument.
+void init_orthogonal(at::Tensor weight, at::Generator& g) {
+  const bool flat = weight.size(0) < weight.size(1);
+  at::Tensor normal = at::randn(weight.sizes(), g, at::TensorOptions(at::kFloat));
+  if (flat) normal.t_();
+  auto [q, r] = at::linalg_qr(normal);
+  q.mul_(r.diagonal().sign());
+  if (flat) q.t_();
+  weight.copy_(q);
+}
+
+}  // namespace
+
+char* hnn_torch_init_layers(void* g, int64_t layers, const int64_t* in, const int64_t* out, float** weights, float** biases) {
   return protect([&] {
-    torch::nn::Linear layer(torch::nn::LinearOptions(in, out).bias(bias));
-    *weight = new at::Tensor(layer->weight);
-    *bias_out = bias ? new at::Tensor(layer->bias) : nullptr;
+    torch::NoGradGuard no_grad;
+    // With more threads the decomposition that makes a weight orthogonal sums in another order, and gives other weights.
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    std::vector<at::Tensor> drawn;
+    for (int64_t i = 0; i < layers; i++) {
+      drawn.push_back(at::from_blob(weights[i], {out[i], in[i]}, at::kFloat));
+      init_linear(drawn[i], biases[i] ? at::from_blob(biases[i], {out[i]}, at::kFloat) : at::Tensor(), generator(g));
+    }
+    for (auto& weight : drawn) init_orthogonal(weight, generator(g));
+    at::set_num_threads(threads);
   });
 }
 
-char* hnn_orthogonal(void* weight) {
-  return protect([&] { torch::nn::init::orthogonal_(tensor(weight)); });
+// The operators of a model. gotch has them too, but leaves 32 bytes behind at every call.
+
+#define OPERATOR(...) \
+  return protect([&] { *result = new at::Tensor(__VA_ARGS__); })
+
+char* hnn_torch_from_floats(const float* values, int64_t rows, int64_t columns, void** result) {
+  const auto shape = columns > 0 ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows};
+  OPERATOR(at::from_blob(const_cast<float*>(values), shape, at::kFloat).clone());
 }
 
-char* hnn_gradient(void* output, void** inputs, size_t n, int create_graph, void** gradients) {
+char* hnn_torch_from_integers(const int64_t* values, int64_t count, void** result) {
+  OPERATOR(at::from_blob(const_cast<int64_t*>(values), {count}, at::kLong).clone());
+}
+
+char* hnn_torch_to_device(void* x, int cuda, int requires_gradient, void** result) {
+  OPERATOR(tensor(x).detach().to(cuda ? c10::Device(c10::DeviceType::CUDA, 0) : c10::Device(c10::DeviceType::CPU)).requires_grad_(requires_gradient));
+}
+
+char* hnn_torch_linear(void* x, void* weight, void* bias, void** result) {
+  OPERATOR(at::linear(tensor(x), tensor(weight), bias ? c10::optional<at::Tensor>(tensor(bias)) : c10::nullopt));
+}
+
+char* hnn_torch_matmul(void* a, void* b, void** result) { OPERATOR(at::matmul(tensor(a), tensor(b))); }
+char* hnn_torch_add(void* a, void* b, void** result) { OPERATOR(at::add(tensor(a), tensor(b))); }
+char* hnn_torch_sub(void* a, void* b, void** result) { OPERATOR(at::sub(tensor(a), tensor(b))); }
+char* hnn_torch_mul(void* a, void* b, void** result) { OPERATOR(at::mul(tensor(a), tensor(b))); }
+char* hnn_torch_scale(double a, void* x, void** result) { OPERATOR(at::mul(tensor(x), a)); }
+char* hnn_torch_shift(void* x, int64_t n, void** result) { OPERATOR(at::add(tensor(x), n)); }
+char* hnn_torch_sum(void* x, void** result) { OPERATOR(at::sum(tensor(x))); }
+char* hnn_torch_mean(void* x, void** result) { OPERATOR(at::mean(tensor(x))); }
+char* hnn_torch_row_means(void* x, void** result) { OPERATOR(at::mean(tensor(x), {1})); }
+char* hnn_torch_square(void* x, void** result) { OPERATOR(at::square(tensor(x))); }
+char* hnn_torch_columns(void* x, int64_t first, int64_t count, void** result) { OPERATOR(tensor(x).narrow(1, first, count)); }
+char* hnn_torch_rows(void* x, void* index, void** result) { OPERATOR(at::index_select(tensor(x), 0, tensor(index))); }
+char* hnn_torch_concat(void* a, void* b, void** result) { OPERATOR(at::cat({tensor(a), tensor(b)}, 1)); }
+
+char* hnn_torch_activation(const char* name, void* x, void** result) {
+  return protect([&] {
+    const std::string activation(name);
+    const at::Tensor& a = tensor(x);
+    const auto value = [&] {
+      if (activation == "tanh") return at::tanh(a);
+      if (activation == "relu") return at::relu(a);
+      if (activation == "sigmoid") return at::sigmoid(a);
+      if (activation == "softplus") return at::softplus(a);
+      if (activation == "selu") return at::selu(a);
+      if (activation == "elu") return at::elu(a);
+      TORCH_CHECK(activation == "swish", "there is no nonlinearity ", activation);
+      return at::mul(a, at::sigmoid(a));
+    };
+    *result = new at::Tensor(value());
+  });
+}
+
+char* hnn_torch_values(void* x, float* values) {
+  return protect([&] {
+    const at::Tensor rows = tensor(x).detach().to(c10::DeviceType::CPU).contiguous();
+    TORCH_CHECK(rows.scalar_type() == at::kFloat, "the elements are ", rows.scalar_type(), " and not float32");
+    memcpy(values, rows.data_ptr<float>(), rows.numel() * sizeof(float));
+  });
+}
+
+char* hnn_torch_gradient(void* output, void** inputs, size_t n, int create_graph, void** gradients) {
   return protect([&] {
     auto result = torch::autograd::grad({tensor(output)}, tensors(inputs, n), {}, c10::nullopt, create_graph, true);
     for (size_t i = 0; i < n; i++)
@@ -137,7 +237,7 @@ char* hnn_gradient(void* output, void** inputs, size_t n, int create_graph, void
 }
 
 // The update in the order of operations of torch.optim.Adam (betas .9 and .999, eps 1e-8, weight decay added to the gradient).
-char* hnn_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, int64_t step, double learning_rate,
+char* hnn_torch_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, int64_t step, double learning_rate,
                double weight_decay) {
   return protect([&] {
     torch::NoGradGuard no_grad;
@@ -207,20 +307,22 @@ char* hnn_torch_folder(char** folder) {
 
 const char* hnn_torch_version(void) { return TORCH_VERSION; }
 
-char* hnn_cuda_load(const char* path) {
+char* hnn_torch_cuda_load(const char* path) {
   return protect([&] {
     cuda_library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     if (!cuda_library) throw std::runtime_error(dlerror());
   });
 }
 
-int hnn_cuda_devices(int* driver, int* devices) {
-  *driver = *devices = 0;
-  cuda("cudaDriverGetVersion", driver);
-  return cuda("cudaGetDeviceCount", devices);
+char* hnn_torch_cuda_devices(int* driver, int* devices, int* failure) {
+  return protect([&] {
+    *driver = *devices = 0;
+    cuda("cudaDriverGetVersion", driver);
+    *failure = cuda("cudaGetDeviceCount", devices);
+  });
 }
 
-char* hnn_stream_enter(int64_t* left) {
+char* hnn_torch_stream_enter(int64_t* left) {
   return protect([&] {
     auto guard = gpu_guard();
     guard.synchronizeStream(guard.getStream(gpu));
@@ -228,7 +330,7 @@ char* hnn_stream_enter(int64_t* left) {
   });
 }
 
-char* hnn_stream_leave(int64_t left) {
+char* hnn_torch_stream_leave(int64_t left) {
   return protect([&] {
     auto guard = gpu_guard();
     guard.synchronizeStream(guard.getStream(gpu));
@@ -236,46 +338,48 @@ char* hnn_stream_leave(int64_t left) {
   });
 }
 
-char* hnn_stream_wait(void) {
+char* hnn_torch_stream_wait(void) {
   return protect([&] { gpu_guard().synchronizeStream(gpu_guard().getStream(gpu)); });
 }
 
-char* hnn_record_begin(void) {
+char* hnn_torch_graph_begin(void) {
   constexpr int relaxed = 2;  // cudaStreamCaptureModeRelaxed: other threads, the gradient's among them, may do as they please
   return protect([&] { cuda_must("cudaStreamBeginCapture", native_stream(), relaxed); });
 }
 
-char* hnn_record_end(void** recording) {
+char* hnn_torch_graph_end(void** graph) {
   return protect([&] {
-    void* graph = nullptr;
-    cuda_must("cudaStreamEndCapture", native_stream(), &graph);
-    const int code = cuda("cudaGraphInstantiateWithFlags", recording, graph, 0ULL);
-    cuda("cudaGraphDestroy", graph);
+    void* captured = nullptr;
+    cuda_must("cudaStreamEndCapture", native_stream(), &captured);
+    const int code = cuda("cudaGraphInstantiateWithFlags", graph, captured, 0ULL);
+    cuda("cudaGraphDestroy", captured);
     TORCH_CHECK(code == 0, "cudaGraphInstantiateWithFlags: error ", code);
   });
 }
 
-char* hnn_replay(void* recording) {
-  return protect([&] { cuda_must("cudaGraphLaunch", recording, native_stream()); });
+char* hnn_torch_graph_replay(void* graph) {
+  return protect([&] { cuda_must("cudaGraphLaunch", graph, native_stream()); });
 }
 
-void hnn_recording_free(void* recording) { cuda("cudaGraphExecDestroy", recording); }
+char* hnn_torch_graph_free(void* graph) {
+  return protect([&] { cuda_must("cudaGraphExecDestroy", graph); });
+}
 
-char* hnn_staging(int64_t rows, int64_t columns, int integers, int pinned, void** staging) {
+char* hnn_torch_buffer(int64_t rows, int64_t columns, int integers, int pinned, void** buffer) {
   return protect([&] {
     const auto options = at::TensorOptions(integers ? at::kLong : at::kFloat).pinned_memory(pinned);
-    *staging = new at::Tensor(at::empty({rows, columns}, options));
+    *buffer = new at::Tensor(at::empty({rows, columns}, options));
   });
 }
 
-char* hnn_copy(void* to, void* from) {
+char* hnn_torch_copy(void* to, void* from) {
   return protect([&] {
     torch::NoGradGuard no_grad;
     tensor(to).copy_(tensor(from).view_as(tensor(to)), true);
   });
 }
 
-char* hnn_fused_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, void* step, double learning_rate,
+char* hnn_torch_fused_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, void* step, double learning_rate,
                      double weight_decay) {
   return protect([&] {
     torch::NoGradGuard no_grad;

@@ -1,9 +1,9 @@
-// Package libtorch holds what gotch lacks, behind functions that return errors: the default initialisation of layers in
-// PyTorch's order of draws, a gradient over several inputs, Adam with a state that can be saved, the random generator's
-// state, and a Scope that frees the tensors of a computation together.
+// Package libtorch holds what this module needs of LibTorch behind functions that return errors: random generators with PyTorch's streams,
+// layers initialised as PyTorch initialises them, the operators of a model, gradients, and Adam. A Scope frees the tensors of a computation
+// together.
 //
-// A goroutine that trains must hold its thread (runtime.LockOSThread): LibTorch keeps its thread pool and its autograd
-// state per thread of the operating system.
+// LibTorch keeps its thread pool and its autograd state per thread of the operating system. A goroutine that trains must therefore hold its
+// thread (runtime.LockOSThread).
 package libtorch
 
 // #cgo CXXFLAGS: -O3
@@ -35,61 +35,82 @@ func flag(set bool) C.int {
 	return 0
 }
 
-// Configure sets the number of threads of one operator (0 for all processors) and lets the allocator keep blocks of the
-// size of an activation. Call it once, before the first tensor is made.
+// Configure sets the number of threads of an operator on the calling thread, 0 for all processors, and lets the allocator keep blocks of
+// the size of an activation.
 func Configure(threads int) error {
 	if threads <= 0 {
-		threads = runtime.NumCPU()
+		threads = runtime.GOMAXPROCS(0)
 	}
-	return check("configure", C.hnn_configure(C.int(threads)))
+	return check("configure", C.hnn_torch_configure(C.int(threads)))
 }
 
-// Seed sets the random generator as torch.manual_seed does.
-func Seed(seed int64) error { return check("seed", C.hnn_manual_seed(C.int64_t(seed))) }
+// Generator is a random generator on the processor. Its stream is the one that torch.manual_seed begins. One goroutine at a time may use it.
+// The garbage collector frees it.
+type Generator struct{ handle unsafe.Pointer }
 
-// GeneratorState returns the state of the random generator, a tensor of bytes that the caller drops.
-func GeneratorState() (*ts.Tensor, error) {
-	var state unsafe.Pointer
-	if err := check("generator state", C.hnn_generator_state(&state)); err != nil {
+// NewGenerator returns a generator with a seed.
+func NewGenerator(seed uint32) (*Generator, error) {
+	g := &Generator{}
+	if err := check("generator", C.hnn_torch_generator(C.int64_t(seed), &g.handle)); err != nil {
 		return nil, err
 	}
-	return ts.FromCtensor(state), nil
+	runtime.AddCleanup(g, func(handle unsafe.Pointer) { C.hnn_torch_generator_free(handle) }, g.handle)
+	return g, nil
 }
 
-// SetGeneratorState restores what GeneratorState returned.
-func SetGeneratorState(state *ts.Tensor) error {
-	defer runtime.KeepAlive(state)
-	return check("set generator state", C.hnn_set_generator_state(state.Ctensor()))
+// State returns the generator's state, in the format of torch.get_rng_state.
+func (g *Generator) State() ([]byte, error) {
+	defer runtime.KeepAlive(g)
+	state := make([]byte, C.hnn_torch_generator_state_size())
+	return state, check("generator state", C.hnn_torch_generator_state(g.handle, unsafe.Pointer(unsafe.SliceData(state))))
 }
 
-// Permutation fills first with the first values of torch.randperm(n), and draws as many random numbers.
-func Permutation(n int, first []int64) error {
-	return check("permutation", C.hnn_permutation(C.int64_t(n), (*C.int64_t)(unsafe.SliceData(first)), C.int64_t(len(first))))
+// SetState restores what State returned.
+func (g *Generator) SetState(state []byte) error {
+	defer runtime.KeepAlive(g)
+	if want := int(C.hnn_torch_generator_state_size()); len(state) != want {
+		return fmt.Errorf("libtorch: a generator's state has %d bytes, and %d are given", want, len(state))
+	}
+	return check("generator state", C.hnn_torch_set_generator_state(g.handle, unsafe.Pointer(unsafe.SliceData(state))))
+}
+
+// Permutation fills first with the first values of torch.randperm(n). It draws as many random numbers as that does.
+func (g *Generator) Permutation(n int, first []int64) error {
+	defer runtime.KeepAlive(g)
+	return check("permutation", C.hnn_torch_permutation(g.handle, C.int64_t(n), (*C.int64_t)(unsafe.SliceData(first)), C.int64_t(len(first))))
 }
 
 // Normal fills values from the standard normal distribution, as torch.randn does.
-func Normal(values []float32) error {
-	return check("normal", C.hnn_normal((*C.float)(unsafe.SliceData(values)), C.int64_t(len(values))))
+func (g *Generator) Normal(values []float32) error {
+	defer runtime.KeepAlive(g)
+	return check("normal", C.hnn_torch_normal(g.handle, (*C.float)(unsafe.SliceData(values)), C.int64_t(len(values))))
 }
 
-// NewLinear draws a layer as torch.nn.Linear(in, out) does: a weight of shape (out, in) and a bias of shape (out), nil
-// when bias is false. Both require gradients and belong to the caller.
-func NewLinear(in, out int64, bias bool) (weight, biases *ts.Tensor, err error) {
-	var w, b unsafe.Pointer
-	if err := check("linear layer", C.hnn_linear(C.int64_t(in), C.int64_t(out), flag(bias), &w, &b)); err != nil {
-		return nil, nil, err
-	}
-	weight = ts.FromCtensor(w)
-	if bias {
-		biases = ts.FromCtensor(b)
-	}
-	return weight, biases, nil
+// Layer is the memory of a linear layer: a weight of shape (Outputs, Inputs), by rows, and a bias, nil for none.
+type Layer struct {
+	Inputs, Outputs int
+	Weight, Bias    []float32
 }
 
-// Orthogonal redraws a matrix in place as torch.nn.init.orthogonal_ does (Saxe et al., 2013).
-func Orthogonal(weight *ts.Tensor) error {
-	defer runtime.KeepAlive(weight)
-	return check("orthogonal initialisation", C.hnn_orthogonal(weight.Ctensor()))
+// InitLayers initialises the layers of one module in the published order: each by torch.nn.Linear's default, and then each weight by
+// torch.nn.init.orthogonal_ (Saxe, McClelland and Ganguli, 2014).
+func (g *Generator) InitLayers(layers []Layer) error {
+	defer runtime.KeepAlive(g)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	in, out := make([]C.int64_t, len(layers)), make([]C.int64_t, len(layers))
+	weights, biases := make([]*C.float, len(layers)), make([]*C.float, len(layers))
+	pointer := func(values []float32) *C.float {
+		if values == nil {
+			return nil
+		}
+		pin.Pin(unsafe.SliceData(values))
+		return (*C.float)(unsafe.SliceData(values))
+	}
+	for i, l := range layers {
+		in[i], out[i], weights[i], biases[i] = C.int64_t(l.Inputs), C.int64_t(l.Outputs), pointer(l.Weight), pointer(l.Bias)
+	}
+	return check("initial weights", C.hnn_torch_init_layers(g.handle, C.int64_t(len(layers)), &in[0], &out[0], &weights[0], &biases[0]))
 }
 
 func pointers(list []*ts.Tensor) []unsafe.Pointer {
@@ -104,7 +125,7 @@ func pointers(list []*ts.Tensor) []unsafe.Pointer {
 // With createGraph the derivatives can be differentiated again. The caller drops them.
 func Gradient(output *ts.Tensor, inputs []*ts.Tensor, createGraph bool) ([]*ts.Tensor, error) {
 	in, out := pointers(inputs), make([]unsafe.Pointer, len(inputs))
-	err := check("gradient", C.hnn_gradient(output.Ctensor(), &in[0], C.size_t(len(in)), flag(createGraph), &out[0]))
+	err := check("gradient", C.hnn_torch_gradient(output.Ctensor(), &in[0], C.size_t(len(in)), flag(createGraph), &out[0]))
 	runtime.KeepAlive(output)
 	runtime.KeepAlive(inputs)
 	if err != nil {
@@ -117,12 +138,21 @@ func Gradient(output *ts.Tensor, inputs []*ts.Tensor, createGraph bool) ([]*ts.T
 	return gradients, nil
 }
 
-// Adam applies step number step (from 1) of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added
-// to the gradient) to the parameters in place, and updates the running mean and square of the gradients.
+// Adam makes step number step, from 1, of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added to the gradient).
+// It changes the parameters and the running mean and square of their gradients in place.
 func Adam(parameters, gradients, mean, square []*ts.Tensor, step int, learningRate, weightDecay float64) error {
 	p, g, m, s := pointers(parameters), pointers(gradients), pointers(mean), pointers(square)
-	err := check("adam", C.hnn_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), C.int64_t(step), C.double(learningRate),
+	err := check("adam", C.hnn_torch_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), C.int64_t(step), C.double(learningRate),
 		C.double(weightDecay)))
 	runtime.KeepAlive([][]*ts.Tensor{parameters, gradients, mean, square})
 	return err
+}
+
+// Memory returns the elements of a contiguous float32 tensor on the processor, in the tensor's own memory.
+func Memory(t *ts.Tensor) ([]float32, error) {
+	elements, err := t.DataPtr()
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*float32)(elements), t.Numel()), nil
 }

@@ -1,18 +1,21 @@
 package libtorch
 
+// #include <stdlib.h>
+// #include "libtorch.h"
+import "C"
+
 import (
-	"errors"
-	"fmt"
+	"runtime"
 	"unsafe"
 
-	"github.com/sugarme/gotch"
 	"github.com/sugarme/gotch/ts"
 )
 
 // Scope owns the tensors that a computation makes and frees them together. It carries the first error: after one, every
-// operation returns nil and does nothing, so that a formula reads as a formula and Err is asked once at its end. LibTorch's
+// operation returns nil and does nothing, so that a formula reads as a formula and its end asks Err once. LibTorch's
 // graph keeps what a later gradient needs, whatever the scope frees.
 type Scope struct {
+	CUDA  bool // whether new tensors live on the GPU
 	owned []*ts.Tensor
 	err   error
 }
@@ -20,7 +23,7 @@ type Scope struct {
 // Err returns the first error of the scope's operations.
 func (s *Scope) Err() error { return s.err }
 
-// Free drops every tensor that the scope still owns.
+// Free drops every tensor that the scope owns.
 func (s *Scope) Free() {
 	for _, t := range s.owned {
 		if err := t.Drop(); err != nil && s.err == nil {
@@ -30,150 +33,162 @@ func (s *Scope) Free() {
 	s.owned = s.owned[:0]
 }
 
-// Keep makes the scope the owner of the result of a call into gotch.
-func (s *Scope) Keep(t *ts.Tensor, err error) *ts.Tensor {
-	if err != nil {
-		if s.err == nil {
-			s.err = err
-		}
+// Keep makes the scope the owner of tensors.
+func (s *Scope) Keep(tensors ...*ts.Tensor) { s.owned = append(s.owned, tensors...) }
+
+// operator runs a function of LibTorch on some tensors unless an earlier one failed.
+func (s *Scope) operator(what string, call func(result *unsafe.Pointer) *C.char, operands ...*ts.Tensor) *ts.Tensor {
+	if s.err != nil {
 		return nil
 	}
+	var result unsafe.Pointer
+	s.err = check(what, call(&result))
+	runtime.KeepAlive(operands)
+	if s.err != nil {
+		return nil
+	}
+	t := ts.FromCtensor(result)
 	s.owned = append(s.owned, t)
 	return t
 }
 
-// apply runs an operation unless an earlier one failed.
-func (s *Scope) apply(operation func() (*ts.Tensor, error)) *ts.Tensor {
-	if s.err != nil {
+func handle(t *ts.Tensor) unsafe.Pointer {
+	if t == nil {
 		return nil
 	}
-	return s.Keep(operation())
+	return t.Ctensor()
 }
 
-// Linear returns x·weightᵀ + bias; bias may be nil.
+// Linear returns x·weightᵀ + bias. A bias may be nil.
 func (s *Scope) Linear(x, weight, bias *ts.Tensor) *ts.Tensor {
-	if bias == nil {
-		bias = ts.None
-	}
-	return s.apply(func() (*ts.Tensor, error) { return ts.Linear(x, weight, bias) })
+	return s.operator("linear", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_linear(handle(x), handle(weight), handle(bias), r) }, x, weight, bias)
+}
+
+// Activation returns the elementwise nonlinearity of a name (nets.Activations).
+func (s *Scope) Activation(name string, x *ts.Tensor) *ts.Tensor {
+	text := C.CString(name)
+	defer C.free(unsafe.Pointer(text))
+	return s.operator(name, func(r *unsafe.Pointer) *C.char { return C.hnn_torch_activation(text, handle(x), r) }, x)
 }
 
 // Matmul returns the matrix product a·b.
 func (s *Scope) Matmul(a, b *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return a.Matmul(b, false) })
+	return s.operator("matmul", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_matmul(handle(a), handle(b), r) }, a, b)
 }
 
 // Add returns a + b.
 func (s *Scope) Add(a, b *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return a.Add(b, false) })
+	return s.operator("add", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_add(handle(a), handle(b), r) }, a, b)
 }
 
 // Sub returns a − b.
 func (s *Scope) Sub(a, b *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return a.Sub(b, false) })
+	return s.operator("sub", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_sub(handle(a), handle(b), r) }, a, b)
 }
 
 // Mul returns the elementwise product.
 func (s *Scope) Mul(a, b *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return a.Mul(b, false) })
+	return s.operator("mul", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_mul(handle(a), handle(b), r) }, a, b)
 }
 
 // Scale returns a·x.
 func (s *Scope) Scale(a float64, x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		scalar := ts.FloatScalar(a)
-		defer scalar.MustDrop()
-		return x.MulScalar(scalar, false)
-	})
+	return s.operator("scale", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_scale(C.double(a), handle(x), r) }, x)
+}
+
+// Shift returns x + n for integers.
+func (s *Scope) Shift(x *ts.Tensor, n int64) *ts.Tensor {
+	return s.operator("shift", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_shift(handle(x), C.int64_t(n), r) }, x)
 }
 
 // Sum returns the sum over all elements.
 func (s *Scope) Sum(x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.Sum(x.DType(), false) })
+	return s.operator("sum", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_sum(handle(x), r) }, x)
 }
 
-// Apply returns an elementwise function of x, such as an activation.
-func (s *Scope) Apply(f func(x *ts.Tensor) (*ts.Tensor, error), x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return f(x) })
+// Mean returns the mean over all elements.
+func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor {
+	return s.operator("mean", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_mean(handle(x), r) }, x)
 }
 
-// Columns returns some columns of a matrix, from the given one on.
-func (s *Scope) Columns(x *ts.Tensor, first, count int) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.Narrow(1, int64(first), int64(count), false) })
+// RowMeans returns the mean over the columns of each row of a matrix.
+func (s *Scope) RowMeans(x *ts.Tensor) *ts.Tensor {
+	return s.operator("row means", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_row_means(handle(x), r) }, x)
 }
 
 // SquaredError returns the elementwise (a − b)².
 func (s *Scope) SquaredError(a, b *ts.Tensor) *ts.Tensor {
 	difference := s.Sub(a, b)
-	return s.apply(func() (*ts.Tensor, error) { return difference.Square(false) })
+	return s.operator("square", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_square(handle(difference), r) }, difference)
 }
 
-// Mean returns the mean over all elements.
-func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.Mean(x.DType(), false) })
+// Columns returns count columns of a matrix from the column first on.
+func (s *Scope) Columns(x *ts.Tensor, first, count int) *ts.Tensor {
+	return s.operator("columns", func(r *unsafe.Pointer) *C.char {
+		return C.hnn_torch_columns(handle(x), C.int64_t(first), C.int64_t(count), r)
+	}, x)
 }
 
-// RowMeans returns the mean over the columns of each row of a matrix.
-func (s *Scope) RowMeans(x *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.MeanDim([]int64{1}, false, x.DType(), false) })
+// Rows returns the rows of x that the index names.
+func (s *Scope) Rows(x, index *ts.Tensor) *ts.Tensor {
+	return s.operator("rows", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_rows(handle(x), handle(index), r) }, x, index)
 }
 
-// Beside returns the columns of a and, to their right, those of b.
-func (s *Scope) Beside(a, b *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return ts.Cat([]*ts.Tensor{a, b}, 1) })
+// Concat returns the columns of a followed by those of b.
+func (s *Scope) Concat(a, b *ts.Tensor) *ts.Tensor {
+	return s.operator("concat", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_concat(handle(a), handle(b), r) }, a, b)
 }
 
 // Gradient returns ∂(Σ output)/∂x, differentiable again.
 func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 	sum := s.Sum(output)
-	return s.apply(func() (*ts.Tensor, error) {
-		g, err := Gradient(sum, []*ts.Tensor{x}, true)
-		if err != nil {
-			return nil, err
-		}
-		return g[0], nil
-	})
+	if s.err != nil {
+		return nil
+	}
+	g, err := Gradient(sum, []*ts.Tensor{x}, true)
+	if s.err = err; err != nil {
+		return nil
+	}
+	s.Keep(g[0])
+	return g[0]
 }
 
-// Slice makes a float32 tensor of shape (rows, columns) of its elements in row-major order.
-func (s *Scope) Slice(values []float32, columns int) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return FromSlice(values, int64(len(values)/columns), int64(columns)) })
+// Matrix makes a float32 tensor of shape (rows, columns) of its elements in row-major order.
+func (s *Scope) Matrix(values []float32, columns int) *ts.Tensor {
+	return s.Tensor(values, []int64{int64(len(values) / columns), int64(columns)}, false)
 }
 
-// Matrix makes a float32 tensor of shape (rows, columns).
-func (s *Scope) Matrix(rows [][]float64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return FromRows(rows) })
+// Variable is Matrix for a tensor by which an output can be differentiated.
+func (s *Scope) Variable(values []float32, columns int) *ts.Tensor {
+	return s.Tensor(values, []int64{int64(len(values) / columns), int64(columns)}, true)
 }
 
-// Variable makes a float32 tensor of shape (rows, columns) by which an output can be differentiated.
-func (s *Scope) Variable(rows [][]float64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		x, err := FromRows(rows)
-		if err != nil {
-			return nil, err
-		}
-		return x, x.RequiresGrad_(true)
-	})
+// Tensor makes a float32 tensor of one or two dimensions of its elements in row-major order.
+func (s *Scope) Tensor(values []float32, shape []int64, requiresGradient bool) *ts.Tensor {
+	rows, columns := shape[0], int64(0)
+	if len(shape) > 1 {
+		columns = shape[1]
+	}
+	return s.place(requiresGradient, s.operator("tensor", func(r *unsafe.Pointer) *C.char {
+		return C.hnn_torch_from_floats((*C.float)(unsafe.SliceData(values)), C.int64_t(rows), C.int64_t(columns), r)
+	}))
 }
 
 // Indices makes a tensor of int64 of shape (n).
 func (s *Scope) Indices(values []int64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		t, err := ts.OfSlice(values)
-		if err != nil {
-			return nil, err
-		}
-		return Place(t)
-	})
+	return s.place(false, s.operator("indices", func(r *unsafe.Pointer) *C.char {
+		return C.hnn_torch_from_integers((*C.int64_t)(unsafe.SliceData(values)), C.int64_t(len(values)), r)
+	}))
 }
 
-// Shift returns x + n for integers.
-func (s *Scope) Shift(x *ts.Tensor, n int64) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) {
-		scalar := ts.IntScalar(n)
-		defer scalar.MustDrop()
-		return x.AddScalar(scalar, false)
-	})
+// place moves a new tensor to the scope's device.
+func (s *Scope) place(requiresGradient bool, t *ts.Tensor) *ts.Tensor {
+	if !s.CUDA && !requiresGradient {
+		return t
+	}
+	return s.operator("device", func(r *unsafe.Pointer) *C.char {
+		return C.hnn_torch_to_device(handle(t), flag(s.CUDA), flag(requiresGradient), r)
+	}, t)
 }
 
 // Values returns the elements of a float32 tensor in row-major order.
@@ -181,64 +196,8 @@ func (s *Scope) Values(x *ts.Tensor) []float32 {
 	if s.err != nil {
 		return nil
 	}
-	values, err := Values(x)
-	if err != nil {
-		s.err = err
-	}
+	values := make([]float32, x.Numel())
+	s.err = check("values", C.hnn_torch_values(x.Ctensor(), (*C.float)(unsafe.SliceData(values))))
+	runtime.KeepAlive(x)
 	return values
-}
-
-// FromSlice makes a float32 tensor of the given shape; the caller drops it.
-func FromSlice(values []float32, shape ...int64) (*ts.Tensor, error) {
-	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
-	t, err := ts.OfDataSize(bytes, shape, gotch.Float)
-	if err != nil {
-		return nil, err
-	}
-	return Place(t)
-}
-
-// FromRows makes a float32 tensor of shape (rows, columns); the caller drops it.
-func FromRows(rows [][]float64) (*ts.Tensor, error) {
-	if len(rows) == 0 {
-		return nil, errors.New("libtorch: a matrix of no rows")
-	}
-	values := make([]float32, 0, len(rows)*len(rows[0]))
-	for _, row := range rows {
-		for _, v := range row {
-			values = append(values, float32(v))
-		}
-	}
-	return FromSlice(values, int64(len(rows)), int64(len(rows[0])))
-}
-
-// Values returns the elements of a float32 tensor in row-major order. gotch's own copy inspects every element by reflection first,
-// which takes a hundred times as long.
-func Values(x *ts.Tensor) ([]float32, error) {
-	if x.DType() != gotch.Float {
-		return nil, fmt.Errorf("libtorch: the elements are %v, and not float32", x.DType())
-	}
-	rows, err := x.Contiguous(false)
-	if err == nil && OnCUDA() {
-		rows, err = rows.To(gotch.CPU, true)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer rows.MustDrop()
-	values := make([]float32, rows.Numel())
-	if len(values) == 0 {
-		return values, nil
-	}
-	elements, err := rows.DataPtr()
-	if err != nil {
-		return nil, err
-	}
-	copy(values, unsafe.Slice((*float32)(elements), len(values)))
-	return values, nil
-}
-
-// Rows returns the rows of x that the index names.
-func (s *Scope) Rows(x, index *ts.Tensor) *ts.Tensor {
-	return s.apply(func() (*ts.Tensor, error) { return x.IndexSelect(0, index, false) })
 }

@@ -1,5 +1,5 @@
-// Package numpy reproduces the legacy random stream of numpy.random: the Mersenne Twister, 53-bit uniforms and polar-method
-// normals, so that a seed gives the datasets that the published Python code gives.
+// Package numpy reproduces the legacy random stream of numpy.random: the Mersenne Twister, uniforms of 53 bits and normals by the polar method. A
+// seed then gives the datasets of the published Python code.
 package numpy
 
 import (
@@ -8,21 +8,21 @@ import (
 	"gonum.org/v1/gonum/mathext/prng"
 )
 
-// Random is numpy.random.RandomState(seed).
+// Random is a numpy.random.RandomState. One goroutine at a time may use it.
 type Random struct {
 	source    *prng.MT19937
-	normal    float64
+	normal    float64 // the second value of a pair, for the next call of Normal
 	hasNormal bool
 }
 
-// NewRandom seeds the stream as numpy.random.seed does with a 32-bit integer.
+// NewRandom returns RandomState(seed).
 func NewRandom(seed uint32) *Random {
 	source := prng.NewMT19937()
 	source.Seed(uint64(seed))
 	return &Random{source: source}
 }
 
-// NewRandomFromKey seeds the stream as numpy.random.seed does with the 32-bit words of a larger integer, lowest first.
+// NewRandomFromKey returns RandomState(words) with the 32-bit words of a key, lowest first. A high word of 0 is left out.
 func NewRandomFromKey(key uint64) *Random {
 	words := []uint32{uint32(key)}
 	if high := uint32(key >> 32); high != 0 {
@@ -33,13 +33,13 @@ func NewRandomFromKey(key uint64) *Random {
 	return &Random{source: source}
 }
 
-// Float64 returns the next rand(), uniform in [0, 1) with 53 bits.
+// Float64 returns the next rand(): uniform in [0, 1), with 53 bits.
 func (r *Random) Float64() float64 {
 	high, low := r.source.Uint32()>>5, r.source.Uint32()>>6
 	return (float64(high)*67108864 + float64(low)) / 9007199254740992
 }
 
-// Normal returns the next randn(), by Marsaglia's polar method; the second value of each pair is kept for the next call.
+// Normal returns the next randn(): standard normal, by Marsaglia's polar method, which gives two values at a time.
 func (r *Random) Normal() float64 {
 	if r.hasNormal {
 		r.hasNormal = false

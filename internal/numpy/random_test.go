@@ -2,7 +2,7 @@ package numpy
 
 import "testing"
 
-// Values of numpy 2.4.6: RandomState(seed), then rand(2), randn(3), rand(1).
+// The values are from numpy 2.4.6: rand(2), randn(3), rand(1) of RandomState(seed).
 func TestStream(t *testing.T) {
 	for seed, want := range map[uint32][6]float64{
 		0:          {0.5488135039273248, 0.7151893663724195, 0.9787379841057392, 2.240893199201458, 1.8675579901499675, 0.4375872112626925},
@@ -19,7 +19,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// Values of numpy 2.4.6: RandomState([low word, high word]).rand(3).
+// The values are from numpy 2.4.6: RandomState([low word, high word]).rand(3).
 func TestStreamFromAKey(t *testing.T) {
 	for key, want := range map[uint64][3]float64{
 		1331072711323073585: {0.05436005625078322, 0.9653909372423204, 0.6326909455841033},

@@ -1,12 +1,13 @@
-// Package schedule runs commands that wait for one another side by side, on a machine of so many processors.
+// Package schedule runs commands side by side. A command can wait for others, and the number of processors limits how many run at once.
 package schedule
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,19 +17,28 @@ import (
 // Job is a command to run.
 type Job struct {
 	Name       string
-	Program    []string          // with its arguments
-	Processors int               // that it keeps busy
-	After      []*Job            // without which it cannot run
-	Done       bool              // by an earlier run
-	Line       func(line string) // is called with each line of its output; nil for none
-	Ended      func(j *Job)      // is called when it has ended, or will not run; nil for none
-	Log        string            // the path of a file for all that it prints
+	Program    []string         // path and arguments
+	Processors int              // number that the job keeps busy
+	After      []*Job           // jobs that must succeed first
+	Done       bool             // an earlier run has done the job
+	Progress   func(p Progress) // receives the job's progress; nil for none
+	Ended      func(j *Job)     // called when the job has ended or cannot run; nil for none
+	Log        string           // path of a file for the job's output
 
-	Err  error         // of the command, with its last line, or of a job that it waited for
-	Took time.Duration // 0 unless it ran
+	Err  error         // the last line of stderr, or the error of a job in After
+	Took time.Duration // 0 if the job did not run
 
 	state state
 }
+
+// Progress is a line of JSON that a job writes to ProgressFile: the step that it has made and its last step.
+type Progress struct {
+	Step int `json:"step"`
+	Last int `json:"last"`
+}
+
+// ProgressFile is the file to which a job that has a Progress function writes its progress.
+const ProgressFile = "/dev/fd/3"
 
 type state int
 
@@ -38,8 +48,9 @@ const (
 	ended
 )
 
-// Run runs the jobs, the first that can be run first, and returns when all have ended. A job that fails takes with it only those that
-// wait for it. When the context is cancelled, no job begins, those that run are interrupted, and the context's error is returned.
+// Run runs the jobs and returns when all of them have ended. Among the jobs that can run, the first in the list starts first. A job that
+// fails stops only the jobs that wait for it. Cancelling the context interrupts the running jobs and starts no others; Run then returns the
+// context's error.
 func Run(ctx context.Context, jobs []*Job, processors int) error {
 	results := make(chan *Job)
 	free, active := processors, 0
@@ -84,7 +95,7 @@ func (j *Job) end() {
 	}
 }
 
-// ready tells whether all jobs before this one have ended, and returns an error if one of them failed.
+// ready reports whether all jobs in After have ended, and returns an error if one of them failed.
 func (j *Job) ready() (bool, error) {
 	for _, before := range j.After {
 		if before.state != ended {
@@ -103,28 +114,16 @@ func (j *Job) run(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
+	fmt.Fprintln(log, strings.Join(j.Program, " "))
 	command := exec.CommandContext(ctx, j.Program[0], j.Program[1:]...)
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = time.Minute // for what it has to save
+	command.WaitDelay = time.Minute // an interrupted training saves its files
 	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	output, err := command.StdoutPipe()
-	if err != nil {
+	command.Stdout, command.Stderr = log, io.MultiWriter(log, &complaint)
+	if err := j.follow(command); err != nil {
 		return err
-	}
-	fmt.Fprintln(log, strings.Join(j.Program, " "))
-	if err := command.Start(); err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(output)
-	for lines.Scan() {
-		fmt.Fprintln(log, lines.Text())
-		if j.Line != nil {
-			j.Line(lines.Text())
-		}
 	}
 	err = command.Wait()
-	_, _ = log.Write(complaint.Bytes())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -133,4 +132,29 @@ func (j *Job) run(ctx context.Context) error {
 		return errors.New(said[strings.LastIndexByte(said, '\n')+1:])
 	}
 	return err
+}
+
+// follow starts a command and passes its progress on until it ends.
+func (j *Job) follow(command *exec.Cmd) error {
+	if j.Progress == nil {
+		return command.Start()
+	}
+	lines, written, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
+	command.ExtraFiles = []*os.File{written} // the command's file descriptor 3
+	err = command.Start()
+	_ = written.Close()
+	if err != nil {
+		return err
+	}
+	for decoder := json.NewDecoder(lines); ; {
+		var p Progress
+		if decoder.Decode(&p) != nil { // the command has ended
+			return nil
+		}
+		j.Progress(p)
+	}
 }

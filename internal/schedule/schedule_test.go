@@ -5,11 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// shell makes jobs that run a script, and that note the order in which they end.
+// shell makes jobs that run a script, and records the order in which they end.
 type shell struct {
 	t     *testing.T
 	ended []string
@@ -22,15 +23,15 @@ func (s *shell) job(name, script string, processors int, after ...*Job) *Job {
 	}
 }
 
-// What waits for another finds what that has left; what failed says its last line and takes along only what waits for it.
+// A job finds the files of the jobs that it waits for. The error of a failed job is its last line, and only the jobs that wait for it do not run.
 func TestJobsWaitAndFail(t *testing.T) {
 	s := &shell{t: t}
 	file := filepath.Join(t.TempDir(), "file")
-	var lines []string
-	first := s.job("first", "echo one; echo two; echo written >"+file, 1)
-	first.Line = func(line string) { lines = append(lines, line) }
+	var progress []Progress
+	first := s.job("first", `echo '{"step": 1, "last": 2}' >`+ProgressFile+`; echo '{"step":2,"last":2}' >&3; echo written >`+file, 1)
+	first.Progress = func(p Progress) { progress = append(progress, p) }
 	second := s.job("second", "grep -q written "+file, 5, first) // more than there are: all
-	broken := s.job("broken", "echo noise >&2; echo broken: no data >&2; exit 1", 1)
+	broken := s.job("broken", "echo output; echo noise >&2; echo broken: no data >&2; exit 1", 1)
 	lost := s.job("lost", "true", 1, broken)
 	old := s.job("old", "false", 1)
 	old.Done = true
@@ -49,16 +50,16 @@ func TestJobsWaitAndFail(t *testing.T) {
 	if lost.Err == nil || lost.Err.Error() != "not run, as broken failed" || lost.Took != 0 {
 		t.Errorf("the lost job's error is %v, and it took %s", lost.Err, lost.Took)
 	}
-	if strings.Join(lines, " ") != "one two" || len(s.ended) != 6 || first.Took == 0 || old.Took != 0 {
-		t.Errorf("lines %v, ended %v", lines, s.ended)
+	if !slices.Equal(progress, []Progress{{1, 2}, {2, 2}}) || len(s.ended) != 6 || first.Took == 0 || old.Took != 0 {
+		t.Errorf("progress %v, ended %v", progress, s.ended)
 	}
 	content, err := os.ReadFile(broken.Log)
-	if err != nil || !strings.Contains(string(content), "noise\nbroken: no data") {
+	if err != nil || !strings.Contains(string(content), "output\nnoise\nbroken: no data") {
 		t.Errorf("the log of the broken job is %q, %v", content, err)
 	}
 }
 
-// Jobs that take all processors do not run beside others.
+// Jobs that keep all processors busy do not run beside others.
 func TestProcessorsAreNotSharedOut(t *testing.T) {
 	s := &shell{t: t}
 	folder := t.TempDir()
@@ -72,7 +73,7 @@ func TestProcessorsAreNotSharedOut(t *testing.T) {
 			t.Errorf("%s ran beside another: %v", j.Name, j.Err)
 		}
 	}
-	// And those that take half of them do: each waits for the other's sign.
+	// Two jobs that take half of the processors each run side by side: each waits for the other's file.
 	meet := func(mine, other string) string {
 		return "touch " + folder + "/" + mine + "; while [ ! -e " + folder + "/" + other + " ]; do sleep 0.01; done"
 	}
@@ -81,13 +82,13 @@ func TestProcessorsAreNotSharedOut(t *testing.T) {
 	}
 }
 
-// An interruption lets a job save, and begins no other.
+// An interrupted job can save its files, and no other job starts.
 func TestInterruption(t *testing.T) {
 	s := &shell{t: t}
 	ctx, cancel := context.WithCancel(context.Background())
 	file := filepath.Join(t.TempDir(), "saved")
-	first := s.job("first", "trap 'echo saved >"+file+"; exit 130' INT; echo up; while true; do sleep 0.01; done", 1)
-	first.Line = func(string) { cancel() }
+	first := s.job("first", "trap 'echo saved >"+file+"; exit 130' INT; echo '{}' >&3; while true; do sleep 0.01; done", 1)
+	first.Progress = func(Progress) { cancel() }
 	second := s.job("second", "true", 1)
 	err := Run(ctx, []*Job{first, second}, 1)
 	if !errors.Is(err, context.Canceled) || !errors.Is(first.Err, context.Canceled) {

@@ -12,36 +12,45 @@ import (
 	"strings"
 
 	"hnn/datasets"
+	"hnn/internal/command"
 	"hnn/trainer"
 )
 
-// notRecorded is this program when it asks the GPU for a step piece by piece.
+// notRecorded is this program without a CUDA graph.
 const notRecorded = "without a graph"
 
-// large is the task 2body with its rows repeated to a hundred thousand, all of which are a batch.
+// large names the task that repeats the rows of 2body to a batch of a hundred thousand.
 const large = "2body100000"
 
-// find is datasets.Find, with large.
+// find returns the task of a name, large among them.
 func find(name string) (datasets.Task, error) {
 	if name != large {
 		return datasets.Find(name)
 	}
-	task := datasets.TwoBody
+	return repeated(datasets.TwoBody, 100_000), nil
+}
+
+// repeated returns a task whose two sets repeat the task's rows up to a number of them. A batch is a whole set.
+func repeated(task datasets.Task, rows int) datasets.Task {
+	generate := task.Generate
 	task.BatchSize = 0
 	task.Generate = func(seed uint32) (datasets.Dataset, error) {
-		data, err := datasets.TwoBody.Generate(seed)
+		data, err := generate(seed)
 		for _, set := range []*datasets.Samples{&data.Train, &data.Test} {
-			for i := 0; len(set.X) < 100_000; i++ {
-				set.X, set.DX = append(set.X, set.X[i]), append(set.DX, set.DX[i])
+			var long datasets.Samples
+			for i := range rows {
+				j := i % len(set.X)
+				long.X, long.DX = append(long.X, set.X[j]), append(long.DX, set.DX[j])
 			}
+			*set = long
 		}
 		return data, err
 	}
-	return task, nil
+	return task
 }
 
-// onGPU holds 2,000 steps of every run on the GPU against the processor's, and times steps beside PyTorch's. Losses are read after
-// a hundred steps, by all.
+// onGPU compares 2,000 steps of every run on the GPU with the processor's, and times steps beside PyTorch's. Every program reads its losses
+// after a hundred steps.
 func onGPU(o options) error {
 	if err := parity(o); err != nil {
 		return err
@@ -56,20 +65,20 @@ func onGPU(o options) error {
 	return nil
 }
 
-// parity prints the relative differences between the losses of the two devices.
+// parity prints the relative differences between the losses on the two devices. It returns an error if one is too large.
 func parity(o options) error {
 	const steps, compared, allowed = 2000, 200, 1e-2
 	fmt.Printf("\n%d steps on the processor and on the GPU: the larger relative difference of the two losses\n\n| run | step 0 | step %d | step %d |\n|---|---|---|---|\n", steps, compared, steps)
 	var apart []string
 	for _, task := range datasets.Tasks() {
-		for _, baseline := range []bool{false, true} {
+		for _, model := range command.PublishedModels() {
 			settings := trainer.DefaultSettings(task)
-			settings.Baseline = baseline
+			settings.Model = model
 			var losses [2][][]string
 			for i, cuda := range []bool{false, true} {
 				folder := filepath.Join(o.work, fmt.Sprintf("cuda-%t", cuda))
 				arguments := []string{"-task", task.Name, "-quiet", "-total-steps", strconv.Itoa(steps), "-save-dir", folder,
-					fmt.Sprintf("-baseline=%t", baseline), fmt.Sprintf("-cuda=%t", cuda)}
+					"-model", model, fmt.Sprintf("-cuda=%t", cuda)}
 				if output, err := exec.Command("./train", arguments...).CombinedOutput(); err != nil {
 					return fmt.Errorf("./train %s: %w: %s", strings.Join(arguments, " "), err, output)
 				}
@@ -88,7 +97,7 @@ func parity(o options) error {
 				for column := 1; column <= 2; column++ {
 					var values [2]float64
 					for i := range values {
-						values[i], _ = strconv.ParseFloat(losses[i][step+1][column], 64) // none where there was no evaluation
+						values[i], _ = strconv.ParseFloat(losses[i][step+1][column], 64) // 0 if the step has no evaluation
 					}
 					if values[0] != values[1] {
 						worst = max(worst, math.Abs(values[1]/values[0]-1))

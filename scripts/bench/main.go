@@ -1,4 +1,4 @@
-// Command bench times training steps, learned fields and whole runs of this program beside PyTorch's and JAX's, in turns, and prints
+// Command bench times training steps, learned fields and whole runs of this program and of its peers, PyTorch and JAX, in turns. It prints
 // tables of the medians. `make bench` installs the peers and runs it.
 package main
 
@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"hnn/hamiltonian"
 	"hnn/internal/command"
 	"hnn/internal/kernels"
 )
@@ -39,15 +40,15 @@ type options struct {
 func run() error {
 	o := options{}
 	flags := command.Flags("bench")
-	flags.StringVar(&o.python, "python", ".bench/bin/python", "`path` of the Python that has the peers")
-	flags.IntVar(&o.repetitions, "repetitions", 5, "turns of each peer")
-	flags.Float64Var(&o.seconds, "seconds", 0.7, "length of a turn")
+	flags.StringVar(&o.python, "python", ".bench/bin/python", "`path` of a Python with the peers' packages")
+	flags.IntVar(&o.repetitions, "repetitions", 5, "turns of each program")
+	flags.Float64Var(&o.seconds, "seconds", 0.7, "seconds of a turn")
 	flags.StringSliceVar(&o.tasks, "tasks", []string{"spring", "pend", "2body", "3body", "pixel"}, "`names` of the tasks whose steps are timed")
-	flags.StringSliceVar(&o.whole, "whole", []string{"spring", "2body", "3body", "pixel"}, "`names` of the tasks that are run from start to end, once")
-	serve := flags.String("serve", "", "answer the requests that peers.py answers, for TASK-MODEL")
-	record := flags.Bool("cuda-graph", true, "answer them from a recording of the step on the GPU")
-	flags.BoolVar(&o.cuda, "cuda", false, "check and time the training on a GPU instead")
-	scaling := flags.Bool("scaling", false, "print the time of a step by the batch's size, and end")
+	flags.StringSliceVar(&o.whole, "whole", []string{"spring", "2body", "3body", "pixel"}, "`names` of the tasks whose whole runs are timed")
+	serve := flags.String("serve", "", "answer requests as peers.py does, for `TASK-MODEL`")
+	record := flags.Bool("cuda-graph", true, "with -serve and -cuda, replay a CUDA graph of the step")
+	flags.BoolVar(&o.cuda, "cuda", false, "check and time training on a GPU")
+	scaling := flags.Bool("scaling", false, "print the time of a step against the size of the batch")
 	if err := command.Parse(flags, os.Args[1:]); err != nil {
 		return err
 	}
@@ -66,9 +67,9 @@ func run() error {
 		return err
 	}
 	if _, err := os.Stat(o.python); err != nil {
-		return fmt.Errorf("%s is not there: `make bench` installs the peers", o.python)
+		return fmt.Errorf("there is no %s; `make bench` installs the peers", o.python)
 	}
-	fmt.Printf("%d processors, %s kernels. Medians of %d turns of about %g s; [least–most]; **what a peer took as a multiple of what this program took in the same turn**.\n", runtime.NumCPU(), kernels.InstructionSet(), o.repetitions, o.seconds)
+	fmt.Printf("%d processors, %s kernels. Medians of %d turns of about %g s; [minimum–maximum]; **the peer's time over this program's in the same turn**.\n", runtime.NumCPU(), kernels.InstructionSet(), o.repetitions, o.seconds)
 	if o.cuda {
 		return onGPU(o)
 	}
@@ -83,7 +84,7 @@ func run() error {
 	return wholes(o)
 }
 
-// peer is a process that works when it is told to.
+// peer is a process that answers requests for work.
 type peer struct {
 	name     string
 	process  *exec.Cmd
@@ -91,7 +92,7 @@ type peer struct {
 	answers  *bufio.Scanner
 }
 
-// start starts a program on the first processors.
+// start runs a program on the first of the processors.
 func start(name string, processors int, program ...string) (*peer, error) {
 	list := fmt.Sprintf("0-%d", processors-1)
 	p := &peer{name: name, process: exec.Command("taskset", append([]string{"-c", list}, program...)...)}
@@ -113,7 +114,7 @@ func (p *peer) stop() {
 	_ = p.process.Wait()
 }
 
-// ask returns the seconds that a peer's work took.
+// ask sends a request and returns the seconds that the work took.
 func (p *peer) ask(request string) (float64, error) {
 	if _, err := fmt.Fprintln(p.requests, request); err != nil {
 		return 0, fmt.Errorf("%s: %w", p.name, err)
@@ -124,12 +125,12 @@ func (p *peer) ask(request string) (float64, error) {
 	return strconv.ParseFloat(p.answers.Text(), 64)
 }
 
-// times asks peers in turns for the same work, as often as fills a turn, and returns the milliseconds that each needed for it once.
-// The losses of so many steps are read together.
+// times asks the peers in turns for the same work, repeated to fill a turn, and returns the milliseconds of one repetition by peer and turn.
+// The losses of together steps are read at once.
 func times(o options, peers []*peer, work string, together int) (map[string][]float64, error) {
 	counts, result := map[string]int{}, map[string][]float64{}
 	for _, p := range peers {
-		if _, err := p.ask(fmt.Sprintf("%s %d", work, 3*together)); err != nil { // which compiles
+		if _, err := p.ask(fmt.Sprintf("%s %d", work, 3*together)); err != nil { // the first request compiles
 			return nil, err
 		}
 		taken, err := p.ask(fmt.Sprintf("%s %d", work, 5*together))
@@ -152,8 +153,8 @@ func times(o options, peers []*peer, work string, together int) (map[string][]fl
 
 const us = "this program"
 
-// row prints the medians, and of the peers the median multiple of what this program took in the same turn: a virtual machine's pace
-// changes more from one minute to the next than within a turn.
+// row prints the medians, and for each peer the median of its time over this program's in the same turn: the speed of a virtual machine
+// changes less within a turn than between turns.
 func row(label string, frameworks []string, taken map[string][]float64, format string) {
 	fmt.Printf("| %s |", label)
 	for _, f := range append([]string{us}, frameworks...) {
@@ -222,12 +223,12 @@ func steps(o options, processors int) error {
 	return nil
 }
 
-// stepsOf prints the rows of a task's two models: of all frameworks that there are, and those that are asked.
+// stepsOf prints the rows of a task's models. The columns are the frameworks; those that are not asked stay empty.
 func stepsOf(o options, task string, frameworks, asked []string, processors, together int) error {
 	if err := dump(o.work, task); err != nil {
 		return err
 	}
-	for _, model := range []string{"hnn", "baseline"} {
+	for _, model := range command.PublishedModels() {
 		peers, err := open(o, asked, task, model, processors)
 		if err != nil {
 			return err
@@ -246,11 +247,11 @@ func stepsOf(o options, task string, frameworks, asked []string, processors, tog
 
 func fields(o options) error {
 	frameworks := []string{"torch", "jax"}
-	head("The HNN's field of 2body on all processors, in µs", "states", frameworks)
+	head(hamiltonian.Default.Title+": field of 2body on all processors, in µs", "states", frameworks)
 	if err := dump(o.work, "2body"); err != nil {
 		return err
 	}
-	peers, err := open(o, frameworks, "2body", "hnn", runtime.NumCPU())
+	peers, err := open(o, frameworks, "2body", hamiltonian.Default.Name, runtime.NumCPU())
 	if err != nil {
 		return err
 	}
@@ -278,7 +279,7 @@ func wholes(o options) error {
 	if len(o.whole) == 0 {
 		return nil
 	}
-	head("Whole runs of the HNN on all processors, data included, in s", "task", []string{"torch"})
+	head(hamiltonian.Default.Title+": whole runs on all processors, data included, in s", "task", []string{"torch"})
 	for _, task := range o.whole {
 		if err := dump(o.work, task); err != nil {
 			return err
@@ -299,7 +300,7 @@ func wholes(o options) error {
 	return nil
 }
 
-// dump writes a task's data for the peers: arrays of float32, by rows, in files named TASK-WHAT-ROWSxCOLUMNS.
+// dump writes a task's data for the peers, as row-major arrays of float32 in files named TASK-WHAT-ROWSxCOLUMNS.
 func dump(folder, name string) error {
 	task, err := find(name)
 	if err != nil {
@@ -319,21 +320,17 @@ func dump(folder, name string) error {
 		defer file.Close()
 		return binary.Write(file, binary.LittleEndian, values)
 	}
-	if task.Pictures != nil {
-		data, err := task.Pictures(0)
-		if err != nil {
-			return err
-		}
-		for what, list := range map[string][]int64{"train": data.Train, "test": data.Test} {
+	data, err := task.Generate(0)
+	if err != nil {
+		return err
+	}
+	if images := data.Images; images != nil {
+		for what, list := range map[string][]int64{"train": images.Train, "test": images.Test} {
 			if err := write(what, len(list), 1, func(i, _ int) float64 { return float64(list[i]) }); err != nil {
 				return err
 			}
 		}
-		return write("frames", len(data.Frames), len(data.Frames[0]), func(i, j int) float64 { return float64(data.Frames[i][j]) / 255 })
-	}
-	data, err := task.Generate(0)
-	if err != nil {
-		return err
+		return write("frames", len(images.Frames), len(images.Frames[0]), func(i, j int) float64 { return float64(images.Frames[i][j]) / 255 })
 	}
 	for what, rows := range map[string][][]float64{"x": data.Train.X, "dx": data.Train.DX, "test_x": data.Test.X, "test_dx": data.Test.DX} {
 		if err := write(what, len(rows), len(rows[0]), func(i, j int) float64 { return rows[i][j] }); err != nil {

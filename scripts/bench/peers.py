@@ -187,13 +187,13 @@ def with_torch():
             return loss, d1.t() @ x, d1.sum(0), d2.t() @ h1, d2.sum(0), r.t() @ h2
         v = r @ permutation
         s = v @ w1.t()
-        slope = 1 - h1 * h1
-        t1 = slope * s
+        derivative = 1 - h1 * h1
+        t1 = derivative * s
         t2 = t1 @ w2.t()
         d2 = -2 * h2 * c * t2
-        a1 = slope * (d2 @ w2 - 2 * h1 * u * s)
+        a1 = derivative * (d2 @ w2 - 2 * h1 * u * s)
         g3 = ((1 - h2 * h2) * t2).sum(0)
-        return (loss, (u * slope).t() @ v + a1.t() @ x, a1.sum(0), c.t() @ t1 + d2.t() @ h1, d2.sum(0),
+        return (loss, (u * derivative).t() @ v + a1.t() @ x, a1.sum(0), c.t() @ t1 + d2.t() @ h1, d2.sum(0),
                 torch.stack([torch.zeros_like(g3), g3]))
 
     compiled = torch.compile(lambda x, dx: forward(x, dx)[-1])

@@ -14,29 +14,23 @@ import (
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
-	"hnn/internal/command"
-	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/trainer"
 )
 
-// answer does what peers.py does, by this program's trainer and field, on the GPU with or without a recording of the step.
+// answer answers the requests of peers.py with this program's trainer and field.
 func answer(label string, cuda, record bool) error {
 	name, model, _ := strings.Cut(label, "-")
 	task, err := find(name)
 	if err != nil {
 		return err
 	}
-	if err := command.Configure(cuda); err != nil {
-		return err
-	}
 	settings := trainer.DefaultSettings(task)
-	settings.Baseline, settings.TestEvery = model == "baseline", 1
-	t, err := trainer.New(task, settings, trainer.Execution{Record: record})
+	settings.Model, settings.TestEvery = model, 1
+	t, err := trainer.New(task, settings, trainer.Execution{CUDA: cuda, Record: record})
 	if err != nil {
 		return err
 	}
-	defer t.Free()
 	requests := bufio.NewScanner(os.Stdin)
 	next := func() (what string, repetitions int, err error) {
 		if !requests.Scan() {
@@ -59,12 +53,12 @@ func answer(label string, cuda, record bool) error {
 			return err
 		}
 		if works[what] == nil {
-			batch, release, err := field(task, what)
+			work, free, err := field(t.Model.Dynamics(), what)
 			if err != nil {
 				return err
 			}
-			defer release()
-			works[what] = batch
+			defer free()
+			works[what] = work
 		}
 		begin := time.Now()
 		for range repetitions {
@@ -76,7 +70,7 @@ func answer(label string, cuda, record bool) error {
 	}
 }
 
-// answerSteps answers requests for steps in one run, to its end.
+// answerSteps answers requests for steps from one run.
 func answerSteps(t *trainer.Trainer, repetitions int, next func() (string, int, error)) (err error) {
 	t.Settings.TotalSteps = 1_000_000
 	ctx, stop := context.WithCancel(context.Background())
@@ -99,22 +93,19 @@ func answerSteps(t *trainer.Trainer, repetitions int, next func() (string, int, 
 	return err
 }
 
-// field returns the work that "field B" names: the HNN's field at B states, as an integrator asks for it.
-func field(task datasets.Task, what string) (work func() error, release func(), err error) {
+// field returns the work of the request "field B": dx/dt at B states, as an integrator asks for it.
+func field(dynamics hamiltonian.Dynamics, what string) (work func() error, free func(), err error) {
 	var batch int
 	if _, err := fmt.Sscanf(what, "field %d", &batch); err != nil {
-		return nil, nil, fmt.Errorf("the request %q is neither step nor field", what)
+		return nil, nil, fmt.Errorf("the request is %q; it must be step or field", what)
 	}
-	model, err := hamiltonian.New(hamiltonian.Config{Dimension: task.Dimension, Hidden: 200, Activation: "tanh"})
+	evaluator, err := dynamics.Evaluator(0)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := model.Field(0)
-	if err != nil {
-		return nil, nil, err
-	}
-	states, out := random(batch, task.Dimension), random(batch, task.Dimension)
-	return func() error { return f(nil, states, out) }, model.Free, nil
+	n := dynamics.Equation.Dimension()
+	states, out := random(batch, n), random(batch, n)
+	return func() error { return evaluator.Field(nil, states, out) }, evaluator.Close, nil
 }
 
 func random(rows, columns int) [][]float64 {
@@ -129,51 +120,44 @@ func random(rows, columns int) [][]float64 {
 	return m
 }
 
-// scale prints what a training step costs by the number of rows, and the part of it that six products of rows×200 by 200×200 would
-// take at the rate of LibTorch's product of large matrices.
+// scale prints the time of a training step against the number of rows. Six products of rows×200 and 200×200 matrices, at the rate of
+// LibTorch's product of large matrices, take the printed part of it.
 func scale() error {
 	rate, err := productRate()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("LibTorch's product of 2048×2048 matrices on all processors: %.0f GFLOP/s\n\n| rows | step, ms | per row, µs | of it six products |\n|---|---|---|---|\n", rate/1e9)
+	fmt.Printf("LibTorch's product of 2048×2048 matrices on all processors: %.0f GFLOP/s\n\n| rows | step, ms | per row, µs | six products |\n|---|---|---|---|\n", rate/1e9)
 	for _, rows := range []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000} {
-		model, err := kernels.NewDynamics[float32](0, kernels.Dynamics{Inputs: 8, Hidden: 200, Activation: "tanh", Scalar: 1, Matrix: hamiltonian.CanonicalPermutation(8)})
+		task := repeated(datasets.TwoBody, rows)
+		settings := trainer.DefaultSettings(task)
+		settings.TotalSteps, settings.TestEvery = 1_000_000, 1_000_001 // an evaluation at step 0 only
+		t, err := trainer.New(task, settings, trainer.Execution{})
 		if err != nil {
 			return err
 		}
-		flat := make([]float32, rows*8)
-		for i := range flat {
-			flat[i] = rand.Float32()
-		}
-		for layer, size := range [][2]int{{8, 200}, {200, 200}, {200, 2}} {
-			weight := make([]float32, size[0]*size[1])
-			for i := range weight {
-				weight[i] = (rand.Float32() - 0.5) / 5
-			}
-			var bias []float32
-			if layer < 2 {
-				bias = make([]float32, size[1])
-			}
-			model.Load(kernels.Value, layer, weight, bias)
-		}
-		batch := kernels.Batch[float32]{X: flat, DX: flat, Count: rows}
-		steps, begin := 0, time.Time{}
-		for ; steps < 3 || time.Since(begin) < time.Second; steps++ {
-			if steps == 2 { // after the memory is there
+		const warmup = 2
+		ctx, stop := context.WithCancel(context.Background())
+		var begin time.Time
+		var step float64
+		err = t.Run(ctx, func(n int, _, _ float32) {
+			if n == warmup {
 				begin = time.Now()
+			} else if taken := time.Since(begin); n > warmup && taken > time.Second {
+				step = taken.Seconds() / float64(n-warmup)
+				stop()
 			}
-			model.Step(batch, steps+1, 1e-3, 0)
+		})
+		if stop(); !errors.Is(err, context.Canceled) {
+			return err
 		}
-		step := time.Since(begin).Seconds() / float64(steps-2)
 		products := 6 * 2 * float64(rows) * 200 * 200 / rate
 		fmt.Printf("| %d | %.3f | %.2f | %.0f%% |\n", rows, step*1e3, step/float64(rows)*1e6, 100*products/step)
-		model.Free()
 	}
 	return nil
 }
 
-// productRate is the number of floating-point operations a second of LibTorch's product of large matrices, the best of ten.
+// productRate returns the floating-point operations per second of LibTorch's product of large matrices, the best of ten.
 func productRate() (float64, error) {
 	if err := libtorch.Configure(0); err != nil {
 		return 0, err
@@ -181,7 +165,7 @@ func productRate() (float64, error) {
 	const n = 2048
 	var s libtorch.Scope
 	defer s.Free()
-	a := s.Slice(make([]float32, n*n), n)
+	a := s.Matrix(make([]float32, n*n), n)
 	best := time.Hour
 	for range 10 {
 		begin := time.Now()

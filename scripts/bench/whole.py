@@ -1,6 +1,6 @@
 """A whole run in PyTorch as a user would write it: the data of a task, 2001 or 10,001 steps, both final losses.
 
-whole.py TASK DATA; the pictures of the task pixel are taken from the folder DATA, so that this run draws none.
+whole.py TASK DATA; the images of the task pixel are read from the folder DATA, so that this run draws none.
 """
 import sys
 

@@ -1,0 +1,21 @@
+package hamiltonian
+
+import (
+	"image/color"
+
+	"hnn/nets"
+)
+
+// Baseline is the network of the same size that learns the time derivative itself (Greydanus et al., 2019, section 3):
+//
+//	dx/dt = N(x)
+var Baseline = Model{
+	Name:        "baseline",
+	Title:       "Baseline NN",
+	Description: "network that learns the derivatives directly",
+	Color:       color.NRGBA{213, 94, 0, 255}, // Okabe and Ito's vermilion
+	Published:   true,
+	Equation: func(c Config) Equation {
+		return Equation{Networks: []nets.Network{c.mlp("differentiable_model.", c.Dimension)}, Terms: []Term{Outputs(0)}}
+	},
+}

@@ -1,0 +1,26 @@
+package hamiltonian
+
+import (
+	"image/color"
+
+	"hnn/nets"
+)
+
+// Dissipative is the dissipative Hamiltonian neural network (Sosanya and Greydanus, 2022), whose two networks give the energy H and the
+// Rayleigh dissipation D:
+//
+//	dx/dt = J·∇H(x) + ∇D(x)
+var Dissipative = Model{
+	Name:        "dissipative",
+	Title:       "Dissipative HNN",
+	Description: "HNN with a second network whose gradient adds or removes energy",
+	Color:       color.NRGBA{0, 158, 115, 255}, // Okabe and Ito's bluish green
+	Equation: func(c Config) Equation {
+		h, d := Scalar{Network: 0}, Scalar{Network: 1}
+		return Equation{
+			Networks:    []nets.Network{c.mlp("mlp_h.", 1), c.mlp("mlp_d.", 1)},
+			Terms:       []Term{Gradient(h, Canonical(c.Dimension)), Gradient(d, Identity(c.Dimension))},
+			Hamiltonian: &h,
+		}
+	},
+}

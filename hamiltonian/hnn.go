@@ -1,0 +1,35 @@
+package hamiltonian
+
+import (
+	"image/color"
+
+	"hnn/nets"
+)
+
+// HNN is the Hamiltonian neural network of Greydanus, Dzamba and Yosinski (2019), equations 1 to 3:
+//
+//	dx/dt = J·∇H(x)
+//
+// One network gives two scalars, F1 and F2. H is F2. The published field types replace the symplectic gradient J·∇F2 by the gradient ∇F1, or
+// add that to it.
+var HNN = Model{
+	Name:        "hnn",
+	Title:       "Hamiltonian NN",
+	Description: "Hamiltonian neural network: the symplectic gradient of a learned Hamiltonian",
+	Color:       color.NRGBA{0, 114, 178, 255}, // Okabe and Ito's blue
+	Published:   true,
+	Equation: func(c Config) Equation {
+		f1, f2 := Scalar{0, 0}, Scalar{0, 1}
+		e := Equation{Networks: []nets.Network{c.mlp("differentiable_model.", 2)}, Hamiltonian: &f2}
+		solenoidal, conservative := Gradient(f2, Canonical(c.Dimension)), Gradient(f1, Identity(c.Dimension))
+		switch c.FieldType {
+		case Conservative:
+			e.Terms, e.Hamiltonian = []Term{conservative}, nil
+		case Both:
+			e.Terms = []Term{conservative, solenoidal}
+		default:
+			e.Terms = []Term{solenoidal}
+		}
+		return e
+	},
+}

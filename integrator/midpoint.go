@@ -1,0 +1,77 @@
+package integrator
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ImplicitMidpoint is the implicit midpoint rule at a fixed step, y₁ = y₀ + h·f(t + h/2, (y₀ + y₁)/2). It has order 2, is symmetric in time, and is
+// symplectic for every Hamiltonian, separable or not; learned Hamiltonians are not. It conserves quadratic invariants up to rounding (Hairer,
+// Lubich and Wanner, Geometric Numerical Integration, sections IV.2 and VI.4). Fixed-point iteration solves the equation to rounding. It converges
+// if the step is short compared with the fastest change of the field; otherwise Solve returns an error.
+type ImplicitMidpoint struct {
+	Step float64 // the largest step
+}
+
+const (
+	maxIterations = 200
+	rounding      = 1e-6 // a field in float32 changes the iterates by up to this, however often it is evaluated
+)
+
+// Solve implements Solver.
+func (m ImplicitMidpoint) Solve(f Field, starts [][]float64, times []float64) ([]Solution, error) {
+	var slope, middle, improved [][]float64 // slope is the field at the middle of the previous step, the first guess for the next
+	return FixedSteps(f, starts, times, m.Step, func(f Field, t, h float64, y [][]float64) error {
+		if slope == nil {
+			slope, middle, improved = zeros(y), zeros(y), zeros(y)
+		}
+		advance(middle, y, h/2, slope)
+		last := math.Inf(1)
+		for range maxIterations {
+			if err := f(slices.Repeat([]float64{t + h/2}, len(y)), middle, slope); err != nil {
+				return err
+			}
+			advance(improved, y, h/2, slope)
+			change := distance(middle, improved)
+			middle, improved = improved, middle
+			if change == 0 || change >= last && change < rounding {
+				advance(y, y, h, slope)
+				return nil
+			}
+			if math.IsNaN(change) {
+				return fmt.Errorf("integrator: the field is not finite near t = %g", t)
+			}
+			last = change
+		}
+		return fmt.Errorf("integrator: the implicit midpoint rule found no solution at t = %g; a step shorter than %g may help", t, math.Abs(h))
+	})
+}
+
+func zeros(like [][]float64) [][]float64 {
+	m := make([][]float64, len(like))
+	for i := range m {
+		m[i] = make([]float64, len(like[i]))
+	}
+	return m
+}
+
+// advance writes y + h·slope into out, which may be y.
+func advance(out, y [][]float64, h float64, slope [][]float64) {
+	for i := range y {
+		for j := range y[i] {
+			out[i][j] = y[i][j] + h*slope[i][j]
+		}
+	}
+}
+
+// distance is the largest difference between two batches, relative to the larger of 1 and the component of b. It is NaN if any difference is.
+func distance(a, b [][]float64) float64 {
+	largest := 0.0
+	for i := range a {
+		for j := range a[i] {
+			largest = max(largest, math.Abs(a[i][j]-b[i][j])/max(1, math.Abs(b[i][j])))
+		}
+	}
+	return largest
+}

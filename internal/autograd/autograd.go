@@ -1,0 +1,120 @@
+// Package autograd evaluates networks and equations by LibTorch's operators, in the published order, so that LibTorch can differentiate them.
+package autograd
+
+import (
+	"github.com/sugarme/gotch/ts"
+
+	"hnn/hamiltonian"
+	"hnn/internal/libtorch"
+	"hnn/nets"
+)
+
+// Network is a network with its parameters as tensors.
+type Network struct {
+	layers          []nets.Layer
+	weights, biases []*ts.Tensor
+}
+
+// Bind gives networks their parameters, which are in PyTorch's order.
+func Bind(networks []nets.Network, parameters []*ts.Tensor) []Network {
+	bound := make([]Network, len(networks))
+	for i, n := range networks {
+		bound[i].layers = n.Layers
+		for _, l := range n.Layers {
+			weight, bias := parameters[0], (*ts.Tensor)(nil)
+			parameters = parameters[1:]
+			if l.Bias {
+				bias, parameters = parameters[0], parameters[1:]
+			}
+			bound[i].weights, bound[i].biases = append(bound[i].weights, weight), append(bound[i].biases, bias)
+		}
+	}
+	return bound
+}
+
+// Forward maps x of shape (rows, inputs) to (rows, outputs).
+func (n Network) Forward(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
+	for i, l := range n.layers {
+		h := s.Linear(x, n.weights[i], n.biases[i])
+		if l.Activation != "" {
+			h = s.Activation(string(l.Activation), h)
+		}
+		if l.Residual {
+			h = s.Add(x, h)
+		}
+		x = h
+	}
+	return x
+}
+
+// Equation is an equation with its networks' parameters and its terms' matrices as tensors.
+type Equation struct {
+	hamiltonian.Equation
+	networks []Network
+	matrices []*ts.Tensor // Mᵀ by term; nil in a term of outputs
+}
+
+// NewEquation gives an equation its parameters. The scope keep owns the matrices.
+func NewEquation(keep *libtorch.Scope, e hamiltonian.Equation, parameters []*ts.Tensor) *Equation {
+	bound := &Equation{Equation: e, networks: Bind(e.Networks, parameters), matrices: make([]*ts.Tensor, len(e.Terms))}
+	for i, term := range e.Terms {
+		if term.Output == hamiltonian.AllOutputs {
+			continue
+		}
+		var values []float32
+		for _, v := range term.Matrix.Transposed() {
+			values = append(values, float32(v))
+		}
+		bound.matrices[i] = keep.Matrix(values, e.Dimension())
+	}
+	return bound
+}
+
+// TimeDerivative returns dx/dt at the states x of shape (rows, dimension). x must require gradients. The result can be differentiated by
+// the parameters and by x.
+func (e *Equation) TimeDerivative(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
+	outputs := make([]*ts.Tensor, len(e.networks))
+	var sum *ts.Tensor
+	for i, term := range e.Terms {
+		if outputs[term.Network] == nil {
+			outputs[term.Network] = e.networks[term.Network].Forward(s, x)
+		}
+		summand := outputs[term.Network]
+		if term.Output != hamiltonian.AllOutputs {
+			summand = s.Matmul(s.Gradient(s.Columns(summand, term.Output, 1), x), e.matrices[i])
+		}
+		if sum == nil {
+			sum = summand
+		} else {
+			sum = s.Add(sum, summand)
+		}
+	}
+	return sum
+}
+
+// RK4Increment returns x(t + h) − x(t) by one step of the classical Runge-Kutta method (Kutta, 1901).
+func (e *Equation) RK4Increment(s *libtorch.Scope, x *ts.Tensor, h float64) *ts.Tensor {
+	k1 := e.TimeDerivative(s, x)
+	k2 := e.TimeDerivative(s, s.Add(x, s.Scale(h/2, k1)))
+	k3 := e.TimeDerivative(s, s.Add(x, s.Scale(h/2, k2)))
+	k4 := e.TimeDerivative(s, s.Add(x, s.Scale(h, k3)))
+	return s.Scale(h/6, s.Add(s.Add(s.Add(k1, s.Scale(2, k2)), s.Scale(2, k3)), k4))
+}
+
+// ImageLoss returns the loss of each row, of shape (rows), given images x and their successors next, of shape (rows, pixels): the mean squared
+// error of the reconstruction, that of the latent velocity against the change of the latent position, and a tenth of that of the latent
+// field against the change of the latent state (Greydanus et al., 2019, section 5). Noise of shape (rows, latent), nil for none, is added to
+// the states at which the field is taken.
+func (e *Equation) ImageLoss(s *libtorch.Scope, encoder, decoder Network, x, next, noise *ts.Tensor) *ts.Tensor {
+	z, zNext := encoder.Forward(s, x), encoder.Forward(s, next)
+	reconstruction := s.RowMeans(s.SquaredError(x, decoder.Forward(s, z)))
+	noisy := z
+	if noise != nil {
+		noisy = s.Add(z, noise)
+	}
+	field := s.RowMeans(s.SquaredError(zNext, s.Add(z, e.TimeDerivative(s, noisy))))
+	half := e.Dimension() / 2
+	position, velocity, positionNext := s.Columns(z, 0, half), s.Columns(z, half, half), s.Columns(zNext, 0, half)
+	canonical := s.RowMeans(s.SquaredError(velocity, s.Sub(positionNext, position)))
+	return s.Add(s.Add(reconstruction, canonical), s.Scale(0.1, field))
+}

@@ -1,0 +1,38 @@
+// Package closedform builds the kernels of networks that package nets states.
+package closedform
+
+import (
+	"hnn/internal/kernels"
+	"hnn/nets"
+)
+
+// Layers states networks for package kernels.
+func Layers(networks []nets.Network) [][]kernels.Layer {
+	list := make([][]kernels.Layer, len(networks))
+	for i, n := range networks {
+		for _, l := range n.Layers {
+			list[i] = append(list[i], kernels.Layer{Inputs: l.Inputs, Outputs: l.Outputs, Bias: l.Bias, Residual: l.Residual, Activation: string(l.Activation)})
+		}
+	}
+	return list
+}
+
+// Load copies the parameters of networks, or what an optimizer keeps of them, into a kernel.
+func Load(m *kernels.Model[float32], what kernels.Kept, networks []nets.Network, p nets.Parameters) {
+	p.EachLayer(networks, func(network, layer int, weight, bias []float32) { m.Load(what, network, layer, weight, bias) })
+}
+
+// Store copies what Load copied back.
+func Store(m *kernels.Model[float32], what kernels.Kept, networks []nets.Network, p nets.Parameters) {
+	p.EachLayer(networks, func(network, layer int, weight, bias []float32) { m.Store(what, network, layer, weight, bias) })
+}
+
+// New returns the kernel of networks with their parameters. The caller closes it.
+func New(networks []nets.Network, terms []kernels.Term, p nets.Parameters, threads int) (*kernels.Model[float32], error) {
+	m, err := kernels.New[float32](kernels.Config{Networks: Layers(networks), Terms: terms, Threads: threads})
+	if err != nil {
+		return nil, err
+	}
+	Load(m, kernels.Values, networks, p)
+	return m, nil
+}

@@ -1,0 +1,89 @@
+package kernels
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"syscall"
+	"testing"
+)
+
+// The published sizes: a step of training (gradient, Adam, and the loss of as many test rows), and the field at a state.
+func Benchmark(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, size := range []struct {
+		name       string
+		rows, n    int
+		activation string
+	}{{"spring", 750, 2, "tanh"}, {"2body", 200, 8, "tanh"}, {"3body", 600, 12, "tanh"}} {
+		x := normal[float32](r, size.rows*size.n, 1)
+		dx := normal[float32](r, size.rows*size.n, 1)
+		for _, baseline := range []bool{false, true} {
+			outputs, term := 2, Term{0, 1, matrix(r, size.n)}
+			name := size.name + "-hnn"
+			if baseline {
+				outputs, term = size.n, Term{0, -1, nil}
+				name = size.name + "-baseline"
+			}
+			layers := mlp(size.activation, false, size.n, 200, 200, outputs)
+			layers[2].Bias = false
+			for _, threads := range []int{1, 2} {
+				m := open[float32](b, Config{Networks: [][]Layer{layers}, Terms: []Term{term}, State: 2, Threads: threads})
+				step(b, fmt.Sprintf("%s-threads%d", name, threads), m, Batch[float32]{X: x, DX: dx, Count: size.rows})
+				if threads == 1 && !baseline {
+					b.Run(size.name+"-field", func(b *testing.B) {
+						defer cpu(b)()
+						out := make([]float32, size.n)
+						for b.Loop() {
+							must(b, m.Field(x[:size.n], out, 1))
+						}
+					})
+				}
+			}
+		}
+	}
+	frames := make([][]byte, 600)
+	for i := range frames {
+		frames[i] = make([]byte, 28*28)
+		for p := range frames[i] {
+			if p%28 > 4 && p%28 < 23 && p > 112 && p < 672 {
+				frames[i][p] = byte(r.IntN(256))
+			}
+		}
+	}
+	encoder, decoder := mlp("relu", true, 2*784, 200, 200, 200, 2), mlp("relu", true, 2, 200, 200, 200, 2*784)
+	latent := mlp("tanh", false, 2, 200, 200, 2)
+	latent[2].Bias = false
+	var rows []int64
+	for range 200 {
+		rows = append(rows, r.Int64N(598))
+	}
+	for _, threads := range []int{1, 2} {
+		m := open[float32](b, Config{Networks: [][]Layer{encoder, decoder, latent}, Terms: []Term{{2, 1, []float64{0, 1, -1, 0}}}, Frames: frames, State: 2, Threads: threads})
+		step(b, fmt.Sprintf("images-threads%d", threads), m, Batch[float32]{Rows: rows, Count: len(rows)})
+	}
+}
+
+func step(b *testing.B, name string, m *Model[float32], batch Batch[float32]) {
+	b.Run(name, func(b *testing.B) {
+		defer cpu(b)()
+		for b.Loop() {
+			_, err := m.Gradient(batch)
+			must(b, err)
+			must(b, m.Adam(1, 1e-5, 0))
+			_, err = m.Loss(batch)
+			must(b, err)
+		}
+	})
+}
+
+func cpu(b *testing.B) func() {
+	runtime.LockOSThread()
+	var u, v syscall.Rusage
+	syscall.Getrusage(1, &u)
+	return func() {
+		syscall.Getrusage(1, &v)
+		b.ReportMetric(float64(v.Utime.Nano()+v.Stime.Nano()-u.Utime.Nano()-u.Stime.Nano())/float64(b.N), "cpu-ns/op")
+		runtime.UnlockOSThread()
+	}
+}

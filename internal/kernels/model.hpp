@@ -1,0 +1,133 @@
+// The models of one instruction set.
+
+// The coefficients of one step of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8), with L2 weight decay.
+template <class T>
+struct Adam {
+  T decay, rate, root;
+  Adam(long step, double learning_rate, double weight_decay)
+      : decay(weight_decay), rate(learning_rate / (1 - std::pow(0.9, step))), root(1 / std::sqrt(1 - std::pow(0.999, step))) {}
+
+  void operator()(long count, T* value, const T* gradient, T* mean, T* square) const {
+    each<T>(count, [&](long i) {
+      const Vector<T> g = at(gradient + i) + decay * at(value + i);
+      const Vector<T> m = at(mean + i) + T(0.1) * (g - at(mean + i));
+      const Vector<T> s = T(0.999) * at(square + i) + T(0.001) * g * g;
+      at(mean + i) = m, at(square + i) = s;
+      at(value + i) -= rate * m / (square_root(s) * root + T(1e-8));
+    });
+  }
+};
+
+template <class T>
+struct Model : hnn_model {
+  ThreadPool pool;
+  std::deque<Network<T>> networks;
+  std::vector<Buffer<T>> kept;
+  long size = 0;  // of a vector of all that is kept
+  std::unique_ptr<Field<T>> field;
+  std::unique_ptr<Derivatives<T>> derivatives;
+  std::unique_ptr<Images<T>> images;
+
+  Model(const hnn_config& c, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames) : pool(c.threads), kept(2 + c.state) {
+    for (long i = 0; i < c.layers; i++, layers += HNN_LAYER) {
+      if (layers[HNN_FIRST]) networks.emplace_back();
+      networks.back().emplace_back(layers);
+    }
+    if (c.terms > 0) {
+      field = std::make_unique<Field<T>>(networks, c.terms, terms, matrices);
+      derivatives = std::make_unique<Derivatives<T>>(pool, *field);
+    }
+    if (c.frames > 0) images = std::make_unique<Images<T>>(pool, *field, networks, c.frame_size, c.frames, frames);
+    for (auto& network : networks)
+      for (auto& layer : network) layer.offset = size, size += layer.rows() * layer.stride;
+    for (auto& k : kept) k.resize(size);
+    for (auto& network : networks)
+      for (auto& layer : network) layer.values = kept[HNN_VALUES] + layer.offset, layer.gradient = kept[HNN_GRADIENT] + layer.offset;
+  }
+
+  void load(int what, int network, int layer, const void* weight, const void* bias) override {
+    Layer<T>& l = networks[network][layer];
+    l.load(kept[what], static_cast<const T*>(weight), static_cast<const T*>(bias));
+    if (what == HNN_VALUES) l.transpose(0, l.rows());
+  }
+  void store(int what, int network, int layer, void* weight, void* bias) override {
+    networks[network][layer].store(kept[what], static_cast<T*>(weight), static_cast<T*>(bias));
+  }
+  void* vector(int what, int64_t* count) override {
+    *count = size;
+    return kept[what];
+  }
+
+  // Calls f(layer, first row, last row) with chunks of all layers.
+  template <class F>
+  void by_rows(F f) {
+    pool.run(pool.chunks(), [&](Chunk chunk) {
+      for (auto& network : networks)
+        for (auto& layer : network) {
+          const auto [first, last] = chunk.of(layer.rows(), 16);
+          f(layer, first, last);
+        }
+    });
+  }
+  void updated() override {
+    by_rows([](Layer<T>& layer, long first, long last) { layer.transpose(first, last); });
+  }
+  void adam(long step, double learning_rate, double weight_decay) override {
+    const Adam<T> adam(step, learning_rate, weight_decay);
+    by_rows([&](Layer<T>& l, long first, long last) {
+      const long i = l.offset + first * l.stride;
+      adam((last - first) * l.stride, kept[HNN_VALUES] + i, kept[HNN_GRADIENT] + i, kept[HNN_STATE] + i, kept[HNN_STATE + 1] + i);
+      l.transpose(first, last);
+    });
+  }
+
+  double loss(const void* x, const void* dx, const int64_t* rows, long count, const void* noise, double noise_scale, double step, double scale,
+              bool gradient, double* errors) override {
+    const Batch<T> b{static_cast<const T*>(x), static_cast<const T*>(dx), rows,     count, static_cast<const T*>(noise),
+                     noise_scale,              step,                      scale,    gradient, errors};
+    return images ? images->loss(b) : derivatives->loss(b);
+  }
+
+  void evaluate(const void* x, void* result, long rows) override { derivatives->evaluate(static_cast<const T*>(x), static_cast<T*>(result), rows); }
+
+  // A network's outputs, or the gradient of one of them, in memory of its own.
+  void network(int which, int output, const void* x, void* result, long rows) override {
+    constexpr long block = 16;
+    Network<T>& network = networks[which];
+    Layer<T>&first = network.front(), &last = network.back();
+    if (output >= 0 && !first.transposes) first.transposes = true, first.transpose(0, first.rows());
+    Arena<T> arena;
+    Rows<T>* inputs = arena.make(first.transposed_stride, true);
+    const ForwardPass<T> pass(network, arena, inputs, 0);
+    std::unique_ptr<ScaledGradient<T>> gradient;
+    if (output >= 0) gradient = std::make_unique<ScaledGradient<T>>(pass, arena, output, nullptr);
+    const long threads = std::min(pool.size(), (rows + block - 1) / block);
+    arena.reserve(threads * block, threads * block);
+    const T* from = static_cast<const T*>(x);
+    T* to = static_cast<T*>(result);
+    const auto& order = gradient ? first.input : last.output;
+    const long n = gradient ? first.in : last.out;
+    pool.run((rows + block - 1) / block, [&](Chunk chunk) {
+      const auto [begin, end] = chunk.of(rows, block);
+      const Place p{chunk.thread * block, chunk.thread * block};
+      for (long i = begin; i < end; i += block) {
+        const long size = std::min(block, end - i);
+        for (long r = 0; r < size; r++) {
+          T* row = (*inputs)(p) + r * inputs->stride;
+          for (long k = 0; k < first.in; k++) row[first.input[k]] = from[(i + r) * first.in + k];
+          row[first.input[first.in]] = 1;
+        }
+        pass.run(p, size, true);
+        const T* h = gradient ? gradient->gradient(p, size) : (*pass.outputs())(p);
+        const long stride = gradient ? gradient->g[0]->stride : pass.outputs()->stride;
+        for (long r = 0; r < size; r++)
+          for (long k = 0; k < n; k++) to[(i + r) * n + k] = h[r * stride + order[k]];
+      }
+    });
+  }
+};
+
+inline hnn_model* make(const hnn_config& c, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames) {
+  if (c.doubles) return new Model<double>(c, layers, terms, matrices, frames);
+  return new Model<float>(c, layers, terms, matrices, frames);
+}

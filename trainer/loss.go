@@ -1,0 +1,55 @@
+package trainer
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Loss says what a run minimises: the mean squared error of a prediction that the model makes from a state.
+type Loss struct {
+	Name        string
+	Description string
+	// Increments compares x(t+h) − x(t), by a step of the classical Runge-Kutta method over the task's time step h, in place of dx/dt.
+	Increments bool
+	// Mean divides the increment by h, so that it can be compared with a derivative.
+	Mean bool
+}
+
+// The losses. Images have a loss of their own, whatever the settings say (docs/closed-form.md).
+var (
+	// Derivatives compares dx/dt, as the published scripts do.
+	Derivatives = Loss{Name: "derivatives", Description: "the time derivative"}
+	// RK4 compares the mean derivative over a time step.
+	RK4 = Loss{Name: "rk4", Description: "the mean derivative over a Runge-Kutta step", Increments: true, Mean: true}
+	// PublishedRK4 compares the increment over a time step with the derivative, as the published script of the task real does with
+	// -use_rk4. A field that fits is too large by a factor of about 1/h.
+	PublishedRK4 = Loss{Name: "published-rk4", Description: "the increment over a Runge-Kutta step against the derivative", Increments: true}
+)
+
+// LossFunctions lists the losses.
+var LossFunctions = []Loss{Derivatives, RK4, PublishedRK4}
+
+// FindLoss returns the loss of a name, or an error that lists the names.
+func FindLoss(name string) (Loss, error) {
+	var names []string
+	for _, l := range LossFunctions {
+		if l.Name == name {
+			return l, nil
+		}
+		names = append(names, l.Name)
+	}
+	return Loss{}, fmt.Errorf("there is no loss %q; choose one of %s", name, strings.Join(names, ", "))
+}
+
+// step returns the step h of the increment and the factor on it, both 0 where derivatives are compared. The published script evaluates the
+// test loss by derivatives even where it trains through increments.
+func (l Loss) step(timeStep float64, test bool) (h, scale float64) {
+	switch {
+	case !l.Increments || test && !l.Mean:
+		return 0, 0
+	case l.Mean:
+		return timeStep, 1 / timeStep
+	default:
+		return timeStep, 1
+	}
+}

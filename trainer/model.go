@@ -1,0 +1,137 @@
+package trainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"hnn/autoencoder"
+	"hnn/datasets"
+	"hnn/hamiltonian"
+	"hnn/internal/libtorch"
+	"hnn/nets"
+)
+
+// Model is an equation with its parameters, and with an autoencoder around it where the data are images.
+type Model struct {
+	Equation    hamiltonian.Equation
+	Autoencoder *autoencoder.Autoencoder // nil where states are observed
+	Parameters  nets.Parameters          // the autoencoder's, and then the equation's, in PyTorch's order
+}
+
+// newModel returns the model that settings describe, with parameters that are zero.
+func newModel(task datasets.Task, s Settings) (*Model, error) {
+	kind, err := hamiltonian.Find(s.Model)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Equation: kind.Equation(hamiltonian.Config{
+		Dimension: task.Dimension, Hidden: s.HiddenDim, HiddenLayers: s.Layers, Activation: s.Nonlinearity, FieldType: s.FieldType,
+	})}
+	if err := m.Equation.Check(); err != nil {
+		return nil, err
+	}
+	if task.ImageSide > 0 {
+		coder := autoencoder.New(2*task.ImageSide*task.ImageSide, s.HiddenDim, task.Dimension)
+		m.Autoencoder = &coder
+		for i := range m.Equation.Networks {
+			m.Equation.Networks[i].Prefix = autoencoder.LatentPrefix + m.Equation.Networks[i].Prefix
+		}
+	}
+	for _, n := range m.networks() {
+		m.Parameters = append(m.Parameters, n.Zeros()...)
+	}
+	return m, nil
+}
+
+// coders are the autoencoder's networks, if there is one.
+func (m *Model) coders() []nets.Network {
+	if m.Autoencoder == nil {
+		return nil
+	}
+	return m.Autoencoder.Networks()
+}
+
+// networks are the model's networks in the order of their parameters.
+func (m *Model) networks() []nets.Network { return append(m.coders(), m.Equation.Networks...) }
+
+// coderParameters is the number of parameters, each an array, of the autoencoder.
+func (m *Model) coderParameters() int {
+	count := 0
+	for _, n := range m.coders() {
+		count += len(n.Zeros())
+	}
+	return count
+}
+
+// Dynamics returns the model of dx/dt, or of the latent state's change per frame. It shares the model's parameters.
+func (m *Model) Dynamics() hamiltonian.Dynamics {
+	return hamiltonian.Dynamics{Equation: m.Equation, Parameters: m.Parameters[m.coderParameters():]}
+}
+
+// Coder returns the encoder and decoder of a model of images on a number of threads, 0 for all processors. The caller closes it.
+func (m *Model) Coder(threads int) (*autoencoder.Coder, error) {
+	if m.Autoencoder == nil {
+		return nil, errors.New("trainer: this model observes states and has no autoencoder")
+	}
+	return m.Autoencoder.Coder(m.Parameters[:m.coderParameters()], threads)
+}
+
+// init draws the parameters in the published order: the autoencoder, which is one module, and then each of the equation's networks.
+func (m *Model) init(g *libtorch.Generator) error {
+	modules := [][]nets.Network{}
+	if m.Autoencoder != nil {
+		modules = append(modules, m.coders())
+	}
+	for _, n := range m.Equation.Networks {
+		modules = append(modules, []nets.Network{n})
+	}
+	parameters := m.Parameters
+	for _, module := range modules {
+		var layers []libtorch.Layer
+		parameters.EachLayer(module, func(network, layer int, weight, bias []float32) {
+			l := module[network].Layers[layer]
+			layers = append(layers, libtorch.Layer{Inputs: l.Inputs, Outputs: l.Outputs, Weight: weight, Bias: bias})
+			parameters = parameters[1:]
+			if bias != nil {
+				parameters = parameters[1:]
+			}
+		})
+		if err := g.InitLayers(layers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadModel reads a model of a task from a checkpoint, and returns it with the settings of its run. A PyTorch state dict carries no settings:
+// they are taken to be the published ones, with the size of hidden layers that its arrays have.
+func LoadModel(task datasets.Task, kind hamiltonian.Model, path string) (*Model, Settings, error) {
+	settings := DefaultSettings(task)
+	settings.Model = kind.Name
+	wanted := settings
+	checkpoint, err := nets.ReadCheckpoint(path)
+	if err != nil {
+		return nil, settings, err
+	}
+	if checkpoint.Settings != nil {
+		if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil {
+			return nil, settings, fmt.Errorf("%s: its settings are damaged: %w", path, err)
+		}
+		if settings.Task != task.Name || settings.Model != kind.Name {
+			return nil, settings, fmt.Errorf("%s is the checkpoint of a %s, and a %s is needed here", path, settings.Label(), wanted.Label())
+		}
+	} else if m, err := newModel(task, settings); err == nil {
+		if bias := checkpoint.Entries[m.Parameters[1].Name]; len(bias.Shape) == 1 {
+			settings.HiddenDim = int(bias.Shape[0])
+		}
+	}
+	m, err := newModel(task, settings)
+	if err == nil {
+		err = m.Parameters.Load(checkpoint)
+	}
+	if err != nil {
+		return nil, settings, fmt.Errorf("%s is no checkpoint of a %s: %w", path, wanted.Label(), err)
+	}
+	return m, settings, nil
+}
