@@ -25,7 +25,7 @@ type oracle struct {
 type tensorRows struct{ x, dx *ts.Tensor }
 
 // newOracle copies a model and its data to LibTorch. The caller frees what keep owns.
-func newOracle(m *Model, d data, cuda bool) (*oracle, error) {
+func newOracle(m *Model, d rows, cuda bool) (*oracle, error) {
 	o := &oracle{keep: libtorch.Scope{CUDA: cuda}}
 	for _, p := range m.Parameters {
 		o.values = append(o.values, o.tensor(p, true))
@@ -135,7 +135,7 @@ func newAutomatic(t *Trainer) (*automatic, error) {
 	if err := libtorch.Configure(t.Execution.Threads); err != nil {
 		return nil, err
 	}
-	o, err := newOracle(t.Model, t.data, t.Execution.CUDA)
+	o, err := newOracle(t.Model, t.rows, t.Execution.CUDA)
 	if err != nil {
 		return nil, err
 	}

@@ -9,40 +9,39 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// data are a dataset's rows as both engines read them: flat, in float32.
-type data struct {
-	train, test rows
+// rows are a dataset as both engines read it: flat, in float32.
+type rows struct {
+	train, test set
 	images      *datasets.Images // nil where states are observed
 }
 
-// rows are a training or a test set: states and derivatives, or the first frames of samples.
-type rows struct {
+// set is a training or a test set: states and derivatives, or the first frames of samples.
+type set struct {
 	count, columns int
 	x, dx          []float32
 	first          []int64
 }
 
-func newData(set datasets.Dataset) data {
-	if set.Images != nil {
-		return data{
-			train:  rows{count: len(set.Images.Train), first: set.Images.Train},
-			test:   rows{count: len(set.Images.Test), first: set.Images.Test},
-			images: set.Images,
+func newRows(d datasets.Dataset) rows {
+	if d.Images != nil {
+		return rows{
+			train:  set{count: len(d.Images.Train), first: d.Images.Train},
+			test:   set{count: len(d.Images.Test), first: d.Images.Test},
+			images: d.Images,
 		}
 	}
-	return data{train: newRows(set.Train), test: newRows(set.Test)}
-}
-
-func newRows(s datasets.Samples) rows {
-	r := rows{count: len(s.X), x: flat(s.X), dx: flat(s.DX)}
-	if r.count > 0 {
-		r.columns = len(s.X[0])
+	flatten := func(s datasets.Samples) set {
+		x := flat(s.X)
+		return set{count: len(s.X), columns: len(x) / max(1, len(s.X)), x: x, dx: flat(s.DX)}
 	}
-	return r
+	return rows{train: flatten(d.Train), test: flatten(d.Test)}
 }
 
 func flat(list [][]float64) []float32 {
-	var values []float32
+	if len(list) == 0 {
+		return nil
+	}
+	values := make([]float32, 0, len(list)*len(list[0]))
 	for _, row := range list {
 		for _, v := range row {
 			values = append(values, float32(v))
@@ -51,29 +50,33 @@ func flat(list [][]float64) []float32 {
 	return values
 }
 
-func (d data) set(test bool) rows {
+func (r rows) set(test bool) set {
 	if test {
-		return d.test
+		return r.test
 	}
-	return d.train
+	return r.train
 }
 
 // check returns an error if a set has fewer rows than a batch.
-func (d data) check(batch int) error {
+func check(d datasets.Dataset, batch int) error {
+	train, test := len(d.Train.X), len(d.Test.X)
+	if d.Images != nil {
+		train, test = len(d.Images.Train), len(d.Images.Test)
+	}
 	switch {
-	case d.train.count == 0 || d.test.count == 0:
-		return fmt.Errorf("there are %d training and %d test rows; each set needs at least one", d.train.count, d.test.count)
-	case batch > min(d.train.count, d.test.count):
-		return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", batch, d.train.count, d.test.count)
+	case train == 0 || test == 0:
+		return fmt.Errorf("there are %d training and %d test rows; each set needs at least one", train, test)
+	case batch > min(train, test):
+		return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", batch, train, test)
 	}
 	return nil
 }
 
 // whole is the batch of all rows of a set.
 func (t *Trainer) whole(test bool) kernels.Batch[float32] {
-	set := t.data.set(test)
+	set := t.rows.set(test)
 	batch := kernels.Batch[float32]{X: set.x, DX: set.dx, Rows: set.first, Count: set.count}
-	batch.Step, batch.Scale = t.Loss.step(t.timeStep, test)
+	batch.Step, batch.Scale = t.Loss.step(test)
 	return batch
 }
 
@@ -86,7 +89,7 @@ type sampler struct {
 
 // draw returns the next random batch of the training set, or of the test set.
 func (t *Trainer) draw(test bool) (kernels.Batch[float32], error) {
-	set, batch := t.data.set(test), t.whole(test)
+	set, batch := t.rows.set(test), t.whole(test)
 	d := &t.sampler
 	if size := t.Settings.BatchSize; size > 0 {
 		d.rows = slices.Grow(d.rows[:0], size)[:size]

@@ -30,7 +30,7 @@ type closedForm struct {
 }
 
 func newClosedForm(t *Trainer) (*closedForm, error) {
-	model, err := t.Model.kernel(t.data, len(t.state), t.Execution.Threads)
+	model, err := t.Model.kernel(t.rows, len(t.state), t.Execution.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func newClosedForm(t *Trainer) (*closedForm, error) {
 }
 
 // kernel returns the closed form of a model. The caller closes it.
-func (m *Model) kernel(d data, state, threads int) (*kernels.Model[float32], error) {
+func (m *Model) kernel(d rows, state, threads int) (*kernels.Model[float32], error) {
 	c := kernels.Config{Networks: closedform.Layers(m.networks()), State: state, Threads: threads}
 	for _, term := range m.Equation.Terms {
 		c.Terms = append(c.Terms, kernels.Term{Network: len(m.coders()) + term.Network, Output: term.Output, Matrix: term.Matrix.Transposed()})

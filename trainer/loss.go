@@ -3,14 +3,18 @@ package trainer
 import (
 	"fmt"
 	"strings"
+
+	"hnn/datasets"
 )
 
 // Loss says what a run minimises: the mean squared error of a prediction that the model makes from a state.
 type Loss struct {
 	Name        string
 	Description string
-	// Increments compares x(t+h) − x(t), by a step of the classical Runge-Kutta method over the task's time step h, in place of dx/dt.
+	// Increments compares x(t+h) − x(t), by a step of the classical Runge-Kutta method over the time step h, in place of dx/dt.
 	Increments bool
+	// Step is the time step h of the increments; New takes the task's.
+	Step float64
 	// Mean divides the increment by h, so that it can be compared with a derivative.
 	Mean bool
 }
@@ -41,15 +45,22 @@ func FindLoss(name string) (Loss, error) {
 	return Loss{}, fmt.Errorf("there is no loss %q; choose one of %s", name, strings.Join(names, ", "))
 }
 
+// findLoss is FindLoss with the time step of a task.
+func findLoss(name string, task datasets.Task) (Loss, error) {
+	l, err := FindLoss(name)
+	l.Step = task.TimeStep
+	return l, err
+}
+
 // step returns the step h of the increment and the factor on it, both 0 where derivatives are compared. The published script evaluates the
 // test loss by derivatives even where it trains through increments.
-func (l Loss) step(timeStep float64, test bool) (h, scale float64) {
+func (l Loss) step(test bool) (h, scale float64) {
 	switch {
 	case !l.Increments || test && !l.Mean:
 		return 0, 0
 	case l.Mean:
-		return timeStep, 1 / timeStep
+		return l.Step, 1 / l.Step
 	default:
-		return timeStep, 1
+		return l.Step, 1
 	}
 }

@@ -83,12 +83,13 @@ func TestClosedFormEqualsAutomaticDifferentiation(t *testing.T) {
 func gradient(t *testing.T, trainer *Trainer) {
 	t.Helper()
 	trainer.newState()
+	trainer.rows = newRows(trainer.Data)
 	closed, err := newClosedForm(trainer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closed.close()
-	oracle, err := newOracle(trainer.Model, trainer.data, false)
+	oracle, err := newOracle(trainer.Model, trainer.rows, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
+	"hnn/internal/closedform"
 	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
@@ -45,14 +46,14 @@ type Execution struct {
 // Go's is held during Run only.
 type Trainer struct {
 	Settings  Settings
+	Data      datasets.Dataset
 	Model     *Model
 	Loss      Loss
 	Optimizer Optimizer
 	Execution Execution
 	Losses    Losses
 
-	data      data
-	timeStep  float64
+	rows      rows // of Data, while the trainer works
 	drawNoise bool
 	sampler   sampler
 	state     []nets.Parameters                      // the optimizer's vectors
@@ -69,23 +70,22 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 			return nil, err
 		}
 	}
-	loss, err := FindLoss(settings.Loss)
+	loss, err := findLoss(settings.Loss, task)
 	if err != nil {
 		return nil, err
 	}
-	if task.ImageSide > 0 && (settings.File != "" || loss != Derivatives) {
+	if task.ImageSide > 0 && (settings.File != "" || loss.Increments) {
 		return nil, fmt.Errorf("the task %s draws its own images and has a loss of its own; give it no data file and no other loss", task.Name)
 	}
 	t := &Trainer{
 		Settings: settings, Loss: loss, Optimizer: Adam{LearnRate: settings.LearnRate, WeightDecay: settings.WeightDecay}, Execution: execution,
-		timeStep: task.TimeStep, drawNoise: task.InputNoise || settings.InputNoise > 0,
+		drawNoise: task.InputNoise || settings.InputNoise > 0,
 	}
 	var generating errgroup.Group // the data have a random stream of their own
 	generating.Go(func() error {
-		set, err := settings.Data(task)
-		if err == nil {
-			t.data = newData(set)
-			err = t.data.check(settings.BatchSize)
+		var err error
+		if t.Data, err = settings.Data(task); err == nil {
+			err = check(t.Data, settings.BatchSize)
 		}
 		return err
 	})
@@ -138,6 +138,10 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	begin := len(t.Losses.Train)
+	if err := check(t.Data, t.Settings.BatchSize); err != nil {
+		return err
+	}
+	t.rows = newRows(t.Data)
 	generator, err := t.sampler.generator.State()
 	if err != nil {
 		return err
@@ -219,25 +223,23 @@ func (t *Trainer) Final() (Final, error) {
 
 // Evaluate compares a model with a dataset by the loss that its settings name, in closed form on a number of threads, 0 for all processors.
 func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, threads int) (Final, error) {
-	loss, err := FindLoss(s.Loss)
+	loss, err := findLoss(s.Loss, task)
 	if err != nil {
 		return Final{}, err
 	}
-	t := &Trainer{Settings: s, Model: m, Loss: loss, Execution: Execution{Threads: threads}, data: newData(set), timeStep: task.TimeStep}
-	return t.closedFinal()
+	return (&Trainer{Settings: s, Data: set, Model: m, Loss: loss, Execution: Execution{Threads: threads}}).closedFinal()
 }
 
 func (t *Trainer) closedFinal() (Final, error) {
-	model, err := t.Model.kernel(t.data, 0, t.Execution.Threads)
+	t.rows = newRows(t.Data)
+	model, err := t.Model.kernel(t.rows, 0, t.Execution.Threads)
 	if err != nil {
 		return Final{}, err
 	}
 	defer model.Close()
-	t.Model.Parameters.EachLayer(t.Model.networks(), func(network, layer int, weight, bias []float32) {
-		model.Load(kernels.Values, network, layer, weight, bias)
-	})
+	closedform.Load(model, kernels.Values, t.Model.networks(), t.Model.Parameters)
 	return t.summarise(func(batch kernels.Batch[float32], test bool) ([]float64, error) {
-		errors := make([]float64, batch.Count*max(1, t.data.set(test).columns))
+		errors := make([]float64, batch.Count*max(1, t.rows.set(test).columns))
 		return errors, model.Errors(batch, errors)
 	})
 }
@@ -251,13 +253,14 @@ func (t *Trainer) automaticFinal() (Final, error) {
 	if err := libtorch.Configure(t.Execution.Threads); err != nil {
 		return Final{}, err
 	}
-	o, err := newOracle(t.Model, t.data, t.Execution.CUDA)
+	t.rows = newRows(t.Data)
+	o, err := newOracle(t.Model, t.rows, t.Execution.CUDA)
 	if err != nil {
 		return Final{}, err
 	}
 	defer o.keep.Free()
 	most := evaluationRows
-	if t.data.images != nil {
+	if t.rows.images != nil {
 		most /= 10
 	}
 	return t.summarise(func(batch kernels.Batch[float32], test bool) ([]float64, error) {

@@ -157,6 +157,32 @@ func resumesExactly(t *testing.T, autograd bool) {
 	}
 }
 
+// Each trainer has a random generator of its own: another training and a checkpoint loaded in its midst change no number.
+func TestTrainersAreIndependent(t *testing.T) {
+	both(t, "real", func(t *testing.T, autograd bool) {
+		s := settings(datasets.Real, 10)
+		s.BatchSize, s.InputNoise, s.Autograd = 50, 0.1, autograd // both draw from the generator
+		alone := start(t, datasets.Real, s)
+		run(t, alone)
+		disturbed := start(t, datasets.Real, s)
+		err := disturbed.Run(context.Background(), func(step int, _, _ float32) {
+			if step != 5 {
+				return
+			}
+			run(t, start(t, datasets.Real, s))
+			if _, _, err := LoadModel(datasets.Real, hamiltonian.Default, "../hamiltonian/testdata/real-hnn.tar"); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(alone.Losses) != fmt.Sprint(disturbed.Losses) {
+			t.Errorf("the losses are\n%v\n%v", disturbed.Losses, alone.Losses)
+		}
+	})
+}
+
 func TestFiles(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")
 	trainer := start(t, datasets.Spring, settings(datasets.Spring, 3))

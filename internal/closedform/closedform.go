@@ -22,11 +22,6 @@ func Load(m *kernels.Model[float32], what kernels.Kept, networks []nets.Network,
 	p.EachLayer(networks, func(network, layer int, weight, bias []float32) { m.Load(what, network, layer, weight, bias) })
 }
 
-// Store copies what Load copied back.
-func Store(m *kernels.Model[float32], what kernels.Kept, networks []nets.Network, p nets.Parameters) {
-	p.EachLayer(networks, func(network, layer int, weight, bias []float32) { m.Store(what, network, layer, weight, bias) })
-}
-
 // New returns the kernel of networks with their parameters. The caller closes it.
 func New(networks []nets.Network, terms []kernels.Term, p nets.Parameters, threads int) (*kernels.Model[float32], error) {
 	m, err := kernels.New[float32](kernels.Config{Networks: Layers(networks), Terms: terms, Threads: threads})

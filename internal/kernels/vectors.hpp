@@ -76,8 +76,8 @@ void multiply(long rows, long columns, long depth, const T* a, long a_row, long 
     const long k = n * block, part = std::min(block, depth - k);
     const T *left = a + k * a_column, *right = b + k * b_row;
     long j = 0;
-    for (; rows == 1 && j + 8 * lanes <= columns; j += 8 * lanes)
-      column_of_tiles<T, 8>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
+    for (; rows == 1 && j + 5 * lanes <= columns; j += 5 * lanes)
+      column_of_tiles<T, 5>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
     for (; j + 3 * lanes <= columns; j += 3 * lanes)
       column_of_tiles<T, 3>(rows, part, left, a_row, a_column, right + j, b_row, c + j, c_row, plus ? plus + j : plus, plus_row);
     for (; j + lanes <= columns; j += lanes)
