@@ -1,4 +1,4 @@
-// Package analysis compares trained models of a task with the truth: it integrates their fields and measures the errors that the paper
+// Package analysis compares trained models with the true system. It integrates the models' fields and computes the errors that the paper
 // reports.
 package analysis
 
@@ -20,7 +20,7 @@ import (
 	"hnn/trainer"
 )
 
-// Checkpoint is a trained model: the statement of its equation, and the file of its parameters.
+// Checkpoint names a trained model: its kind, and the file with its parameters.
 type Checkpoint struct {
 	Model hamiltonian.Model
 	Path  string
@@ -29,23 +29,23 @@ type Checkpoint struct {
 // Analysis holds everything that the figures of a task show.
 type Analysis struct {
 	Task datasets.Task
-	Data datasets.Dataset // as the reference was trained on, or without a reference the first model
+	Data datasets.Dataset // the training data of the reference or, without a reference, of the first model
 	// Sources are the truth and then the models, in the order of the checkpoints.
 	Sources []*Source
-	// Reference is the first model that has a Hamiltonian; nil without one. Where no true Hamiltonian is known, energies are its
-	// Hamiltonian.
+	// Reference is the first model with a Hamiltonian, or nil. If the true Hamiltonian is unknown, the reference's Hamiltonian replaces it in
+	// all energies.
 	Reference *Source
 	Energy    *EnergyChange // nil if no change was requested and no model reaches another energy
 	Metrics   Metrics
 }
 
-// Source is the truth, or a model: where a motion comes from.
+// Source is the true system or a model.
 type Source struct {
 	Name, Title    string
 	Color          color.NRGBA
 	HasHamiltonian bool
 	Example        Motion    // one trajectory
-	Trials         Motion    // the trajectories of the mean squared errors
+	Trials         Motion    // the trajectories for the mean squared errors
 	Learned        []float64 // the reference's Hamiltonian along the example; nil without a reference, and for images
 	// Plane is the phase plane, or a model's latent plane; nil for more than one degree of freedom.
 	Plane     *Plane
@@ -53,14 +53,14 @@ type Source struct {
 	Reversals []Reversal
 }
 
-// Motion is a set of trajectories at common times. Where nobody observed the true motion, the truth has one time, that of the starts.
+// Motion is a set of trajectories at common times. If the true trajectories are unknown, the truth has only the starts.
 type Motion struct {
 	Times  []float64
 	States [][][]float64 // by trajectory and time; for images, coordinates that fit the latent states
 	Energy [][]float64   // of these states; nil if no energy is known
 }
 
-// Moving lists the sources whose motion is known: the truth only if it was observed beyond its starts.
+// Moving returns the sources with known trajectories: all models, and the truth if more than its starts is known.
 func (a *Analysis) Moving() []*Source {
 	if truth := a.Sources[0]; len(truth.Example.Times) > 1 {
 		return a.Sources
@@ -68,7 +68,7 @@ func (a *Analysis) Moving() []*Source {
 	return a.Sources[1:]
 }
 
-// Metrics are the numbers of the paper's tables, and how they were obtained.
+// Metrics holds the numbers of the paper's tables and the settings behind them.
 type Metrics struct {
 	Task        string                   `json:"task"`
 	Models      map[string]*ModelMetrics `json:"models"`                // by name
@@ -84,19 +84,19 @@ type ModelMetrics struct {
 	Settings   trainer.Settings `json:"settings"`
 	trainer.Final
 	*EnergyErrors // nil if no energy is known
-	// CoordinateMSE is the mean over the trials, times and coordinates of the squared difference of the states. It is 0 if nobody observed
-	// the true motion.
+	// CoordinateMSE is the mean squared difference between the model's states and the true ones, over all trials, times and coordinates. It
+	// is 0 if the true trajectories are unknown.
 	CoordinateMSE float64 `json:"coordinate_mse,omitempty"`
 	*ImageErrors          // nil where states are observed
 	Reversibility
 }
 
-// EnergyErrors compare the energy along a model's trajectories with that along the true ones, or with that of their starts if nobody
-// observed more.
+// EnergyErrors compare the energy along a model's trajectories with the energy along the true ones. If only the true starts are known, they
+// compare with the energy of the starts.
 type EnergyErrors struct {
-	EnergyMSE float64 `json:"energy_mse"` // the mean over the trials and times of the squared difference
-	// EnergyMSEError is the standard deviation of the means of five splits of the trials (of the times of a single trial), over √5, as in the
-	// published notebooks.
+	EnergyMSE float64 `json:"energy_mse"` // mean squared difference over all trials and times
+	// EnergyMSEError is the published notebooks' standard error: split the trials (the times of a single trial) into five parts, and divide
+	// the standard deviation of the parts' means by √5.
 	EnergyMSEError  float64   `json:"energy_mse_error"`
 	EnergyMSETrials []float64 `json:"energy_mse_trials"` // by trial
 }
@@ -112,12 +112,12 @@ type Integration struct {
 	MidpointStep float64 `json:"implicit_midpoint_step"`
 }
 
-// subject is a model during its analysis.
+// subject is a loaded model and its source.
 type subject struct {
 	*Source
 	metrics   *ModelMetrics
 	model     *trainer.Model
-	data      datasets.Dataset // of its losses
+	data      datasets.Dataset // on which the losses are computed
 	evaluator *hamiltonian.Evaluator
 	images    *imageView // nil where states are observed
 }
@@ -129,9 +129,9 @@ func (s *subject) close() {
 	}
 }
 
-// Run loads the models of a task, at least one and each once, and compares them with the truth, several at a time. change is the energy
-// that a model is to add to a state (negative to remove energy), in the units of the task's energy; 0 takes the range between the quartiles
-// of the data's energies. Run calls progress with each stage that begins, from any goroutine.
+// Run loads one or more models of a task and compares them with the truth. No model may occur twice. change is the energy that a model adds to
+// a state, in the units of the task's energy; a negative change removes energy, and 0 stands for the difference between the quartiles of the
+// data's energies. Run calls progress at the beginning of each stage, from any goroutine.
 func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress func(stage string)) (*Analysis, error) {
 	a := &Analysis{Task: task, Metrics: Metrics{Task: task.Name, Models: map[string]*ModelMetrics{}}}
 	subjects, err := a.load(checkpoints, progress)
@@ -200,7 +200,7 @@ func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress 
 	return a, a.changeEnergy(subjects, energy, trials.Starts(), last(example.Times)/flows, change)
 }
 
-// load makes the sources, loads the models, and makes each dataset once.
+// load makes the sources and loads the models. Models with the same seed, file and loss share one dataset.
 func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) (subjects []*subject, err error) {
 	if len(checkpoints) == 0 {
 		return nil, errors.New("analysis: no checkpoint is given; at least one is needed")
@@ -251,12 +251,12 @@ func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) (subjec
 	return subjects, nil
 }
 
-// observed is the true motion of trajectories.
+// observed returns reference trajectories as a motion.
 func observed(t datasets.Trajectories) Motion {
 	return Motion{Times: t.Times[:min(len(t.Times), len(t.States[0]))], States: t.States}
 }
 
-// follow fills in the losses of a model and its trajectories from the true starts.
+// follow computes the losses of a model and its trajectories from the true starts.
 func (a *Analysis) follow(s *subject, example, trials datasets.Trajectories, film datasets.Images, progress func(string)) (err error) {
 	progress(s.Title + ": losses")
 	if s.metrics.Final, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
@@ -280,7 +280,7 @@ func (a *Analysis) follow(s *subject, example, trials datasets.Trajectories, fil
 	return err
 }
 
-// solve integrates a model's field from starts, by the solver and over the times of true trajectories.
+// solve integrates a model's field from starts, with the solver and the times of the true trajectories.
 func solve(s *subject, truth datasets.Trajectories, starts [][]float64) (Motion, error) {
 	motion := Motion{Times: truth.Times}
 	solutions, err := truth.Solver.Solve(s.evaluator.Field, starts, truth.Times)
@@ -290,10 +290,11 @@ func solve(s *subject, truth datasets.Trajectories, starts [][]float64) (Motion,
 	return motion, err
 }
 
-// quantity is a scalar function of states, a row each.
+// quantity is a scalar function, evaluated at each of many states.
 type quantity func(states [][]float64) ([]float64, error)
 
-// energies fills in the energies of all states, and the errors of the models. It returns the energy of states; nil if none is known.
+// energies computes the energies along all trajectories and the energy errors of the models. It returns the energy as a function of the state,
+// or nil if no energy is known.
 func (a *Analysis) energies(subjects []*subject) (energy quantity, err error) {
 	var learned quantity
 	if i := slices.IndexFunc(subjects, func(s *subject) bool { return s.Source == a.Reference }); i >= 0 && a.Task.ImageSide == 0 {
@@ -381,7 +382,8 @@ func coordinateMSE(model, truth [][][]float64) float64 {
 	return sum / float64(n)
 }
 
-// bootstrap returns the standard deviation of the means of five consecutive splits, over √5. Each of fewer than five values is a split.
+// bootstrap splits values into five consecutive parts and returns the standard deviation of the parts' means, divided by √5. Fewer than five
+// values are one part each, and the divisor is the square root of their number.
 func bootstrap(values []float64) float64 {
 	splits := min(5, len(values))
 	means := make([]float64, splits)

@@ -12,9 +12,9 @@ import (
 	"hnn/integrator"
 )
 
-// EnergyChange is a path on which a model changes its energy and changes it back (section 6 of the paper). Its five stages follow the
-// symplectic gradient of the learned Hamiltonian, its gradient to another level, the symplectic gradient there, the gradient back, and the
-// symplectic gradient again.
+// EnergyChange is a path on which a model changes its energy and then restores it (section 6 of the paper). It has five stages: along the
+// symplectic gradient of the learned Hamiltonian, along the gradient to another energy, along the symplectic gradient there, along the gradient
+// back, and along the symplectic gradient again.
 type EnergyChange struct {
 	Source  *Source // the first model whose field conserves its Hamiltonian
 	Stages  []Stage
@@ -24,7 +24,7 @@ type EnergyChange struct {
 
 // Stage is the part of a path along one field.
 type Stage struct {
-	Times   []float64   // from the start of the path; the parameter of the gradient's path counts as time
+	Times   []float64   // from the start of the path; a stage along the gradient uses its curve parameter as time
 	States  [][]float64 // by time
 	Energy  []float64   // by time: the true energy
 	Learned []float64   // by time: the model's Hamiltonian
@@ -37,16 +37,16 @@ type EnergyMetrics struct {
 	Levels []EnergyLevel `json:"levels"` // at the start, changed, and changed back
 }
 
-// EnergyLevel is an energy at which a state moves along the symplectic gradient. The contours of the learned Hamiltonian differ a little
-// from those of the true one, so the true energy varies on the way. A level's energy is its mean.
+// EnergyLevel describes a stage along the symplectic gradient. The contours of the learned Hamiltonian differ a little from those of the true
+// one, so the true energy varies along the stage. The energy of a level is the mean.
 type EnergyLevel struct {
-	Requested float64 `json:"requested"` // of the first level: its own
+	Requested float64 `json:"requested"` // for the first level, the energy reached
 	Reached   float64 `json:"reached"`
-	Deviation float64 `json:"standard_deviation"` // of the true energy on the way
+	Deviation float64 `json:"standard_deviation"` // of the true energy along the stage
 	Learned   float64 `json:"learned"`            // the model's Hamiltonian
 }
 
-// Adds tells whether the first change adds energy. The second one then removes it.
+// Adds reports whether the first change adds energy. The second change then removes it.
 func (m EnergyMetrics) Adds() bool { return m.Change > 0 }
 
 const (
@@ -71,8 +71,8 @@ func (e *EnergyChange) Moments() []Moment {
 	return list
 }
 
-// changeEnergy changes the energy of the first model whose field conserves its Hamiltonian. States come from the samples; for bodies from
-// the trials' starts, because bodies come close to each other as time goes on, and there a model is least exact.
+// changeEnergy changes the energy of the first model whose field conserves its Hamiltonian. The path starts at a sample or, for bodies, at the
+// start of a trial: later the bodies come close to each other, and there a model is least accurate.
 func (a *Analysis) changeEnergy(subjects []*subject, energy quantity, starts [][]float64, duration, change float64) error {
 	i := slices.IndexFunc(subjects, func(s *subject) bool { return s.model.Equation.Conserves() })
 	if i < 0 || energy == nil {
@@ -111,7 +111,7 @@ func (a *Analysis) changeEnergy(subjects []*subject, energy quantity, starts [][
 	return err
 }
 
-// levels holds what a change of energy needs.
+// levels computes the stages of an EnergyChange.
 type levels struct {
 	model interface {
 		Field(t []float64, x, out [][]float64) error    // the symplectic gradient of the Hamiltonian
@@ -122,7 +122,7 @@ type levels struct {
 	duration float64  // of a stage along the symplectic gradient
 }
 
-// levelSolver is precise enough for the learned Hamiltonian to keep four digits. It gives up if a gradient leads out of all bounds.
+// levelSolver conserves four digits of the learned Hamiltonian. Its bound on evaluations stops a path along a gradient that diverges.
 var levelSolver = integrator.RK45{Relative: 1e-8, MaxEvaluations: 100_000}
 
 // quartiles returns the indices of the first and the third quartile of values.
@@ -132,9 +132,9 @@ func quartiles(values []float64) (first, third int) {
 	return order[len(order)/4], order[3*len(order)/4]
 }
 
-// change changes the energy of one of the states, and changes it back. It adds energy to the state at the first quartile of all their
-// energies, and removes energy from that at the third. A change of 0 stands for the difference of the two. The error of an energy that the
-// gradient does not reach says how far it leads.
+// change changes the energy of one of the states and then restores it. It adds energy to the state at the first quartile of the states'
+// energies, or removes energy from the state at the third. A change of 0 stands for the difference between the quartiles. If the gradient does
+// not reach the requested energy, the error says which energy it reaches.
 func (l levels) change(states [][]float64, change float64) (*EnergyChange, error) {
 	energies, err := l.energy(states)
 	if err != nil {
@@ -176,7 +176,7 @@ func (e *EnergyChange) level(requested float64) float64 {
 	return mean
 }
 
-// end is the last state of the path so far.
+// end returns the last state of the path so far.
 func (e *EnergyChange) end() []float64 {
 	states := e.Stages[len(e.Stages)-1].States
 	return states[len(states)-1]
@@ -210,7 +210,7 @@ func (l levels) append(e *EnergyChange, field integrator.Field, start []float64,
 	return err
 }
 
-// mean returns the energy of the level on which a state lies.
+// mean returns the mean true energy along the symplectic gradient from a state.
 func (l levels) mean(state []float64) (float64, error) {
 	states, err := l.follow(l.model.Field, state, floats.Span(make([]float64, flowPoints), 0, l.duration))
 	if err != nil {
@@ -223,14 +223,14 @@ func (l levels) mean(state []float64) (float64, error) {
 	return stat.Mean(energies, nil), nil
 }
 
-// approach follows the gradient of the learned Hamiltonian, upwards or downwards, to the level of a requested energy, or as far as the
-// energy changes in that direction. The learned Hamiltonian has a scale of its own, so the true energy of the level tells where to stop.
+// approach follows the gradient of the learned Hamiltonian up or down to a requested energy, or until the energy no longer changes. The learned
+// Hamiltonian has an arbitrary scale, so approach compares the true energy with the request.
 func (l levels) approach(e *EnergyChange, requested float64) error {
 	const (
-		share    = 0.1  // of the change, for the first step
-		growth   = 1.5  // of the step, from one to the next
-		standing = 1e-4 // share of the change; a step that changes less is the last
-		halvings = 20   // of the step that passes the requested energy
+		share    = 0.1  // the first step changes the energy by about this share
+		growth   = 1.5  // factor from one step to the next
+		standing = 1e-4 // stop if a step changes the energy by less than this share of the whole change
+		halvings = 20   // bisections of the step that passes the requested energy
 	)
 	start, gap := e.end(), math.Abs(e.Metrics.Change)
 	energy, err := l.mean(start)

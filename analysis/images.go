@@ -11,13 +11,13 @@ import (
 	"hnn/datasets"
 )
 
-// filmProtocol is the published notebook's way to the energy of a latent state.
+// filmProtocol describes how the published notebook computes the energy of a latent state.
 const filmProtocol = "one swing of 200 frames (gym seed 1, start angle between π/11 and π/10); the latent field is integrated from the " +
 	"first sample's latent state, 0.98 units of latent time per frame; the latent states are decoded to images and encoded again; the linear " +
 	"least-squares fit of the training set maps them to (angle, velocity/4), and the first state is the true one; the energy of these " +
 	"coordinates, 1.9(1 − cos angle) + (velocity/4)², is compared with the true one frame by frame"
 
-// latentTime is the time of the latent field that the published notebook lets pass per frame.
+// latentTime is the integration time of the latent field per frame in the published notebook.
 const latentTime = 0.98
 
 // ImageErrors are the errors of an autoencoder on the test set.
@@ -26,15 +26,15 @@ type ImageErrors struct {
 	R2             [2]float64 `json:"r2"`                 // of the linear map from latent states to position and velocity
 }
 
-// imageView is how a model sees a system: through an encoder, a decoder, and the linear map from latent states to true coordinates.
+// imageView is a model's encoder and decoder, and a linear map from latent states to true coordinates.
 type imageView struct {
 	coder *autoencoder.Coder
 	fit   func(latent [][]float64) [][]float64
 }
 
-// filmed fills in the truth of a film: its frames and coordinates, and the coordinates of the test set. It returns the trajectory of the
-// latent fields, whose times are latent ones and whose starts are the models' own; scipy's default tolerances are those of the published
-// notebook.
+// filmed sets the truth from a film: its frames, its coordinates, and the coordinates of the test set. It returns the reference trajectory for
+// the models. Its times are those of the latent field, and its solver has scipy's default tolerances, as in the published notebook. Each model
+// starts from its own latent state instead of the true start.
 func (a *Analysis) filmed(film datasets.Images) datasets.Trajectories {
 	truth := a.Sources[0]
 	for i, first := range film.Test {
@@ -58,7 +58,7 @@ func coordinates(images datasets.Images, samples []int64) [][]float64 {
 	return rows
 }
 
-// watch fills in a model's latent plane, its film and the coordinates on it. It returns the latent state in which the film begins.
+// watch computes a model's latent plane, its film and the film's coordinates. It returns the latent start of the film.
 func (a *Analysis) watch(s *subject, film datasets.Images, trial datasets.Trajectories) (starts [][]float64, err error) {
 	coder, err := s.model.Coder(1)
 	if err != nil {

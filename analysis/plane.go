@@ -10,10 +10,10 @@ import (
 
 // Plane is a phase plane, or the latent plane of a model.
 type Plane struct {
-	Samples       [][]float64 // observed states: of training; for images, of the test set
+	Samples       [][]float64 // the training set; for images, the test set
 	Path          [][]float64 // the states of the example by time
 	Points, Field [][]float64 // a grid over the samples, and the field at its points; no Field if it is not known
-	// Hamiltonian is that of the source over the grid's rectangle; nil if it has none.
+	// Hamiltonian is the source's Hamiltonian on the grid's rectangle, or nil.
 	Hamiltonian *ScalarGrid
 }
 
@@ -43,7 +43,7 @@ func (a *Analysis) planes(subjects []*subject, truth integrator.Field) (err erro
 	return nil
 }
 
-// fill evaluates a field and a Hamiltonian, each if there is one, over a rectangle that is a little larger than that of the samples.
+// fill evaluates a field and a Hamiltonian on a rectangle a little larger than the samples' bounding box. Either may be nil.
 func (p *Plane) fill(field integrator.Field, hamiltonian quantity) (err error) {
 	const lines, margin = 13, 0.025
 	var low, high [2]float64

@@ -9,15 +9,15 @@ import (
 	"hnn/integrator"
 )
 
-// Reversal is the way of a field there and back again by one method. Distances between states are means over the starts.
+// Reversal is an integration of a field forward in time and back to the start, with one method. Distances are means over the starts.
 type Reversal struct {
 	Method    string
-	Times     []float64 // of the way there
-	Distance  []float64 // from the start: at Times, and then on the way back
-	Departure []float64 // of the way back from the way there, at Times
+	Times     []float64 // of the forward trajectory
+	Distance  []float64 // from the start: forward at Times, and then backward
+	Departure []float64 // between the backward and the forward trajectory, at Times
 }
 
-// Reversibility is the mean distance from the start after the field was integrated over a time and back again.
+// Reversibility is the mean distance from the start after an integration forward in time and back.
 type Reversibility struct {
 	RK45             float64 `json:"reversal_distance_rk45"`
 	ImplicitMidpoint float64 `json:"reversal_distance_implicit_midpoint"`
@@ -27,14 +27,14 @@ func reversibility(r []Reversal) Reversibility {
 	return Reversibility{r[0].Departure[0], r[1].Departure[0]}
 }
 
-// reversalSteps is the number of steps of the implicit midpoint rule on the way there.
+// reversalSteps is the number of forward steps of the implicit midpoint rule.
 const reversalSteps = 250
 
 func midpoint(until float64) integrator.ImplicitMidpoint {
 	return integrator.ImplicitMidpoint{Step: until / reversalSteps}
 }
 
-// reverse integrates a field over a time and back: with RK45, and with the implicit midpoint rule, which is symplectic and symmetric in time.
+// reverse integrates a field forward in time and back: with RK45, and with the implicit midpoint rule, which is symplectic and symmetric in time.
 func reverse(field integrator.Field, starts [][]float64, until float64, rk45 integrator.RK45) ([]Reversal, error) {
 	times := floats.Span(make([]float64, reversalSteps+1), 0, until)
 	descending := slices.Clone(times)

@@ -1,5 +1,5 @@
-// Package autoencoder holds the model of a system that a camera sees: an encoder from images to a latent state, which any model of package
-// hamiltonian moves, and a decoder back (Greydanus et al., 2019, section 5).
+// Package autoencoder holds the encoder, from images to a latent state, and the decoder, from latent states to images (Greydanus et al., 2019,
+// section 5). Any model of package hamiltonian can learn the latent dynamics.
 package autoencoder
 
 import (
@@ -13,11 +13,11 @@ import (
 // LatentPrefix stands before the names of the latent model's parameters in a checkpoint, as in the published PixelHNN class.
 const LatentPrefix = "hnn."
 
-// Autoencoder states the two networks.
+// Autoencoder is the pair of networks.
 type Autoencoder struct{ Encoder, Decoder nets.Network }
 
-// New returns the published autoencoder: a ResidualMLP from pixels to a latent state, and one back. pixels is the size of all frames of an
-// image, side by side.
+// New returns the published autoencoder: a ResidualMLP from pixels to a latent state, and one from a latent state to pixels. pixels is the
+// number of pixels in all frames of an image together.
 func New(pixels, hidden, latent int) Autoencoder {
 	const prefix = "autoencoder."
 	return Autoencoder{
@@ -29,13 +29,13 @@ func New(pixels, hidden, latent int) Autoencoder {
 // Networks returns the encoder and the decoder, in the order of their parameters.
 func (a Autoencoder) Networks() []nets.Network { return []nets.Network{a.Encoder, a.Decoder} }
 
-// Coder encodes and decodes with the parameters of an autoencoder, of which it holds a copy. One goroutine at a time may use it.
+// Coder encodes and decodes with a copy of the autoencoder's parameters. Only one goroutine at a time may use it.
 type Coder struct {
 	autoencoder Autoencoder
 	kernel      *kernels.Model[float32]
 }
 
-// Coder returns a coder on a number of threads, 0 for all processors. The caller closes it.
+// Coder returns a Coder that runs on the given number of threads, 0 for all processors. The caller closes it.
 func (a Autoencoder) Coder(parameters nets.Parameters, threads int) (*Coder, error) {
 	for _, n := range a.Networks() {
 		if err := n.Check(); err != nil {
@@ -52,7 +52,7 @@ func (a Autoencoder) Coder(parameters nets.Parameters, threads int) (*Coder, err
 // Close frees the coder's memory and ends its threads.
 func (c *Coder) Close() { c.kernel.Close() }
 
-// Encode maps images, rows of pixels of 0..1, to latent states.
+// Encode maps images to latent states. An image is a row of pixels between 0 and 1.
 func (c *Coder) Encode(images [][]float32) ([][]float64, error) {
 	encoded, err := c.forward(0, c.autoencoder.Encoder, images)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Coder) Encode(images [][]float32) ([][]float64, error) {
 	return states, nil
 }
 
-// Decode maps latent states to images, rows of pixels.
+// Decode maps latent states to images. An image is a row of pixels.
 func (c *Coder) Decode(states [][]float64) ([][]float32, error) {
 	rows := make([][]float32, len(states))
 	for i, state := range states {

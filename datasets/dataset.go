@@ -1,5 +1,5 @@
-// Package datasets holds the systems to learn. A Task is one system: its physics, its data, and the published training settings. The data of
-// a seed are those of the published Python code. The package does not need LibTorch.
+// Package datasets holds the systems to learn. A Task is one system: its physics, its data, and the published training settings. A seed gives
+// the same data as in the published Python code. The package does not need LibTorch.
 package datasets
 
 import (
@@ -14,7 +14,7 @@ import (
 type Samples struct {
 	X     [][]float64 // states
 	DX    [][]float64 // dx/dt, in the rows and columns of X
-	Times []float64   // of the rows, if they are one measured trajectory; nil otherwise
+	Times []float64   // time of each row, if the rows are one measured trajectory; otherwise nil
 }
 
 // Dataset is a training set and a test set. Treat it as read-only: some tasks return the same rows at every call.
@@ -56,7 +56,7 @@ var shades = func() (values [256]float32) {
 // with them.
 type Trajectories struct {
 	Times  []float64     // the first is 0
-	States [][][]float64 // by trajectory and time; the start alone if nothing else is known
+	States [][][]float64 // by trajectory and time; only the start if nothing else is known
 	Solver integrator.RK45
 }
 
@@ -91,8 +91,8 @@ type Task struct {
 
 	// Generate makes the dataset of a seed.
 	Generate func(seed uint32) (Dataset, error)
-	// Increments makes the dataset with the same states and other derivatives: DX is the mean derivative over the next TimeStep,
-	// (x(t+TimeStep) − x(t)) / TimeStep of the motion without noise. It is nil where it is not offered.
+	// Increments makes the dataset with mean derivatives: X is as in Generate, and DX is (x(t+TimeStep) − x(t)) / TimeStep along the
+	// trajectory without noise. It is nil for tasks without such data.
 	Increments func(seed uint32) (Dataset, error)
 	// Load reads a dataset from a file in the task's own format. It is nil where there is no such format.
 	Load func(path string) (Dataset, error)
@@ -111,8 +111,8 @@ type Task struct {
 	Steps       int     // gradient steps after step 0
 	BatchSize   int     // rows per step; 0 for all
 	WeightDecay float64 // L2: this times the parameters is added to the gradient
-	InputNoise  bool    // whether the published script draws input noise for the reported losses
-	TimeStep    float64 // of training through an integrator, in units of t; 0 where that is not offered
+	InputNoise  bool    // whether the published script draws input noise, even with standard deviation 0
+	TimeStep    float64 // of Increments, in units of t; 0 where Increments is nil
 
 	// Published holds the published results by model name, for these settings and seed 0. It is nil for a task that is not in the paper.
 	Published map[string]PublishedModel
@@ -131,13 +131,13 @@ type Labels struct{ Position, Momentum, Time, Energy string }
 
 var dimensionless = Labels{Position: "q", Momentum: "p", Time: "t", Energy: "H"}
 
-// tasks lists the tasks in the paper's order. A new task is a new file and its name here.
+// tasks lists the tasks in the paper's order. To add a task, write a new file and add its variable here.
 var tasks = []Task{Spring, Pendulum, Real, TwoBody, ThreeBody, Pixel}
 
 // Tasks returns every task, in the paper's order.
 func Tasks() []Task { return slices.Clone(tasks) }
 
-// Find returns the task of a name or an alias, or an error that lists the names.
+// Find returns the task with the given name or alias, or an error that lists the names.
 func Find(name string) (Task, error) {
 	var names []string
 	for _, t := range tasks {

@@ -26,8 +26,8 @@ func (o oscillator) generate(seed uint32) (Dataset, error) { return o.observe(se
 
 func (o oscillator) increments(seed uint32) (Dataset, error) { return o.observe(seed, o.timeStep) }
 
-// observe draws, per trajectory, a direction, a radius, the noise of every q and the noise of every p. The derivatives are those of the states
-// without noise: at the state, or the mean over a step if it is not 0. The first half of the rows is the training set.
+// observe draws a direction, a radius, the noise of every q and the noise of every p for each trajectory. The noise is on the states only: the
+// derivatives belong to the states without noise. If step is not 0, they are means over a step. The first half of the rows is the training set.
 func (o oscillator) observe(seed uint32, step float64) (Dataset, error) {
 	random := numpy.NewRandom(seed)
 	times := linspace(0, duration, o.points)
@@ -79,7 +79,7 @@ func (o oscillator) derivatives(states [][]float64, step float64) ([][]float64, 
 	return derivatives, nil
 }
 
-// meanDerivative is that of a motion which gets from one state to another in the given time.
+// meanDerivative returns (to − from)/time, the mean derivative of a trajectory between the two states.
 func meanDerivative(from, to []float64, time float64) []float64 {
 	mean := make([]float64, len(from))
 	for i := range mean {

@@ -14,9 +14,10 @@ import (
 	"hnn/integrator"
 )
 
-// FromHamiltonian makes a task from a known Hamiltonian of n positions and n momenta. Its data are the states on the trajectories from the given
-// starts, each (q1..qn, p1..pn), at the given ascending times, and the symplectic gradient there, by central differences. The split into a
-// training and a test set and the settings are those of FromTable. The error names a start of odd length, a failed integration or a lack of rows.
+// FromHamiltonian makes a task from a known Hamiltonian of n positions and n momenta. It integrates Hamilton's equations from each start,
+// (q1..qn, p1..pn). The data are the states at the given times, which must ascend, and their time derivatives. Central differences give the
+// gradient of the Hamiltonian. The split into a training and a test set and the training settings are as in FromTable. FromHamiltonian returns
+// an error if a start has an odd number of components, if the integration fails, or if there are too few rows.
 func FromHamiltonian(name string, hamiltonian func(q, p []float64) float64, starts [][]float64, times []float64) (Task, error) {
 	for i, start := range starts {
 		if len(start)%2 != 0 {
@@ -112,7 +113,7 @@ func join(observed []Samples) Samples {
 	return all
 }
 
-// period returns the period of a harmonic oscillation with the same mean squares of deviation and speed as the rows.
+// period returns the period of a harmonic oscillation that has the variance and the mean squared derivative of the rows.
 func period(rows Samples) float64 {
 	deviation, speed := 0.0, 0.0
 	for axis := range rows.X[0] {
@@ -130,9 +131,9 @@ func column(rows [][]float64, axis int) []float64 {
 	return values
 }
 
-// compared chooses the reference trajectories: the longest one, and up to a count others that last at least half as long. They end after the given
-// span or with the shortest of them. All take the row times of the longest. Where no rows have times, some of them become starts, with nothing
-// else known.
+// compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. All are
+// interpolated at the times of the longest, up to the given span or to the end of the shortest. If the rows have no times, compared returns
+// some of them as starts only.
 func compared(test []Samples, count int, span float64) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
 	var timed []Samples

@@ -13,8 +13,8 @@ import (
 
 // Real is a pendulum measured by Schmidt and Lipson ("Distilling Free-Form Natural Laws from Experimental Data", Science 324, 2009, supplementary
 // data): 556 rows of trial, time in s, angle in rad and angular velocity in rad/s. H = 2.4(1 − cos q) + p² was fitted to them (section 3.3 of the
-// paper). Its derivatives are forward differences between rows, so they are mean derivatives already. Increments leaves out the ten rows before
-// gaps of 1/3 s or 1/2 s; the rest are 1/6 s apart.
+// paper). Its derivatives are forward differences between rows, which are already mean derivatives. Increments leaves out the ten rows before
+// gaps of 1/3 s or 1/2 s; all other rows are 1/6 s apart.
 var Real = Task{
 	Name:        "real",
 	Number:      "3",

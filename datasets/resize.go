@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// resizable is a square image whose parts can be resized fast: the contribution of a span of a row is the difference of two running totals, so the
-// cost hardly depends on the number of pixels. The result equals the Python Imaging Library's, which the published code uses.
+// resizable is a square image with prefix sums along its rows. The prefix sums make it fast to resize any part of the image: a span of a row
+// contributes the difference of two sums, however many pixels it has. The result equals that of the Python Imaging Library, which the
+// published code uses.
 type resizable struct {
 	side   int // rows and columns of the result
 	feeds  []feed

@@ -21,10 +21,10 @@ import (
 //	t                  the time, which increases along a trajectory; optional if there are derivatives
 //	trajectory         a name or number shared by the rows of a trajectory; without this column all rows are one trajectory
 //
-// Lines that begin with # are comments. Missing derivatives are those of the parabola through three successive rows. The task has the name of the
-// file, without folder and extension. Its test set is the last 20% of the trajectories, and at least one; of a single trajectory, the last 20% of
-// the rows. With up to 3000 training rows, a run has 2000 steps on all of them; with more, 10000 steps on 600 rows each. Errors name the
-// file, the line and the column.
+// Lines that begin with # are comments. If the table has no derivatives, a parabola through three successive rows gives them. The task is named
+// after the file, without folder and extension. The test set is the last 20% of the trajectories, and at least one. Of a single trajectory, it
+// is the last 20% of the rows. With up to 3000 training rows, training takes 2000 steps, each on all rows. With more, it takes 10,000 steps, each
+// on a batch of 600 rows (fewer if the test set is smaller than that). Errors name the file, the line and the column.
 func FromTable(path string) (Task, error) {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
@@ -220,8 +220,8 @@ func (s *Samples) read(record []string, c columns) error {
 	return failed
 }
 
-// differentiate fills DX with the derivatives of parabolas: through each row and its two neighbours, at either end through the three rows there. The
-// error is of second order in the spacing of the times.
+// differentiate fills DX. It fits a parabola through each row and its two neighbours (at an end, through the first or last three rows) and takes
+// the derivative at the row. The error is of second order in the time step.
 func (s *Samples) differentiate() {
 	s.DX = make([][]float64, len(s.X))
 	for i, t := range s.Times {

@@ -86,7 +86,7 @@ func (e energyPath) draw(f *figure, p *plot.Plot, stage analysis.Stage, from, to
 	})
 }
 
-// curve adds a quantity over the time of a stage, up to a time.
+// curve plots a quantity of a stage over time, up to a given time.
 func (e energyPath) curve(f *figure, p *plot.Plot, stage analysis.Stage, values []float64, to int) {
 	e.segments(stage, 0, to, func(from, to int, s draw.LineStyle) { f.line(p, stage.Times[from:to+1], values[from:to+1], s) })
 }

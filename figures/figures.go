@@ -74,8 +74,8 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 	return paths, nil
 }
 
-// layers lists the sources whose motion is known as their curves lie on each other: below the models without a Hamiltonian, then the truth,
-// and above it the others.
+// layers returns the sources with known trajectories in drawing order: first the models without a Hamiltonian, then the truth, then the models
+// with a Hamiltonian.
 func layers(a *analysis.Analysis) []*analysis.Source {
 	layer := func(s *analysis.Source) int {
 		switch {
@@ -91,7 +91,7 @@ func layers(a *analysis.Analysis) []*analysis.Source {
 	return list
 }
 
-// title names the source of a panel's curve. Training data take the place of a true motion that nobody observed.
+// title returns the title of a source's panel. If the true trajectory is unknown, the panel of the truth shows the training data.
 func title(a *analysis.Analysis, s *analysis.Source) string {
 	if s == a.Sources[0] && len(s.Example.Times) < 2 {
 		return "Training data"
@@ -124,8 +124,9 @@ func extended(values []float64, share float64) (low, high float64) {
 	return low - margin, high + margin
 }
 
-// integration follows the example (figure 2 of the paper, below; figure 4): the predictions in the plane, or the position over time for images;
-// the error of the coordinates if the true motion is known; the reference's Hamiltonian; and the total energy if that is another.
+// integration shows the example trajectory (figure 2 of the paper, below; figure 4). Its panels are: the trajectories in the plane (for images,
+// the position over time); the error of the coordinates, if the truth is known; the reference's Hamiltonian; and the total energy, if the
+// true Hamiltonian is known.
 func integration(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys(a.Moving())}
 	labels, truth := a.Task.Labels, a.Sources[0]
@@ -175,7 +176,7 @@ func integration(a *analysis.Analysis) *figure {
 	return f
 }
 
-// drift shows how far the energy of each trial has moved from where it started.
+// drift shows |H(t) − H(0)| for each trial.
 func drift(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175, rows: make([][]*plot.Plot, 1)}
 	const smallest = 1e-8 // below it, a logarithmic axis would show only rounding

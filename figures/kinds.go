@@ -1,6 +1,6 @@
 package figures
 
-// Kind is a file that Write makes: its name after that of the task, and what it shows.
+// Kind is a kind of file that Write makes: the end of its name, after the task's name, and its caption.
 type Kind struct{ Suffix, Caption string }
 
 // Kinds lists the files in the order of a report. No task has all of them.
@@ -17,5 +17,5 @@ var Kinds = []Kind{
 	{"-trials.png", "The total energy of each trial (figure 9)"},
 	{"-add-energy.png", "Adding energy along the gradient of a learned Hamiltonian, and removing it again (figure 5)"},
 	{"-add-energy.gif", "The same as a film"},
-	{"-reversibility.png", "Forward and back: the distance from the start, and that of the way back from the way there (section 6)"},
+	{"-reversibility.png", "Integration forward and back: the distance from the start, and the distance between the two paths (section 6)"},
 }

@@ -307,7 +307,7 @@ func (f *figure) raster(dpi int) image.Image {
 	return canvas.Image()
 }
 
-// write makes a file that appears whole or not at all.
+// write writes a file atomically.
 func write(path string, encode func(io.Writer) error) error {
 	var content bytes.Buffer
 	if err := encode(&content); err != nil {

@@ -9,8 +9,8 @@ import (
 	"hnn/analysis"
 )
 
-// reversal shows how far each field goes from the start and whether it finds back (section 6 of the paper), a column for each method: above,
-// the distance from the start, there and back; below, how far the way back is from the way there.
+// reversal shows whether each field returns to its start when integrated forward and back (section 6 of the paper). Each method has a column.
+// The upper panel shows the distance from the start, the lower panel the distance between the backward and the forward trajectory.
 func reversal(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-reversibility", width: 250, height: 165, rows: make([][]*plot.Plot, 2)}
 	var sources []*analysis.Source
@@ -23,8 +23,8 @@ func reversal(a *analysis.Analysis) *figure {
 	f.keys = append(f.keys, key{"Turning back", style(grey, 1, dashed)})
 	low, high := math.Inf(1), math.Inf(-1)
 	for method, first := range sources[0].Reversals {
-		distance := panel(first.Method, a.Task.Labels.Time+", there and back", "Distance from the start")
-		departure := panel("", a.Task.Labels.Time, "Way back from way there")
+		distance := panel(first.Method, a.Task.Labels.Time+", forward and back", "Distance from the start")
+		departure := panel("", a.Task.Labels.Time, "Distance between paths")
 		for _, s := range sources {
 			r := s.Reversals[method]
 			look := style(s.Color, 1.3, solid)
@@ -32,7 +32,7 @@ func reversal(a *analysis.Analysis) *figure {
 			f.line(distance, floats.Span(make([]float64, len(r.Distance)), 0, 2*there), r.Distance, look)
 			var times, logarithms []float64
 			for i, d := range r.Departure {
-				if d > 0 { // an exact way back has no logarithm
+				if d > 0 { // a distance of 0 has no logarithm
 					times, logarithms = append(times, r.Times[i]), append(logarithms, math.Log10(d))
 				}
 			}

@@ -6,7 +6,7 @@ import (
 	"hnn/nets"
 )
 
-// Baseline is the network of the same size that learns the time derivative itself (Greydanus et al., 2019, section 3):
+// Baseline is a network of the same size that outputs the time derivative directly (Greydanus et al., 2019, section 3):
 //
 //	dx/dt = N(x)
 var Baseline = Model{

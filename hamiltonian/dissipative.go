@@ -6,8 +6,8 @@ import (
 	"hnn/nets"
 )
 
-// Dissipative is the dissipative Hamiltonian neural network (Sosanya and Greydanus, 2022), whose two networks give the energy H and the
-// Rayleigh dissipation D:
+// Dissipative is the dissipative Hamiltonian neural network (Sosanya and Greydanus, 2022). One network learns the energy H, the other the
+// Rayleigh dissipation function D:
 //
 //	dx/dt = J·∇H(x) + ∇D(x)
 var Dissipative = Model{

@@ -9,13 +9,14 @@ import (
 	"hnn/nets"
 )
 
-// Dynamics is an equation with parameters: a model of dx/dt that can be evaluated.
+// Dynamics is an equation together with values of its parameters.
 type Dynamics struct {
 	Equation   Equation
-	Parameters nets.Parameters // those of the equation's networks, in their order
+	Parameters nets.Parameters // of the equation's networks, in the order of the networks
 }
 
-// Evaluator evaluates the dynamics with the present parameters, on a number of threads (0 for all processors). The caller closes it.
+// Evaluator returns an Evaluator with a copy of the current parameters. It runs on the given number of threads, 0 for all processors. The
+// caller closes it.
 func (d Dynamics) Evaluator(threads int) (*Evaluator, error) {
 	if err := d.Equation.Check(); err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func (t Term) kernel() kernels.Term {
 	return kernels.Term{Network: t.Network, Output: t.Output, Matrix: t.Matrix.Transposed()}
 }
 
-// Evaluator holds a copy of the parameters of Dynamics. One goroutine at a time may use it. States are rounded to float32.
+// Evaluator evaluates Dynamics in float32. Only one goroutine at a time may use it.
 type Evaluator struct {
 	equation       Equation
 	kernel         *kernels.Model[float32]
@@ -45,13 +46,13 @@ type Evaluator struct {
 // Close frees the evaluator's memory and ends its threads.
 func (e *Evaluator) Close() { e.kernel.Close() }
 
-// Field writes dx/dt at each of the states x into out, rows of the state's dimension. It is an integrator.Field; the times play no part.
+// Field writes dx/dt at each state of x into the same row of out. It is an integrator.Field and ignores the times.
 func (e *Evaluator) Field(_ []float64, x, out [][]float64) error {
 	return e.rows(x, out, func(rows int) error { return e.kernel.Field(e.states, e.result, rows) })
 }
 
-// Gradient writes ∇H = (∂H/∂q, ∂H/∂p) at each of the states x into out. Whoever follows it adds energy to a state (section 6 of the paper).
-// It is an integrator.Field.
+// Gradient writes ∇H = (∂H/∂q, ∂H/∂p) at each state of x into the same row of out. A trajectory along ∇H gains energy (section 6 of the
+// paper). It is an integrator.Field and ignores the times.
 func (e *Evaluator) Gradient(_ []float64, x, out [][]float64) error {
 	h := e.equation.Hamiltonian
 	if h == nil {
@@ -60,10 +61,10 @@ func (e *Evaluator) Gradient(_ []float64, x, out [][]float64) error {
 	return e.rows(x, out, func(rows int) error { return e.kernel.ScalarGradient(h.Network, h.Output, e.states, e.result, rows) })
 }
 
-// ErrNoHamiltonian is the error of asking a model for a Hamiltonian that has none.
+// ErrNoHamiltonian is the error of Gradient and Hamiltonian for a model without a Hamiltonian.
 var ErrNoHamiltonian = errors.New("hamiltonian: this model has no Hamiltonian")
 
-// Hamiltonian returns H at each of the states x.
+// Hamiltonian returns H at each state of x.
 func (e *Evaluator) Hamiltonian(x [][]float64) ([]float64, error) {
 	h := e.equation.Hamiltonian
 	if h == nil {
@@ -84,7 +85,7 @@ func (e *Evaluator) Hamiltonian(x [][]float64) ([]float64, error) {
 	return energies, nil
 }
 
-// flatten rounds states to the rows of float32 that a kernel reads.
+// flatten copies states into the float32 array that the kernel reads.
 func (e *Evaluator) flatten(x [][]float64) error {
 	e.states = e.states[:0]
 	for i, state := range x {
@@ -98,7 +99,7 @@ func (e *Evaluator) flatten(x [][]float64) error {
 	return nil
 }
 
-// rows lets evaluate fill the result of the states x, and copies it to out.
+// rows calls evaluate, which fills e.result for the states x, and copies the result to out.
 func (e *Evaluator) rows(x, out [][]float64, evaluate func(rows int) error) error {
 	if err := e.flatten(x); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package hamiltonian holds the models of a state's time derivative. A model is an equation, stated once, as data: a sum of terms,
-// each the gradient of a scalar network times a matrix, or a network's outputs. Automatic differentiation (package trainer) and the
-// closed form (docs/closed-form.md) both read that statement. One file holds one model; Models lists them.
+// Package hamiltonian holds the models of dx/dt. A model is an equation, written as data: dx/dt is a sum of terms. A term is either a matrix
+// times the gradient of a network's scalar output, or a network's outputs. Automatic differentiation (package trainer) and the closed form
+// (docs/closed-form.md) both use this equation. One file holds one model. Models lists them.
 package hamiltonian
 
 import (
@@ -10,35 +10,35 @@ import (
 	"hnn/nets"
 )
 
-// Equation states dx/dt as a function of the state x = (q1..qn, p1..pn):
+// Equation gives dx/dt at the state x = (q1..qn, p1..pn):
 //
-//	dx/dt = Σ over the terms
+//	dx/dt = sum of the terms
 //
-// The terms are gradients of scalars that the networks give, and outputs of networks.
+// A term is M·∇F for a scalar output F of a network, or the outputs of a network.
 type Equation struct {
 	Networks []nets.Network
 	Terms    []Term
-	// Hamiltonian is the scalar that stands for the energy; nil in a model that has none.
+	// Hamiltonian is the scalar that is the learned energy. It is nil in a model without one.
 	Hamiltonian *Scalar
 }
 
-// Scalar is one output of one of an equation's networks.
+// Scalar is one output of one network, both given by index.
 type Scalar struct{ Network, Output int }
 
 // Term is one summand of dx/dt. Gradient and Outputs make one.
 type Term struct {
 	Network int
-	Output  int    // of the scalar whose gradient is taken; AllOutputs for the network's outputs
+	Output  int    // index of the scalar output F; AllOutputs in a term of outputs
 	Matrix  Matrix // M in M·∇F; nil in a term of outputs
 }
 
-// AllOutputs is the Output of a term that is a network's outputs.
+// AllOutputs is the value of Output in a term of outputs.
 const AllOutputs = -1
 
 // Gradient is the term M·∇F of a scalar F(x).
 func Gradient(f Scalar, m Matrix) Term { return Term{f.Network, f.Output, m} }
 
-// Outputs is the term N(x) of a network with as many outputs as the state has components.
+// Outputs is the term N(x). The network must have one output for each component of the state.
 func Outputs(network int) Term { return Term{Network: network, Output: AllOutputs} }
 
 // Matrix is a square matrix by rows.
@@ -71,7 +71,7 @@ func zeros(n int) Matrix {
 	return m
 }
 
-// Transposed returns Mᵀ in row-major order: the matrix that multiplies a gradient from the right; nil of no matrix.
+// Transposed returns Mᵀ in row-major order. A gradient is a row vector and is multiplied by Mᵀ from the right. Transposed of nil is nil.
 func (m Matrix) Transposed() []float64 {
 	var values []float64
 	for j := range m {
@@ -82,7 +82,7 @@ func (m Matrix) Transposed() []float64 {
 	return values
 }
 
-// antisymmetric tells whether M = −Mᵀ, so that ∇F·M∇F = 0.
+// antisymmetric reports whether M = −Mᵀ. Then ∇F·M∇F = 0.
 func (m Matrix) antisymmetric() bool {
 	for i := range m {
 		for j := range m {
@@ -94,18 +94,18 @@ func (m Matrix) antisymmetric() bool {
 	return true
 }
 
-// Conserves tells whether the field leaves the Hamiltonian constant whatever the parameters are: d/dt H = ∇H·dx/dt vanishes if every term is
-// ∇H times an antisymmetric matrix.
+// Conserves reports whether the field conserves the Hamiltonian for all values of the parameters. This is so if every term is an
+// antisymmetric matrix times ∇H: then dH/dt = ∇H·dx/dt = 0.
 func (e Equation) Conserves() bool {
 	return e.Hamiltonian != nil && !slices.ContainsFunc(e.Terms, func(t Term) bool {
 		return (Scalar{t.Network, t.Output}) != *e.Hamiltonian || !t.Matrix.antisymmetric()
 	})
 }
 
-// Dimension is the number of components of a state.
+// Dimension returns the number of components of a state.
 func (e Equation) Dimension() int { return e.Networks[0].Inputs() }
 
-// Check returns an error that says which network or term is impossible.
+// Check returns an error that names the first invalid network or term.
 func (e Equation) Check() error {
 	if len(e.Networks) == 0 || len(e.Terms) == 0 {
 		return fmt.Errorf("hamiltonian: an equation has %d networks and %d terms; it needs at least one of each", len(e.Networks), len(e.Terms))

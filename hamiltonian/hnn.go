@@ -10,8 +10,7 @@ import (
 //
 //	dx/dt = J·∇H(x)
 //
-// One network gives two scalars, F1 and F2. H is F2. The published field types replace the symplectic gradient J·∇F2 by the gradient ∇F1, or
-// add that to it.
+// One network outputs two scalars, F1 and F2. H is F2. The field type Conservative uses ∇F1 in place of J·∇F2, and Both uses the sum.
 var HNN = Model{
 	Name:        "hnn",
 	Title:       "Hamiltonian NN",

@@ -8,36 +8,37 @@ import (
 	"hnn/nets"
 )
 
-// Model is an entry of the list of models.
+// Model is a kind of model: its equation, and how commands and figures present it.
 type Model struct {
 	Name        string      // for flags and files
 	Title       string      // for figures and tables
 	Description string      // one line for help texts
 	Color       color.NRGBA // of its curves
-	Published   bool        // whether the paper trains it on every task
-	// Equation states the model for a configuration.
+	Published   bool        // whether the paper trains it
+	// Equation returns the model's equation for a configuration.
 	Equation func(Config) Equation
 }
 
-// Config is what an equation depends on beside its model.
+// Config holds the sizes and the options of an equation.
 type Config struct {
 	Dimension    int             // of a state: n positions and n momenta
 	Hidden       int             // units of a hidden layer
 	HiddenLayers int             // of each network
 	Activation   nets.Activation // of the hidden layers
-	FieldType    FieldType       // the terms of a model that offers a choice
+	FieldType    FieldType       // used by models with several field types; others ignore it
 }
 
-// mlp is the network of a model on vectors: its parameters are called prefix + "linear1.weight" and so on.
+// mlp returns an MLP on the state. Its parameters are named prefix + "linear1.weight" and so on.
 func (c Config) mlp(prefix string, outputs int) nets.Network {
 	return nets.Network{Prefix: prefix, Layers: nets.MLP(c.Dimension, c.Hidden, c.HiddenLayers, outputs, c.Activation)}
 }
 
-// FieldType names the part of a vector field that a network's two scalars give (Helmholtz decomposition; appendix A of the paper).
+// FieldType selects the field that a network with two scalar outputs represents: one part of the field's Helmholtz decomposition, or both
+// parts (appendix A of the paper).
 type FieldType string
 
 const (
-	// Solenoidal is the symplectic gradient J·∇F2: the Hamiltonian neural network proper.
+	// Solenoidal is the symplectic gradient J·∇F2, the field of a Hamiltonian neural network.
 	Solenoidal FieldType = "solenoidal"
 	// Conservative is the gradient ∇F1.
 	Conservative FieldType = "conservative"
@@ -48,7 +49,7 @@ const (
 // FieldTypes lists the field types.
 var FieldTypes = []string{string(Solenoidal), string(Conservative), string(Both)}
 
-// Check returns an error that names the field types unless f is one of them.
+// Check returns an error that lists the field types if f is none of them.
 func (f FieldType) Check() error {
 	switch f {
 	case Solenoidal, Conservative, Both:
@@ -57,10 +58,10 @@ func (f FieldType) Check() error {
 	return fmt.Errorf("there is no field type %q; choose one of %s", string(f), strings.Join(FieldTypes, ", "))
 }
 
-// Models lists the models in the order of tables and figures. A new model is a new file and its name here.
+// Models lists the models in the order of tables and figures. To add a model, write a new file and add its variable here.
 var Models = []Model{Baseline, HNN, Dissipative}
 
-// Default is the model that is trained unless another one is asked for.
+// Default is the model that ./train uses without the flag -model.
 var Default = HNN
 
 // Names lists the models' names.
@@ -72,7 +73,7 @@ func Names() []string {
 	return names
 }
 
-// Find returns the model of a name, or an error that lists the names.
+// Find returns the model with the given name, or an error that lists the names.
 func Find(name string) (Model, error) {
 	for _, m := range Models {
 		if m.Name == name {

@@ -25,9 +25,9 @@ func Each(f Derivative) Field {
 	}
 }
 
-// Solver integrates a field from each start, a state at times[0], to the last of times, which ascend or descend. Up to rounding, a trajectory does
-// not depend on the rest of the batch. The errors of this package's solvers name the wrong argument or the time at which the integration failed;
-// those of the field are returned as they are.
+// Solver integrates a field from each start, the state at times[0], to the last time. The times must ascend or descend. Up to rounding, a
+// trajectory does not depend on the rest of the batch. The solvers of this package return an error that names the invalid argument or the time
+// at which the integration failed. They return the field's errors unchanged.
 type Solver interface {
 	Solve(f Field, starts [][]float64, times []float64) ([]Solution, error)
 }
@@ -38,10 +38,10 @@ type Solution struct {
 	Evaluations int         // of the field
 }
 
-// FixedSteps is the Solve of a method with a fixed step: a solver of your own calls it with the function for one step. That function advances y, the
-// states of all trajectories at time t, by h in place; it evaluates the field by the f that it receives, which counts the calls. h is negative
-// where times descend. Its absolute value is at most step, so that equal steps fill each interval between two times. The starts are not changed.
-// Errors are those of a Solver, also where the states become infinite.
+// FixedSteps implements Solve for a method with a fixed step. Call it from your own solver with a function for one step. advance replaces y, the
+// states of all trajectories at time t, by the states at time t+h. It must evaluate the field through the f that it receives, which counts the
+// evaluations. FixedSteps divides each interval between two times into equal steps of at most step; h is negative if the times descend. It does
+// not change the starts. It returns the errors of a Solver, also if a state is no longer finite.
 func FixedSteps(f Field, starts [][]float64, times []float64, step float64, advance func(f Field, t, h float64, y [][]float64) error) ([]Solution, error) {
 	if err := check(starts, times); err != nil {
 		return nil, err

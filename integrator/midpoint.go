@@ -16,12 +16,12 @@ type ImplicitMidpoint struct {
 
 const (
 	maxIterations = 200
-	rounding      = 1e-6 // a field in float32 changes the iterates by up to this, however often it is evaluated
+	rounding      = 1e-6 // the rounding of a float32 field can change the iterates by up to this, even after convergence
 )
 
 // Solve implements Solver.
 func (m ImplicitMidpoint) Solve(f Field, starts [][]float64, times []float64) ([]Solution, error) {
-	var slope, middle, improved [][]float64 // slope is the field at the middle of the previous step, the first guess for the next
+	var slope, middle, improved [][]float64 // slope starts as the field at the middle of the previous step
 	return FixedSteps(f, starts, times, m.Step, func(f Field, t, h float64, y [][]float64) error {
 		if slope == nil {
 			slope, middle, improved = zeros(y), zeros(y), zeros(y)

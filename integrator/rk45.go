@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// RK45 is the adaptive Runge-Kutta method of order 5(4) by Dormand and Prince. First step, step control and interpolation at the requested times are
-// those of scipy.integrate.solve_ivp(method="RK45", t_eval). Each trajectory has its own steps. One call of the field evaluates a stage for all
+// RK45 is the adaptive Runge-Kutta method of order 5(4) by Dormand and Prince. It chooses the first step, controls the step and interpolates
+// like scipy.integrate.solve_ivp(method="RK45", t_eval). Each trajectory has its own steps. One call of the field evaluates a stage for all
 // trajectories that have not ended. The method is not symplectic: over long times the energy drifts.
 type RK45 struct {
 	// The local error of a step is at most Absolute + Relative·|y|, in root mean square over the components. 0 means scipy's defaults, 1e-6
@@ -15,8 +15,8 @@ type RK45 struct {
 	Absolute float64
 	Relative float64
 
-	// Constants are components of the state that never change, such as masses, for the same steps as where they are integrated along with the
-	// rest. The field does not see them. They count only in the root mean square and in the first step.
+	// Constants are constant components, such as masses, that the published code integrates as part of the state. They affect the step sizes
+	// only: they count in the root mean square and in the first step. The field does not receive them.
 	Constants []float64
 
 	// MaxEvaluations bounds the evaluations of the field for one trajectory. 0 means a million.
@@ -149,7 +149,7 @@ type adaptive struct {
 func (a *adaptive) end() float64       { return a.times[len(a.times)-1] }
 func (a *adaptive) direction() float64 { return math.Copysign(1, a.end()-a.times[0]) }
 
-// norm is the root mean square of value/scale over the components and the constants. constants is the sum of squares of the latter.
+// norm returns the root mean square of value/scale over the components and the constants. constants is the sum of squares over the constants.
 func (a *adaptive) norm(constants float64, value func(i int) float64) float64 {
 	sum := constants
 	for i := range a.y {

@@ -21,18 +21,18 @@ type Entry struct {
 	Data  any
 }
 
-// Checkpoint is what a file of arrays holds.
+// Checkpoint is the content of a checkpoint file.
 type Checkpoint struct {
 	Entries  map[string]Entry
-	Settings []byte // JSON that says what the arrays are of; nil in a file that torch.save wrote
+	Settings []byte // JSON that describes the run; nil in a file written by torch.save
 }
 
-// settingsFile is the record of the zip in which a checkpoint carries its settings; torch.load leaves it alone.
+// settingsFile is the zip entry that holds a checkpoint's settings. torch.load ignores it.
 const settingsFile = "archive/settings.json"
 
-// WriteCheckpoint writes entries as the state dict that torch.save writes and torch.load(path, weights_only=True) reads: an
-// uncompressed zip of a pickle (protocol 2) and the arrays' bytes, and, unless they are nil, the
-// settings beside them. The file appears whole or not at all.
+// WriteCheckpoint writes entries as a state dict in the format of torch.save, which torch.load(path, weights_only=True) reads. The file is an
+// uncompressed zip of a pickle (protocol 2), the arrays' bytes and, if they are not nil, the settings. WriteCheckpoint replaces the file
+// atomically.
 func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 	var file bytes.Buffer
 	archive := zip.NewWriter(&file)

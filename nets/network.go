@@ -1,5 +1,5 @@
-// Package nets states networks as data, holds their parameters, and reads and writes checkpoints in PyTorch's format. It computes
-// nothing: package trainer differentiates a network, and packages hamiltonian and autoencoder evaluate it.
+// Package nets describes networks as data, holds their parameters, and reads and writes checkpoints in PyTorch's format. It does not evaluate
+// networks: package trainer differentiates them, and packages hamiltonian and autoencoder evaluate them.
 package nets
 
 import (
@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// Activation is an elementwise nonlinearity σ by the name that the published code gives it. The empty Activation is the identity.
+// Activation is the name of an elementwise activation function σ, as in the published code. The empty Activation is the identity.
 type Activation string
 
-// Activations lists the nonlinearities in alphabetical order, as torch.nn.functional defines them with its default arguments.
+// Activations lists the activation functions in alphabetical order. They equal those of torch.nn.functional with default arguments. swish is
+// torch.nn.functional.silu.
 var Activations = []string{"elu", "relu", "selu", "sigmoid", "softplus", "swish", "tanh"}
 
-// Check returns an error that names the nonlinearities unless a is one of them.
+// Check returns an error that lists the activation functions if a is none of them.
 func (a Activation) Check() error {
 	for _, name := range Activations {
 		if string(a) == name {
@@ -33,22 +34,22 @@ type Layer struct {
 	Residual        bool
 }
 
-// Network is a chain of layers. Its parameters are called Prefix + "linear1.weight", "linear1.bias" and so on; First is the number of
-// its first layer, 0 for 1.
+// Network is a sequence of layers. Its parameters are named Prefix + "linear1.weight", Prefix + "linear1.bias" and so on. First is the number
+// of the first layer in these names; 0 means 1.
 type Network struct {
 	Prefix string
 	First  int
 	Layers []Layer
 }
 
-// Inputs is the number of components of the network's input.
+// Inputs returns the number of components of the network's input.
 func (n Network) Inputs() int { return n.Layers[0].Inputs }
 
-// Outputs is the number of components of the network's output.
+// Outputs returns the number of components of the network's output.
 func (n Network) Outputs() int { return n.Layers[len(n.Layers)-1].Outputs }
 
-// MLP has hiddenLayers layers of hidden units with the same activation, and a linear layer without a bias on top: the network of
-// Greydanus et al. (2019), section 3, with two hidden layers.
+// MLP returns hiddenLayers layers of hidden units with the given activation, and a linear output layer without a bias. With two hidden
+// layers, this is the network of Greydanus et al. (2019), section 3.
 func MLP(inputs, hidden, hiddenLayers, outputs int, activation Activation) []Layer {
 	var layers []Layer
 	for range hiddenLayers {
@@ -58,8 +59,8 @@ func MLP(inputs, hidden, hiddenLayers, outputs int, activation Activation) []Lay
 	return append(layers, Layer{Inputs: inputs, Outputs: outputs})
 }
 
-// ResidualMLP has three hidden layers with relu, of which the second and the third are residual, and a linear layer on top: either half
-// of the autoencoder of Greydanus et al. (2019), section 5.
+// ResidualMLP returns three hidden layers with relu and a linear output layer. The second and the third hidden layer are residual. The
+// encoder and the decoder of Greydanus et al. (2019), section 5, have this form.
 func ResidualMLP(inputs, hidden, outputs int) []Layer {
 	return []Layer{
 		{Inputs: inputs, Outputs: hidden, Bias: true, Activation: "relu"},
@@ -69,7 +70,7 @@ func ResidualMLP(inputs, hidden, outputs int) []Layer {
 	}
 }
 
-// Check returns an error that names the first layer whose size is impossible.
+// Check returns an error that names the first invalid layer.
 func (n Network) Check() error {
 	if len(n.Layers) == 0 {
 		return errors.New("a network has no layer; it needs at least one")
@@ -97,14 +98,15 @@ func (n Network) layerName(i int) string {
 	return fmt.Sprintf("%slinear%d", n.Prefix, max(1, n.First)+i)
 }
 
-// Parameter is an array that training changes, in row-major order, under its name in a checkpoint.
+// Parameter is a trainable array in row-major order. Name is its name in a checkpoint.
 type Parameter struct {
 	Name   string
 	Shape  []int64
 	Values []float32
 }
 
-// Parameters are those of one or several networks, in PyTorch's order. Several goroutines may read them while none writes.
+// Parameters are the parameters of one or several networks, in PyTorch's order. Several goroutines may read them at the same time if none
+// writes.
 type Parameters []Parameter
 
 // Zeros returns a network's parameters, all of them zero.
@@ -119,8 +121,8 @@ func (n Network) Zeros() Parameters {
 	return parameters
 }
 
-// EachLayer calls visit with the weight and the bias of every layer of some networks, whose parameters p are. The bias is nil where the
-// layer has none.
+// EachLayer calls visit with the weight and the bias of every layer of networks. p must be the parameters of these networks. The bias is nil
+// if the layer has none.
 func (p Parameters) EachLayer(networks []Network, visit func(network, layer int, weight, bias []float32)) {
 	for i, n := range networks {
 		for j, l := range n.Layers {
@@ -135,7 +137,7 @@ func (p Parameters) EachLayer(networks []Network, visit func(network, layer int,
 	}
 }
 
-// WithPrefix returns the same arrays, their names behind a prefix.
+// WithPrefix returns the same arrays with a prefix before each name.
 func (p Parameters) WithPrefix(prefix string) Parameters {
 	named := make(Parameters, len(p))
 	for i, parameter := range p {
@@ -144,7 +146,7 @@ func (p Parameters) WithPrefix(prefix string) Parameters {
 	return named
 }
 
-// Entries returns the parameters as entries of a checkpoint, which share their memory.
+// Entries returns the parameters as entries of a checkpoint. The entries share the parameters' memory.
 func (p Parameters) Entries() []Entry {
 	entries := make([]Entry, len(p))
 	for i, parameter := range p {
@@ -153,7 +155,7 @@ func (p Parameters) Entries() []Entry {
 	return entries
 }
 
-// Load copies the values of a checkpoint into the parameters. The error says which name or shape does not fit.
+// Load copies the values of a checkpoint into the parameters. An error names the first parameter that is missing or has another shape.
 func (p Parameters) Load(c Checkpoint) error {
 	for _, parameter := range p {
 		entry, ok := c.Entries[parameter.Name]

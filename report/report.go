@@ -1,4 +1,4 @@
-// Package report sets trained models beside the numbers in print, as Markdown, as CSV and as a page.
+// Package report compares trained models with the published numbers, as Markdown, as CSV and as an HTML page.
 package report
 
 import (
@@ -31,11 +31,11 @@ import (
 	"hnn/hamiltonian"
 )
 
-// Report says what there is to report.
+// Report describes the content of a report.
 type Report struct {
 	Tasks    []datasets.Task
 	Seeds    []uint32
-	Folder   func(seed uint32) string // of the files that ./analyze wrote for a seed
+	Folder   func(seed uint32) string // the folder with ./analyze's files for a seed
 	Facts    [][2]string              // names and values
 	Times    []Time
 	Failures []Failure
@@ -50,14 +50,14 @@ type Time struct {
 // Failure is a command that failed, and its message.
 type Failure struct{ Name, Reason string }
 
-// Result is one quantity of one model. Mean is over the seeds. Error is the standard error over the seeds; of one seed, it is that of the mean
-// over the data, as in the paper.
+// Result is one quantity of one model. Mean is over the seeds. Error is the standard error over the seeds. For a single seed, it is the standard
+// error over the data, as in the paper.
 type Result struct {
 	Task, Model, Quantity string
 	Seeds                 []uint32 // that have a value
 	Values                []float64
 	Mean, Error           float64
-	Paper, Code           float64 // in print, and of a run of the published code; 0 if not known
+	Paper, Code           float64 // the paper's number, and that of a run of the published code; 0 if unknown
 }
 
 // quantities are the names of the Scores.
@@ -65,7 +65,7 @@ var quantities = []string{"train loss", "test loss", "energy MSE"}
 
 func list(s datasets.Scores) []float64 { return []float64{s.Train, s.Test, s.Energy} }
 
-// scores returns the scores of a model and their errors. As in print, 0 stands for an energy that is not known.
+// scores returns the scores of a model and their errors. An unknown energy is 0.
 func scores(m *analysis.ModelMetrics) (values, deviations []float64) {
 	if m.EnergyErrors == nil {
 		m.EnergyErrors = &analysis.EnergyErrors{}
@@ -256,7 +256,7 @@ func only[T any](list []T, wanted func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !wanted(v) })
 }
 
-// Many tells whether the results are means over seeds.
+// Many reports whether the results are means over seeds.
 func (v view) Many() bool { return len(v.Seeds) > 1 }
 
 var (

@@ -11,7 +11,7 @@ import (
 	"hnn/nets"
 )
 
-// oracle is a model on LibTorch's side, with the loss that LibTorch differentiates.
+// oracle is a model and its data as LibTorch tensors, with the loss as LibTorch operations.
 type oracle struct {
 	keep                libtorch.Scope // owns the tensors
 	values              []*ts.Tensor   // the parameters
@@ -21,7 +21,7 @@ type oracle struct {
 	trainRows, testRows tensorRows
 }
 
-// tensorRows are rows on LibTorch's side.
+// tensorRows is a set as tensors.
 type tensorRows struct{ x, dx *ts.Tensor }
 
 // newOracle copies a model and its data to LibTorch. The caller frees what keep owns.
@@ -61,8 +61,7 @@ func (o *oracle) tensor(p nets.Parameter, requiresGradient bool) *ts.Tensor {
 	return o.keep.Tensor(p.Values, p.Shape, requiresGradient)
 }
 
-// errors returns the squared errors of each element, or the loss of each row of images, given the rows, nil for all of them, and the
-// noise, nil for none.
+// errors returns the squared error of each element or, for images, the loss of each row. rows selects the rows, nil for all. noise may be nil.
 func (o *oracle) errors(s *libtorch.Scope, batch kernels.Batch[float32], rows, noise *ts.Tensor, test bool) *ts.Tensor {
 	if noise != nil {
 		noise = s.Scale(batch.NoiseScale, noise)
@@ -94,33 +93,33 @@ func (o *oracle) errors(s *libtorch.Scope, batch kernels.Batch[float32], rows, n
 	return s.SquaredError(dx, prediction)
 }
 
-// automatic takes gradients by LibTorch's automatic differentiation, on the processor or on a GPU. A step does the same work on the same
-// tensors every time, so that a CUDA graph can repeat it.
+// automatic computes gradients by LibTorch's automatic differentiation, on the CPU or on a GPU. Every step runs the same operations on the same
+// tensors, so a CUDA graph can replay it.
 type automatic struct {
 	*oracle
 	trainer     *Trainer
 	state       [][]*ts.Tensor                         // the optimizer's vectors, by vector and parameter
-	record      func(work func() error) (graph, error) // nil if no work is recorded
+	record      func(work func() error) (graph, error) // nil without CUDA graphs
 	stream      *libtorch.Stream
 	adamSteps   *ts.Tensor // on a GPU, the number of steps that Adam has made
 	step        int
 	train, test side
 }
 
-// graph is work that has been recorded.
+// graph is a recorded sequence of operations.
 type graph interface {
 	Replay() error
 	Free() error
 }
 
 const (
-	// gpuUnread is the number of steps after which a GPU's losses are read.
+	// gpuUnread is the number of steps after which the trainer reads the losses from a GPU.
 	gpuUnread = 100
-	// warmup is the number of times that work runs before it is recorded, so that LibTorch has made what it makes once.
+	// warmup is the number of steps before the recording. In these steps, LibTorch allocates the memory and the handles that it keeps.
 	warmup = 3
 )
 
-// side is what the work on a batch of the training set, or of the test set, reads and leaves.
+// side holds the inputs and the output of a step on the training set or on the test set: tensors, and buffers in the CPU's memory.
 type side struct {
 	rows, noise *ts.Tensor // nil for all rows, and for none
 	loss        *ts.Tensor
@@ -156,7 +155,7 @@ func newAutomatic(t *Trainer) (*automatic, error) {
 		a.record = func(work func() error) (graph, error) {
 			g, err := libtorch.Record(work)
 			if err != nil {
-				return nil, err // and not a nil *Graph, which is no nil graph
+				return nil, err // not g: a nil *Graph in the interface is not nil
 			}
 			return g, nil
 		}
@@ -196,7 +195,7 @@ func (a *automatic) update(step, i int, batch kernels.Batch[float32]) error {
 	})
 }
 
-// optimize lets the optimizer make its step.
+// optimize makes a step of the optimizer.
 func (a *automatic) optimize(gradients []*ts.Tensor) error {
 	p := &Parameters{adam: func(n int, adam Adam) error {
 		if a.adamSteps != nil {
@@ -237,7 +236,7 @@ func (a *automatic) evaluate(i int, batch kernels.Batch[float32]) error {
 	})
 }
 
-// work uploads a batch, does the work or replays its graph, and downloads the loss.
+// work uploads a batch, calls do or replays its graph, and downloads the loss.
 func (a *automatic) work(s *side, i int, batch kernels.Batch[float32], do func() error) error {
 	if s.loss == nil {
 		if err := a.prepare(s, batch); err != nil {
@@ -293,7 +292,7 @@ func (a *automatic) losses(train, test []float32) error {
 	return nil
 }
 
-// prepare takes the memory for batches of one size.
+// prepare allocates the tensors and buffers for batches of this size.
 func (a *automatic) prepare(s *side, batch kernels.Batch[float32]) (err error) {
 	cuda := a.trainer.Execution.CUDA
 	if batch.Rows != nil {

@@ -9,13 +9,13 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// rows are a dataset as both engines read it: flat, in float32.
+// rows is a dataset in the form that both engines read: flat arrays of float32.
 type rows struct {
 	train, test set
 	images      *datasets.Images // nil where states are observed
 }
 
-// set is a training or a test set: states and derivatives, or the first frames of samples.
+// set is a training or a test set. It holds states and derivatives or, for images, the number of each sample's first frame.
 type set struct {
 	count, columns int
 	x, dx          []float32
@@ -72,7 +72,7 @@ func check(d datasets.Dataset, batch int) error {
 	return nil
 }
 
-// whole is the batch of all rows of a set.
+// whole returns the batch of all rows of a set.
 func (t *Trainer) whole(test bool) kernels.Batch[float32] {
 	set := t.rows.set(test)
 	batch := kernels.Batch[float32]{X: set.x, DX: set.dx, Rows: set.first, Count: set.count}
@@ -80,7 +80,7 @@ func (t *Trainer) whole(test bool) kernels.Batch[float32] {
 	return batch
 }
 
-// sampler draws batches in the published order. It uses its memory again, so that a batch holds until the next one of the same set.
+// sampler draws batches in the published order. It reuses its memory: a batch is valid until the next draw.
 type sampler struct {
 	generator *libtorch.Generator
 	rows      []int64
@@ -103,7 +103,7 @@ func (t *Trainer) draw(test bool) (kernels.Batch[float32], error) {
 		}
 		batch.Rows, batch.Count = d.rows, size
 	}
-	if !t.drawNoise { // the published scripts of some tasks draw noise even where its size is 0
+	if !t.drawNoise { // the published scripts of some tasks draw noise even if its standard deviation is 0
 		return batch, nil
 	}
 	count := batch.Count * t.Model.Equation.Dimension()

@@ -6,14 +6,14 @@ import (
 	"hnn/nets"
 )
 
-// engine computes the steps of a run. It holds a copy of the parameters and of what the optimizer keeps for them.
+// engine computes the steps of a run. It holds a copy of the parameters and of the optimizer's state.
 type engine interface {
-	// unread is the number of steps whose losses may be read together.
+	// unread returns the number of steps after which the trainer reads the losses.
 	unread() int
-	// update makes step number step, from 0, and evaluate takes the test loss; i counts the steps whose losses are not read yet.
+	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those that are not read yet.
 	update(step, i int, batch kernels.Batch[float32]) error
 	evaluate(i int, batch kernels.Batch[float32]) error
-	// losses reads the losses of steps, as many as train has room for. A step without an evaluation leaves any number in test.
+	// losses reads the losses of the last len(train) steps. At a step without an evaluation, the value in test is undefined.
 	losses(train, test []float32) error
 	// store copies the parameters and the optimizer's state back.
 	store() error
@@ -50,7 +50,7 @@ func newClosedForm(t *Trainer) (*closedForm, error) {
 	return c, nil
 }
 
-// kernel returns the closed form of a model. The caller closes it.
+// kernel returns the model in closed form, with space for a number of state vectors. The caller closes it.
 func (m *Model) kernel(d rows, state, threads int) (*kernels.Model[float32], error) {
 	c := kernels.Config{Networks: closedform.Layers(m.networks()), State: state, Threads: threads}
 	for _, term := range m.Equation.Terms {

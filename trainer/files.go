@@ -13,7 +13,7 @@ import (
 	"hnn/nets"
 )
 
-// Files are the paths of what a run leaves in its folder.
+// Files holds the paths of the files that Save writes.
 type Files struct {
 	Checkpoint string // the model's state dict, as torch.save writes one
 	Losses     string // CSV: step, train_loss, test_loss
@@ -21,21 +21,21 @@ type Files struct {
 	Resume     string // the model, the optimizer, the random generator and the losses so far
 }
 
-// FilesIn names the files of a run in a folder.
+// FilesIn returns the paths of a run's files in a folder.
 func (s Settings) FilesIn(folder string) Files {
 	base := filepath.Join(folder, s.Label())
 	return Files{base + ".tar", base + "-losses.csv", base + ".json", base + ".resume"}
 }
 
-// The names of the entries that the file for resuming holds beside the model and the optimizer's state.
+// The resume file holds these entries, the model and the optimizer's state.
 const (
 	generatorKey = "generator"
 	trainKey     = "train_loss"
 	testKey      = "test_loss"
 )
 
-// Save writes a run's files into a folder, which it makes if need be. Each file appears whole or not at all. final is nil
-// for a run that did not reach its last step.
+// Save writes a run's files into a folder and creates the folder if necessary. It replaces each file atomically. final is nil for a run that
+// did not reach its last step.
 func (t *Trainer) Save(folder string, final *Final) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	return t.saveResume(files.Resume, settings)
 }
 
-// Finished tells whether a folder holds the end of a run with these settings.
+// Finished reports whether the folder holds a finished run with these settings.
 func Finished(settings Settings, folder string) bool {
 	content, err := os.ReadFile(settings.FilesIn(folder).Settings)
 	var run struct {
@@ -109,8 +109,8 @@ func (t *Trainer) saveResume(path string, settings []byte) error {
 		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test}), settings)
 }
 
-// Resume restores the run that Save wrote into a folder, so that Run continues exactly where that run stopped. All settings but the
-// number of steps must be those of the saved run.
+// Resume restores the run that Save wrote into a folder. Run then continues exactly where that run stopped. All settings except TotalSteps
+// must equal those of the saved run.
 func (t *Trainer) Resume(folder string) error {
 	path := t.Settings.FilesIn(folder).Resume
 	checkpoint, err := nets.ReadCheckpoint(path)

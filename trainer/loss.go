@@ -7,33 +7,33 @@ import (
 	"hnn/datasets"
 )
 
-// Loss says what a run minimises: the mean squared error of a prediction that the model makes from a state.
+// Loss is the function that training minimises: the mean squared error of the model's prediction at a state.
 type Loss struct {
 	Name        string
 	Description string
-	// Increments compares x(t+h) − x(t), by a step of the classical Runge-Kutta method over the time step h, in place of dx/dt.
+	// Increments predicts x(t+h) − x(t), by one step of the classical Runge-Kutta method, in place of dx/dt.
 	Increments bool
-	// Step is the time step h of the increments; New takes the task's.
+	// Step is the time step h of the increments. New sets it to the task's TimeStep.
 	Step float64
 	// Mean divides the increment by h, so that it can be compared with a derivative.
 	Mean bool
 }
 
-// The losses. Images have a loss of their own, whatever the settings say (docs/closed-form.md).
+// The losses. Tasks with images ignore them and have a loss of their own (docs/closed-form.md).
 var (
 	// Derivatives compares dx/dt, as the published scripts do.
 	Derivatives = Loss{Name: "derivatives", Description: "the time derivative"}
-	// RK4 compares the mean derivative over a time step.
+	// RK4 compares mean derivatives over a time step.
 	RK4 = Loss{Name: "rk4", Description: "the mean derivative over a Runge-Kutta step", Increments: true, Mean: true}
 	// PublishedRK4 compares the increment over a time step with the derivative, as the published script of the task real does with
-	// -use_rk4. A field that fits is too large by a factor of about 1/h.
+	// -use_rk4. The learned field is therefore too large by a factor of about 1/h.
 	PublishedRK4 = Loss{Name: "published-rk4", Description: "the increment over a Runge-Kutta step against the derivative", Increments: true}
 )
 
 // LossFunctions lists the losses.
 var LossFunctions = []Loss{Derivatives, RK4, PublishedRK4}
 
-// FindLoss returns the loss of a name, or an error that lists the names.
+// FindLoss returns the loss with the given name, or an error that lists the names.
 func FindLoss(name string) (Loss, error) {
 	var names []string
 	for _, l := range LossFunctions {
@@ -52,8 +52,8 @@ func findLoss(name string, task datasets.Task) (Loss, error) {
 	return l, err
 }
 
-// step returns the step h of the increment and the factor on it, both 0 where derivatives are compared. The published script evaluates the
-// test loss by derivatives even where it trains through increments.
+// step returns the time step h and the factor that scales the increment. Both are 0 if the loss compares derivatives. With -use_rk4, the
+// published script trains on increments but evaluates the test loss on derivatives.
 func (l Loss) step(test bool) (h, scale float64) {
 	switch {
 	case !l.Increments || test && !l.Mean:

@@ -12,14 +12,14 @@ import (
 	"hnn/nets"
 )
 
-// Model is an equation with its parameters, and with an autoencoder around it where the data are images.
+// Model is an equation with its parameters and, for images, an autoencoder.
 type Model struct {
 	Equation    hamiltonian.Equation
 	Autoencoder *autoencoder.Autoencoder // nil where states are observed
-	Parameters  nets.Parameters          // the autoencoder's, and then the equation's, in PyTorch's order
+	Parameters  nets.Parameters          // of the autoencoder, then of the equation, in PyTorch's order
 }
 
-// newModel returns the model that settings describe, with parameters that are zero.
+// newModel returns the model of the settings with all parameters zero.
 func newModel(task datasets.Task, s Settings) (*Model, error) {
 	kind, err := hamiltonian.Find(s.Model)
 	if err != nil {
@@ -44,7 +44,7 @@ func newModel(task datasets.Task, s Settings) (*Model, error) {
 	return m, nil
 }
 
-// coders are the autoencoder's networks, if there is one.
+// coders returns the encoder and the decoder, or nil without an autoencoder.
 func (m *Model) coders() []nets.Network {
 	if m.Autoencoder == nil {
 		return nil
@@ -52,10 +52,10 @@ func (m *Model) coders() []nets.Network {
 	return m.Autoencoder.Networks()
 }
 
-// networks are the model's networks in the order of their parameters.
+// networks returns the model's networks in the order of their parameters.
 func (m *Model) networks() []nets.Network { return append(m.coders(), m.Equation.Networks...) }
 
-// coderParameters is the number of parameters, each an array, of the autoencoder.
+// coderParameters returns the number of arrays in Parameters that belong to the autoencoder.
 func (m *Model) coderParameters() int {
 	count := 0
 	for _, n := range m.coders() {
@@ -64,7 +64,7 @@ func (m *Model) coderParameters() int {
 	return count
 }
 
-// Dynamics returns the model of dx/dt, or of the latent state's change per frame. It shares the model's parameters.
+// Dynamics returns the model of dx/dt or, for images, of the latent state's change per frame. It shares the memory of Parameters.
 func (m *Model) Dynamics() hamiltonian.Dynamics {
 	return hamiltonian.Dynamics{Equation: m.Equation, Parameters: m.Parameters[m.coderParameters():]}
 }
@@ -77,7 +77,7 @@ func (m *Model) Coder(threads int) (*autoencoder.Coder, error) {
 	return m.Autoencoder.Coder(m.Parameters[:m.coderParameters()], threads)
 }
 
-// init draws the parameters in the published order: the autoencoder, which is one module, and then each of the equation's networks.
+// init draws the initial parameters in the published order: first the autoencoder as one module, then each network of the equation.
 func (m *Model) init(g *libtorch.Generator) error {
 	modules := [][]nets.Network{}
 	if m.Autoencoder != nil {
@@ -104,8 +104,8 @@ func (m *Model) init(g *libtorch.Generator) error {
 	return nil
 }
 
-// LoadModel reads a model of a task from a checkpoint, and returns it with the settings of its run. A PyTorch state dict carries no settings:
-// they are taken to be the published ones, with the size of hidden layers that its arrays have.
+// LoadModel reads a model from a checkpoint and returns it with the settings of its run. A state dict from PyTorch contains no settings.
+// LoadModel then assumes the published settings, with HiddenDim from the shape of the first bias.
 func LoadModel(task datasets.Task, kind hamiltonian.Model, path string) (*Model, Settings, error) {
 	settings := DefaultSettings(task)
 	settings.Model = kind.Name

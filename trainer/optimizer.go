@@ -2,28 +2,29 @@ package trainer
 
 import "errors"
 
-// Optimizer turns gradients into steps. It may keep vectors, one number for each parameter, which start at zero and are saved with a run.
+// Optimizer updates parameters from gradients. It may keep state vectors with one number for each parameter. They start at zero, and Save
+// saves them.
 type Optimizer interface {
-	// State names the vectors that the optimizer keeps.
+	// State returns the names of the state vectors.
 	State() []string
-	// Step makes step number n, from 1.
+	// Step makes step number n. The first step is 1.
 	Step(n int, p *Parameters) error
 }
 
-// Parameters are what an optimizer sees of a model during a step.
+// Parameters give an optimizer access to a model during a step.
 type Parameters struct {
 	vectors func() []Vectors
 	adam    func(n int, a Adam) error
 }
 
-// Vectors are parameters, the gradient of the loss by them, and what the optimizer keeps for them, in the order of its State.
+// Vectors hold parameters, the gradient of the loss with respect to them, and the optimizer's state vectors in the order of State.
 type Vectors struct {
 	Values, Gradient []float32
 	State            [][]float32
 }
 
-// Vectors returns all parameters, in one or several parts, for an optimizer to change in place. Some numbers stand for no parameter: their
-// values and gradients are zero and must remain zero. On a GPU there are none, and an error says so.
+// Vectors returns all parameters, in one or several parts. The optimizer changes them in place. Some elements are padding: their values and
+// gradients are zero and must remain zero. On a GPU, Vectors returns an error.
 func (p *Parameters) Vectors() ([]Vectors, error) {
 	if p.vectors == nil {
 		return nil, errors.New("trainer: this optimizer works on the processor only; train without CUDA, or use Adam")

@@ -1,5 +1,5 @@
-// Package trainer fits a model to a task's data in the order of operations of the published training scripts, so that a seed gives their
-// numbers. A Trainer is made of values: data, model, loss, optimizer and execution. Settings name them, and New makes them.
+// Package trainer fits a model to a task's data. It draws random numbers in the order of the published training scripts, so a seed gives the
+// same data, initial weights and batches as there. New makes a Trainer from Settings.
 package trainer
 
 import (
@@ -12,7 +12,7 @@ import (
 	"hnn/nets"
 )
 
-// Settings are what a run's numbers depend on. A run's files hold them as JSON.
+// Settings determine a run's numbers. The run's files contain them as JSON.
 type Settings struct {
 	Task         string                `json:"task"`
 	Model        string                `json:"model"`
@@ -25,17 +25,18 @@ type Settings struct {
 	WeightDecay  float64               `json:"weight_decay"`
 	Nonlinearity nets.Activation       `json:"nonlinearity"`
 	FieldType    hamiltonian.FieldType `json:"field_type"`
-	Loss         string                `json:"loss"`           // the name of one of LossFunctions
+	Loss         string                `json:"loss"`           // a name in LossFunctions
 	InputNoise   float64               `json:"input_noise"`    // standard deviation of the noise on the predicted derivatives, or on the latent states
 	TestEvery    int                   `json:"test_every"`     // steps between two evaluations of the test loss
 	File         string                `json:"data,omitempty"` // the user's data
 	Autograd     bool                  `json:"autograd"`       // take gradients by LibTorch's automatic differentiation
 }
 
-// publishedPrint is how often the published scripts print. The pixel script evaluates the test loss only then.
+// publishedPrint is the number of steps between two printed lines of the published scripts. The pixel script evaluates the test loss only at
+// these steps.
 const publishedPrint = 200
 
-// DefaultSettings are those of the published script of a task, for seed 0.
+// DefaultSettings returns the settings of the task's published script, with seed 0.
 func DefaultSettings(task datasets.Task) Settings {
 	testEvery := 1
 	if task.ImageSide > 0 {
@@ -48,7 +49,7 @@ func DefaultSettings(task datasets.Task) Settings {
 	}
 }
 
-// Check returns an error that says which setting is wrong and what would be right.
+// Check returns an error that names an invalid setting and its valid values.
 func (s Settings) Check() error {
 	_, modelError := hamiltonian.Find(s.Model)
 	_, lossError := FindLoss(s.Loss)
@@ -82,7 +83,7 @@ func (s Settings) Label() string {
 	return s.Task + "-" + s.Model
 }
 
-// Data generates the dataset of a run, or reads it from the file that the settings name. A task that was made from a file has its data.
+// Data generates the dataset of a run, or reads it from the file in the settings. A task from FromTable already holds its data.
 func (s Settings) Data(task datasets.Task) (datasets.Dataset, error) {
 	loss, err := FindLoss(s.Loss)
 	switch {

@@ -18,15 +18,15 @@ import (
 	"hnn/nets"
 )
 
-// Losses are the losses of every step so far, on the rows that the step drew: before the step's update on training rows, and after it on test
-// rows. The test loss is NaN at a step without an evaluation.
+// Losses holds the losses of every step so far. Each is the loss on a batch of that step: Train is computed before the update, Test after it.
+// Test is NaN at steps without an evaluation.
 type Losses struct {
 	Train []float32
 	Test  []float32
 }
 
-// Final is the mean over a whole set of the elementwise squared error of the prediction, or of the loss of images, and its
-// standard deviation over the square root of the number of rows, as the published scripts print them.
+// Final holds the mean loss over the whole training set and the whole test set, with its error, as the published scripts print them. The error
+// is the standard deviation of the squared errors (of the loss of each image) divided by the square root of the number of rows.
 type Final struct {
 	Train      float64 `json:"train_loss"`
 	TrainError float64 `json:"train_loss_error"`
@@ -34,16 +34,17 @@ type Final struct {
 	TestError  float64 `json:"test_loss_error"`
 }
 
-// Execution is where a run is computed. The numbers of the closed form do not depend on it; the last digits of automatic differentiation do.
+// Execution selects the device and the threads of a run. The results of the closed form do not depend on the number of threads. With
+// automatic differentiation, the last digits depend on the threads and the device.
 type Execution struct {
 	Threads int  // 0 for all processors
-	CUDA    bool // on the first GPU, by automatic differentiation
+	CUDA    bool // train on the first GPU, with automatic differentiation
 	Record  bool // on a GPU, record a step's work in a CUDA graph and replay it
 }
 
-// Trainer trains a model. Its values may be replaced before the first Run: another Loss, another Optimizer. Each trainer has a random
-// generator of its own, so that several may run at once. One goroutine at a time may use a trainer. It needs no Close: memory outside of
-// Go's is held during Run only.
+// Trainer trains a model. You may replace its fields, for example Loss or Optimizer, before the first Run. Each trainer has its own random
+// generator, so several trainers may run at once. Only one goroutine at a time may use a trainer. A trainer needs no Close: it holds C memory
+// only during Run.
 type Trainer struct {
 	Settings  Settings
 	Data      datasets.Dataset
@@ -53,14 +54,14 @@ type Trainer struct {
 	Execution Execution
 	Losses    Losses
 
-	rows      rows // of Data, while the trainer works
+	rows      rows // Data in float32; set by Run and Final
 	drawNoise bool
 	sampler   sampler
-	state     []nets.Parameters                      // the optimizer's vectors
+	state     []nets.Parameters                      // the optimizer's state vectors
 	record    func(work func() error) (graph, error) // stands in for CUDA's graphs in tests
 }
 
-// New draws the model that settings describe and generates its data.
+// New makes a trainer: a model with random initial parameters, and its data.
 func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, error) {
 	if err := settings.Check(); err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (t *Trainer) initialise(task datasets.Task) (err error) {
 	return t.Model.init(t.sampler.generator)
 }
 
-// newEngine chooses automatic differentiation where the settings ask for it and on a GPU, and the closed form elsewhere.
+// newEngine returns automatic differentiation if Settings.Autograd is set or the run uses a GPU, and otherwise the closed form.
 func (t *Trainer) newEngine() (engine, error) {
 	if t.state == nil {
 		t.newState()
@@ -119,7 +120,7 @@ func (t *Trainer) newEngine() (engine, error) {
 	return newClosedForm(t)
 }
 
-// newState makes the optimizer's vectors.
+// newState makes the optimizer's state vectors, all zero.
 func (t *Trainer) newState() {
 	t.state = []nets.Parameters{}
 	for _, name := range t.Optimizer.State() {
@@ -131,9 +132,9 @@ func (t *Trainer) newState() {
 	}
 }
 
-// Run trains from the step after the last recorded one to Settings.TotalSteps. It calls done, unless that is nil, with every step's losses. It
-// stops early with the context's error, after which another Run goes on. After any other error, which names the step at which a loss was not
-// finite, the model and the losses are those from before Run.
+// Run trains from the step after the last recorded one up to Settings.TotalSteps. It calls done with the losses of every step; done may be nil.
+// If the context is cancelled, Run stops with the context's error, and another Run continues. After any other error, the model and the losses
+// are as they were before Run. If a loss is not finite, the error names the step.
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -193,7 +194,7 @@ func (t *Trainer) run(ctx context.Context, e engine, done func(step int, train, 
 	return nil
 }
 
-// step makes an optimizer's step and, where it is due, evaluates the test loss.
+// step makes one optimizer step. Every TestEvery steps it also evaluates the test loss.
 func (t *Trainer) step(e engine, step, i int) error {
 	batch, err := t.draw(false)
 	if err != nil {
@@ -210,10 +211,11 @@ func (t *Trainer) step(e engine, step, i int) error {
 
 func finite(loss float32) bool { return !math.IsNaN(float64(loss)) && !math.IsInf(float64(loss), 0) }
 
-// ErrDiverged is wrapped by the error of a run whose loss is no longer a finite number.
+// ErrDiverged says that a loss is infinite or NaN. The error of Run wraps it.
 var ErrDiverged = errors.New("the loss is not finite")
 
-// Final evaluates the model on the whole of both sets, without noise, by the engine that trained it.
+// Final evaluates the model on the whole training set and the whole test set, without input noise. It uses LibTorch if Settings.Autograd is
+// set, and otherwise the closed form, also after a run on a GPU.
 func (t *Trainer) Final() (Final, error) {
 	if t.Settings.Autograd {
 		return t.automaticFinal()
@@ -221,7 +223,8 @@ func (t *Trainer) Final() (Final, error) {
 	return t.closedFinal()
 }
 
-// Evaluate compares a model with a dataset by the loss that its settings name, in closed form on a number of threads, 0 for all processors.
+// Evaluate computes the losses of a model on a dataset. The settings name the loss. The closed form runs on the given number of threads, 0 for
+// all processors.
 func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, threads int) (Final, error) {
 	loss, err := findLoss(s.Loss, task)
 	if err != nil {
@@ -287,15 +290,15 @@ func (t *Trainer) automaticFinal() (Final, error) {
 	})
 }
 
-// summarise takes the errors of both sets. The published scripts divide their standard deviation by the square root of the number of rows,
-// and not of elements.
+// summarise computes the mean and the error of both sets. Like the published scripts, it divides the standard deviation of the elements by the
+// square root of the number of rows, not of elements.
 func (t *Trainer) summarise(errorsOf func(batch kernels.Batch[float32], test bool) ([]float64, error)) (f Final, err error) {
 	for _, set := range []struct {
 		test                bool
 		mean, standardError *float64
 	}{{false, &f.Train, &f.TrainError}, {true, &f.Test, &f.TestError}} {
 		batch := t.whole(set.test)
-		if !t.Loss.Mean { // the published script evaluates derivatives even where it trains through increments
+		if !t.Loss.Mean { // the published script trains on increments but evaluates derivatives
 			batch.Step = 0
 		}
 		errors, err := errorsOf(batch, set.test)

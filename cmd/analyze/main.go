@@ -46,10 +46,10 @@ func run(arguments []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.runs, "runs", "runs", "`folder` of the checkpoints TASK-MODEL.tar that ./train saved")
 	flags.StringSliceVar(&o.models, "models", nil, "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", ")+
 		" (default: every model that has a checkpoint)")
-	flags.StringArrayVar(&o.checkpoints, "checkpoint", nil, "`model=file` reads a model from this file, ours or PyTorch's; the flag can be repeated")
+	flags.StringArrayVar(&o.checkpoints, "checkpoint", nil, "`model=file` reads a model's weights from this file, ours or PyTorch's; you can repeat the flag")
 	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
-	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a motion, or removes if negative, "+
-		"in the units of the task's energy; 0 for the range between the quartiles of the data's energies")
+	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a trajectory, in the units of the task's energy; "+
+		"negative to remove energy, 0 for the difference between the quartiles of the data's energies")
 	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {

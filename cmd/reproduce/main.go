@@ -1,5 +1,5 @@
-// Command reproduce trains the models of every task, analyzes them, and reports the paper's tables and figures beside the published
-// ones.
+// Command reproduce trains the models of every task, analyzes them, and writes a report that compares the tables and figures with the
+// published numbers.
 package main
 
 import (

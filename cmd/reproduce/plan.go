@@ -88,8 +88,7 @@ func (p *plan) add(o options, seed uint32, label string, processors int, w work)
 	return j
 }
 
-// duration estimates the time of a run on one processor with vectors of 16 numbers. Only the order of the commands and the time left depend
-// on it.
+// duration estimates the time of a run on one AVX-512 processor. It affects only the order of the commands and the displayed time left.
 func duration(task datasets.Task, model hamiltonian.Model, s trainer.Settings) time.Duration {
 	rows := s.BatchSize
 	if rows == 0 {

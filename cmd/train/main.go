@@ -57,10 +57,10 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.IntVar(&s.Layers, "layers", 2, "hidden layers of each network")
 	flags.Float64Var(&s.LearnRate, "learn-rate", 1e-3, "learning rate of Adam")
 	nonlinearity := flags.String("nonlinearity", "tanh", "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
-	fieldType := flags.String("field-type", string(hamiltonian.Solenoidal), "terms of a model that offers a choice: "+strings.Join(hamiltonian.FieldTypes, ", "))
+	fieldType := flags.String("field-type", string(hamiltonian.Solenoidal), "field of a model with two scalar outputs F1 and F2 (J·∇F2, ∇F1 or their sum): "+strings.Join(hamiltonian.FieldTypes, ", "))
 	rk4 := flags.Bool("use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
-	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: it compares the increment over a Runge-Kutta step of length h with "+
-		"the derivative, so that the learned field comes out about 1/h times too large")
+	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
+		"the derivative; the learned field is then about 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
@@ -69,7 +69,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses during training")
 	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
 	flags.StringVar(&o.progress, "progress", "", "`file` for a line of JSON every print-every steps: {\"step\":200,\"last\":2000}")
-	flags.BoolVar(&s.Autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower; on one thread it gives all digits of the published code")
+	flags.BoolVar(&s.Autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower, but on one thread the losses equal the published code's")
 	flags.IntVar(&o.execution.Threads, "threads", 0, "threads to use, 0 for one per processor; the numbers depend on it only with -autograd, where the default is 1")
 	command.CUDA(flags, &o.execution.CUDA)
 	flags.BoolVar(&o.execution.Record, "cuda-graph", true, "record a step in a CUDA graph once, and replay it")
@@ -232,8 +232,8 @@ Tasks:
 	fmt.Fprintf(w, `
 A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn and the momenta p1..pn (or q, p);
 their time derivatives dq1..dqn, dp1..dpn, or the time t, from which train computes the derivatives; and, if there are several trajectories,
-a column trajectory that numbers them. The last 20%% of the trajectories, or of the rows of a single one, are the test set. Training takes
-2000 steps with all rows at each, or 10000 steps with 600 rows at each if there are more than 3000 training rows, without weight decay.
+a column trajectory that labels them. The last 20%% of the trajectories, or of the rows of a single one, are the test set. Training takes
+2000 steps on all rows. With more than 3000 training rows, it takes 10000 steps on batches of 600 rows. There is no weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s

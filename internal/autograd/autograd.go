@@ -1,4 +1,4 @@
-// Package autograd evaluates networks and equations by LibTorch's operators, in the published order, so that LibTorch can differentiate them.
+// Package autograd evaluates networks and equations with LibTorch operations, in the published order. LibTorch can then differentiate them.
 package autograd
 
 import (
@@ -15,7 +15,7 @@ type Network struct {
 	weights, biases []*ts.Tensor
 }
 
-// Bind gives networks their parameters, which are in PyTorch's order.
+// Bind combines networks with their parameters, which must be in PyTorch's order.
 func Bind(networks []nets.Network, parameters []*ts.Tensor) []Network {
 	bound := make([]Network, len(networks))
 	for i, n := range networks {
@@ -54,7 +54,7 @@ type Equation struct {
 	matrices []*ts.Tensor // Mᵀ by term; nil in a term of outputs
 }
 
-// NewEquation gives an equation its parameters. The scope keep owns the matrices.
+// NewEquation combines an equation with its parameters. The scope keep owns the matrices.
 func NewEquation(keep *libtorch.Scope, e hamiltonian.Equation, parameters []*ts.Tensor) *Equation {
 	bound := &Equation{Equation: e, networks: Bind(e.Networks, parameters), matrices: make([]*ts.Tensor, len(e.Terms))}
 	for i, term := range e.Terms {
@@ -70,8 +70,8 @@ func NewEquation(keep *libtorch.Scope, e hamiltonian.Equation, parameters []*ts.
 	return bound
 }
 
-// TimeDerivative returns dx/dt at the states x of shape (rows, dimension). x must require gradients. The result can be differentiated by
-// the parameters and by x.
+// TimeDerivative returns dx/dt at the states x of shape (rows, dimension). x must require gradients. The result can be differentiated
+// with respect to the parameters and to x.
 func (e *Equation) TimeDerivative(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
 	outputs := make([]*ts.Tensor, len(e.networks))
 	var sum *ts.Tensor
@@ -101,10 +101,10 @@ func (e *Equation) RK4Increment(s *libtorch.Scope, x *ts.Tensor, h float64) *ts.
 	return s.Scale(h/6, s.Add(s.Add(s.Add(k1, s.Scale(2, k2)), s.Scale(2, k3)), k4))
 }
 
-// ImageLoss returns the loss of each row, of shape (rows), given images x and their successors next, of shape (rows, pixels): the mean squared
-// error of the reconstruction, that of the latent velocity against the change of the latent position, and a tenth of that of the latent
-// field against the change of the latent state (Greydanus et al., 2019, section 5). Noise of shape (rows, latent), nil for none, is added to
-// the states at which the field is taken.
+// ImageLoss returns the loss of each row, of shape (rows), for images x and their successors next, both of shape (rows, pixels). The loss is a
+// sum of three mean squared errors: of the decoded image; of the latent velocity as the change of the latent position; and, times 0.1, of the
+// latent field as the change of the latent state (Greydanus et al., 2019, section 5). noise, of shape (rows, latent), is added to the latent
+// states before the field is evaluated; nil means no noise.
 func (e *Equation) ImageLoss(s *libtorch.Scope, encoder, decoder Network, x, next, noise *ts.Tensor) *ts.Tensor {
 	z, zNext := encoder.Forward(s, x), encoder.Forward(s, next)
 	reconstruction := s.RowMeans(s.SquaredError(x, decoder.Forward(s, z)))

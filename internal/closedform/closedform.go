@@ -1,4 +1,4 @@
-// Package closedform builds the kernels of networks that package nets states.
+// Package closedform builds kernels (package kernels) from the networks and parameters of package nets.
 package closedform
 
 import (
@@ -6,7 +6,7 @@ import (
 	"hnn/nets"
 )
 
-// Layers states networks for package kernels.
+// Layers converts networks to the types of package kernels.
 func Layers(networks []nets.Network) [][]kernels.Layer {
 	list := make([][]kernels.Layer, len(networks))
 	for i, n := range networks {
@@ -17,12 +17,12 @@ func Layers(networks []nets.Network) [][]kernels.Layer {
 	return list
 }
 
-// Load copies the parameters of networks, or what an optimizer keeps of them, into a kernel.
+// Load copies the parameters of networks, or a state vector of the optimizer, into a kernel.
 func Load(m *kernels.Model[float32], what kernels.Kept, networks []nets.Network, p nets.Parameters) {
 	p.EachLayer(networks, func(network, layer int, weight, bias []float32) { m.Load(what, network, layer, weight, bias) })
 }
 
-// New returns the kernel of networks with their parameters. The caller closes it.
+// New returns a kernel for networks and terms, with a copy of the parameters. The caller closes it.
 func New(networks []nets.Network, terms []kernels.Term, p nets.Parameters, threads int) (*kernels.Model[float32], error) {
 	m, err := kernels.New[float32](kernels.Config{Networks: Layers(networks), Terms: terms, Threads: threads})
 	if err != nil {

@@ -78,7 +78,7 @@ func Parse(flags *pflag.FlagSet, arguments []string) error {
 	return nil
 }
 
-// Task returns the task of a name, the value of -task. Without a name it returns the task of a data file, the value of -data.
+// Task returns the task with the given name (the value of -task) or, if the name is empty, the task of a data file (the value of -data).
 func Task(name, file string) (datasets.Task, error) {
 	switch {
 	case name != "":

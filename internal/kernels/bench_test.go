@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
-	"syscall"
 	"testing"
 )
 
@@ -33,7 +31,6 @@ func Benchmark(b *testing.B) {
 				step(b, fmt.Sprintf("%s-threads%d", name, threads), m, Batch[float32]{X: x, DX: dx, Count: size.rows})
 				if threads == 1 && !baseline {
 					b.Run(size.name+"-field", func(b *testing.B) {
-						defer cpu(b)()
 						out := make([]float32, size.n)
 						for b.Loop() {
 							if err := m.Field(x[:size.n], out, 1); err != nil {
@@ -69,7 +66,6 @@ func Benchmark(b *testing.B) {
 
 func step(b *testing.B, name string, m *Model[float32], batch Batch[float32]) {
 	b.Run(name, func(b *testing.B) {
-		defer cpu(b)()
 		for b.Loop() {
 			_, err := m.Gradient(batch)
 			err2 := m.Adam(1, 1e-5, 0)
@@ -79,15 +75,4 @@ func step(b *testing.B, name string, m *Model[float32], batch Batch[float32]) {
 			}
 		}
 	})
-}
-
-func cpu(b *testing.B) func() {
-	runtime.LockOSThread()
-	var u, v syscall.Rusage
-	syscall.Getrusage(1, &u)
-	return func() {
-		syscall.Getrusage(1, &v)
-		b.ReportMetric(float64(v.Utime.Nano()+v.Stime.Nano()-u.Utime.Nano()-u.Stime.Nano())/float64(b.N), "cpu-ns/op")
-		runtime.UnlockOSThread()
-	}
 }

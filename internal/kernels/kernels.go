@@ -4,7 +4,7 @@
 // those that InstructionSets lists; the best one is used otherwise.
 package kernels
 
-// #cgo CXXFLAGS: -O3 -std=c++17
+// #cgo CXXFLAGS: -O3 -std=c++17 -DHNN_WITHOUT_TORCH
 // #cgo LDFLAGS: -lpthread
 // #include "kernels.h"
 import "C"

@@ -76,7 +76,7 @@ func open[T Real](t testing.TB, c Config) *Model[T] {
 	return m
 }
 
-// near reports numbers whose distance to the wanted is more than a share of the latter's norm.
+// near reports numbers whose distance to the wanted is more than so much of the latter's norm.
 func near[T, S Real](t *testing.T, what string, got []T, want []S, tolerance float64) {
 	t.Helper()
 	difference, size := 0.0, 0.0
@@ -174,7 +174,7 @@ func imagesCase(r *rand.Rand, name string) testCase {
 }
 
 // The gradient in 64 bits is the loss's central difference along random directions and along single parameters, to 1e-6 of its norm times
-// the direction's share.
+// the direction's length.
 func TestGradient(t *testing.T) {
 	for _, c := range cases() {
 		c.config.State, c.config.Threads = 1, 2

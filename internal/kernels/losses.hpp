@@ -69,9 +69,9 @@ class Derivatives {
     if (!b.gradient) return;
     for (long s = count - 1; s >= 0; s--) {
       T* r = (*field.dxdt)(place(s));
-      const double share = 2 * factor * stages[s].weight / (b.count * n);
+      const double weight = 2 * factor * stages[s].weight / (b.count * n);
       for (long q = 0; q < rows; q++)
-        for (long j = 0; j < n; j++) r[q * stride + j] = T(share * residual[q * n + j]);
+        for (long j = 0; j < n; j++) r[q * stride + j] = T(weight * residual[q * n + j]);
       if (s + 1 < count) {
         const T* dx = (*field.dx)(place(s + 1));
         for (long q = 0; q < rows; q++)

@@ -18,11 +18,11 @@ import (
 	"github.com/sugarme/gotch/ts"
 )
 
-// ErrNoCUDA is wrapped by the error that says which of LibTorch's CUDA library, a driver and a GPU is missing.
+// ErrNoCUDA is the base of LoadCUDA's errors. They name what is missing: LibTorch's CUDA library, the driver or a GPU.
 var ErrNoCUDA = errors.New("cannot compute on a GPU")
 
-// LoadCUDA loads LibTorch's CUDA library, after which a Scope can make tensors on the first GPU. The library is taken from the folder of the
-// LibTorch in use, or from a Python installation of the same version. The error wraps ErrNoCUDA and names what is missing.
+// LoadCUDA loads LibTorch's CUDA library. A Scope can then make tensors on the first GPU. LoadCUDA looks in the folder of the LibTorch in use,
+// then in python3's torch of the same version. The error wraps ErrNoCUDA and names what is missing.
 func LoadCUDA() error {
 	if err := loadCUDA(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoCUDA, err)
@@ -58,7 +58,7 @@ func loadCUDA() error {
 	return diagnose(int(driver), int(devices), int(failure))
 }
 
-// diagnose turns what CUDA says of a machine into the error that names what is missing, nil for nothing.
+// diagnose returns an error that names what is missing according to CUDA, or nil if nothing is.
 func diagnose(driver, devices, failure int) error {
 	const insufficientDriver, noDevice = 35, 100
 	version := func() string { return fmt.Sprintf("%d.%d", driver/1000, driver%1000/10) }
@@ -108,27 +108,27 @@ func pythonLibrary(version string) (string, error) {
 	return path, nil
 }
 
-// Stream is a queue of work of its own on the GPU, which the thread's work goes to until Leave. Recordings need one: what memory
-// their work has used is given to nothing outside of the stream.
+// Stream is a CUDA stream. The thread's GPU operations go to it until Leave. A recording needs its own stream: memory that its operations used
+// is then not given to operations outside of the stream.
 type Stream struct{ left C.int64_t }
 
-// EnterStream makes a new stream the thread's.
+// EnterStream makes a new stream and makes it the thread's current stream.
 func EnterStream() (Stream, error) {
 	var s Stream
 	return s, check("stream", C.hnn_torch_stream_enter(&s.left))
 }
 
-// Leave waits for the stream's work and makes the stream before it the thread's again.
+// Leave waits for the stream's operations and restores the thread's previous stream.
 func (s Stream) Leave() error { return check("stream", C.hnn_torch_stream_leave(s.left)) }
 
-// Wait returns when the work of the thread's stream is done.
+// Wait waits for all operations of the thread's current stream.
 func Wait() error { return check("wait", C.hnn_torch_stream_wait()) }
 
-// Graph is recorded work on the GPU that can be repeated at once: a CUDA graph.
+// Graph is a CUDA graph: a recorded sequence of GPU operations that one call replays.
 type Graph struct{ handle unsafe.Pointer }
 
-// Record records the work that a function gives to the GPU, without doing it. The function must use the same tensors each time, and must have
-// run before on the same stream, so that it needs no new memory.
+// Record records the GPU operations of a function without executing them. The function must use the same tensors each time. It must have run on
+// the same stream before, so that it allocates no new memory.
 func Record(work func() error) (*Graph, error) {
 	if err := check("record", C.hnn_torch_graph_begin()); err != nil {
 		return nil, err
@@ -141,13 +141,13 @@ func Record(work func() error) (*Graph, error) {
 	return g, nil
 }
 
-// Replay does the recorded work.
+// Replay executes the recorded operations.
 func (g *Graph) Replay() error { return check("replay", C.hnn_torch_graph_replay(g.handle)) }
 
 // Free frees the graph.
 func (g *Graph) Free() error { return check("graph", C.hnn_torch_graph_free(g.handle)) }
 
-// Buffer is a matrix in the processor's memory. The GPU copies from and to a pinned one by itself.
+// Buffer is a matrix in the CPU's memory. For CUDA the memory is pinned, so copies run asynchronously.
 type Buffer[T float32 | int64] struct {
 	tensor *ts.Tensor
 	rows   []*ts.Tensor
@@ -206,8 +206,8 @@ func Copy(to, from *ts.Tensor) error {
 	return err
 }
 
-// FusedAdam is Adam on the GPU, in one kernel. It adds one to the step number, a float32 tensor of one element, and makes the step of that
-// number, so that the work is the same each time.
+// FusedAdam is Adam in one GPU kernel. The step number is a float32 tensor of one element. FusedAdam increments it and makes that step, so a
+// recorded graph can replay the operation.
 func FusedAdam(parameters, gradients, mean, square []*ts.Tensor, step *ts.Tensor, learningRate, weightDecay float64) error {
 	p, g, m, s := pointers(parameters), pointers(gradients), pointers(mean), pointers(square)
 	err := check("adam", C.hnn_torch_fused_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), step.Ctensor(), C.double(learningRate), C.double(weightDecay)))

@@ -1,6 +1,5 @@
-// Package libtorch holds what this module needs of LibTorch behind functions that return errors: random generators with PyTorch's streams,
-// layers initialised as PyTorch initialises them, the operators of a model, gradients, and Adam. A Scope frees the tensors of a computation
-// together.
+// Package libtorch wraps the parts of LibTorch that this module needs in functions that return errors: PyTorch's random generator and layer
+// initialisation, the operations of a model, gradients, and Adam. A Scope owns the tensors of a computation and frees them together.
 //
 // LibTorch keeps its thread pool and its autograd state per thread of the operating system. A goroutine that trains must therefore hold its
 // thread (runtime.LockOSThread).
@@ -35,8 +34,8 @@ func flag(set bool) C.int {
 	return 0
 }
 
-// Configure sets the number of threads of an operator on the calling thread, 0 for all processors, and lets the allocator keep blocks of
-// the size of an activation.
+// Configure sets the number of threads that an operation uses when this thread calls it, 0 for all processors. It also lets the allocator keep
+// freed blocks of the size of an activation.
 func Configure(threads int) error {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -44,7 +43,7 @@ func Configure(threads int) error {
 	return check("configure", C.hnn_torch_configure(C.int(threads)))
 }
 
-// Generator is a random generator on the processor. Its stream is the one that torch.manual_seed begins. One goroutine at a time may use it.
+// Generator is a CPU random generator. It gives the same numbers as PyTorch after torch.manual_seed. Only one goroutine at a time may use it.
 // The garbage collector frees it.
 type Generator struct{ handle unsafe.Pointer }
 
@@ -74,7 +73,7 @@ func (g *Generator) SetState(state []byte) error {
 	return check("generator state", C.hnn_torch_set_generator_state(g.handle, unsafe.Pointer(unsafe.SliceData(state))))
 }
 
-// Permutation fills first with the first values of torch.randperm(n). It draws as many random numbers as that does.
+// Permutation fills first with the first values of torch.randperm(n). It advances the generator as torch.randperm(n) does.
 func (g *Generator) Permutation(n int, first []int64) error {
 	defer runtime.KeepAlive(g)
 	return check("permutation", C.hnn_torch_permutation(g.handle, C.int64_t(n), (*C.int64_t)(unsafe.SliceData(first)), C.int64_t(len(first))))
@@ -138,7 +137,7 @@ func Gradient(output *ts.Tensor, inputs []*ts.Tensor, createGraph bool) ([]*ts.T
 	return gradients, nil
 }
 
-// Adam makes step number step, from 1, of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added to the gradient).
+// Adam makes one step of Adam; the first has the number 1 (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added to the gradient).
 // It changes the parameters and the running mean and square of their gradients in place.
 func Adam(parameters, gradients, mean, square []*ts.Tensor, step int, learningRate, weightDecay float64) error {
 	p, g, m, s := pointers(parameters), pointers(gradients), pointers(mean), pointers(square)

@@ -11,9 +11,9 @@ import (
 	"github.com/sugarme/gotch/ts"
 )
 
-// Scope owns the tensors that a computation makes and frees them together. It carries the first error: after one, every
-// operation returns nil and does nothing, so that a formula reads as a formula and its end asks Err once. LibTorch's
-// graph keeps what a later gradient needs, whatever the scope frees.
+// Scope owns the tensors that a computation makes and frees them together. It keeps the first error. After an
+// error, every operation does nothing and returns nil, so a formula needs only one call of Err at its end. LibTorch's autograd
+// graph keeps the tensors that a later gradient needs, even if the scope frees them.
 type Scope struct {
 	CUDA  bool // whether new tensors live on the GPU
 	owned []*ts.Tensor
@@ -36,7 +36,7 @@ func (s *Scope) Free() {
 // Keep makes the scope the owner of tensors.
 func (s *Scope) Keep(tensors ...*ts.Tensor) { s.owned = append(s.owned, tensors...) }
 
-// operator runs a function of LibTorch on some tensors unless an earlier one failed.
+// operator calls a LibTorch function, unless an earlier operation of the scope failed.
 func (s *Scope) operator(what string, call func(result *unsafe.Pointer) *C.char, operands ...*ts.Tensor) *ts.Tensor {
 	if s.err != nil {
 		return nil
@@ -139,7 +139,7 @@ func (s *Scope) Concat(a, b *ts.Tensor) *ts.Tensor {
 	return s.operator("concat", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_concat(handle(a), handle(b), r) }, a, b)
 }
 
-// Gradient returns ∂(Σ output)/∂x, differentiable again.
+// Gradient returns ∂(Σ output)/∂x as a tensor that can itself be differentiated.
 func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 	sum := s.Sum(output)
 	if s.err != nil {
@@ -153,17 +153,17 @@ func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
 	return g[0]
 }
 
-// Matrix makes a float32 tensor of shape (rows, columns) of its elements in row-major order.
+// Matrix makes a float32 tensor of shape (rows, columns) from elements in row-major order.
 func (s *Scope) Matrix(values []float32, columns int) *ts.Tensor {
 	return s.Tensor(values, []int64{int64(len(values) / columns), int64(columns)}, false)
 }
 
-// Variable is Matrix for a tensor by which an output can be differentiated.
+// Variable is Matrix with requires_grad: outputs can be differentiated with respect to it.
 func (s *Scope) Variable(values []float32, columns int) *ts.Tensor {
 	return s.Tensor(values, []int64{int64(len(values) / columns), int64(columns)}, true)
 }
 
-// Tensor makes a float32 tensor of one or two dimensions of its elements in row-major order.
+// Tensor makes a float32 tensor of one or two dimensions from elements in row-major order.
 func (s *Scope) Tensor(values []float32, shape []int64, requiresGradient bool) *ts.Tensor {
 	rows, columns := shape[0], int64(0)
 	if len(shape) > 1 {

@@ -1,5 +1,5 @@
-// Package numpy reproduces the legacy random stream of numpy.random: the Mersenne Twister, uniforms of 53 bits and normals by the polar method. A
-// seed then gives the datasets of the published Python code.
+// Package numpy reproduces numpy's legacy random generator: the Mersenne Twister, uniform numbers with 53 bits, and normal numbers by the polar
+// method. A seed therefore gives the same datasets as the published Python code.
 package numpy
 
 import (
