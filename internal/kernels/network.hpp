@@ -92,7 +92,7 @@ struct Layer {
   // A chunk of the weights' gradient: the sum over rows of leftᵀ·right, where add says that other sums were before. The stride of
   // right's rows is 0 where all are the same.
   void sum_gradient(Chunk chunk, long rows, const T* left, long left_stride, const T* right, long right_stride, bool add) const {
-    const long depth = used < 32 ? 16 : 48;  // of blocks of a long sum, so that its rounding stays small
+    const long depth = used < 32 ? 32 : 96;  // of blocks of a long sum, so that its rounding stays small
     Chunk::Range i{0, used}, k{0, filled(out)};
     if (used >= 32) i = chunk.of(used, TILE_ROWS);
     else k = chunk.of(filled(out), 3 * Lanes<T>::count);

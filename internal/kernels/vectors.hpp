@@ -68,7 +68,7 @@ void column_of_tiles(long rows, long depth, const T* a, long a_row, long a_colum
 // where all rows are the same. The sum over k is made of blocks of at most so many terms.
 template <class T>
 void multiply(long rows, long columns, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row,
-              const T* plus = nullptr, long plus_row = 0, long block = 72) {
+              const T* plus = nullptr, long plus_row = 0, long block = 104) {
   constexpr long lanes = Lanes<T>::count;
   const long blocks = std::max(1l, (depth + block - 1) / block);
   block = (depth + blocks - 1) / blocks;
