@@ -20,7 +20,7 @@ func TestGradientIsAsAccurateAsLibTorchs(t *testing.T) {
 		s.Model, s.Seed = model, 1
 		trainer := start(t, datasets.Spring, s)
 		run(t, trainer)
-		batch := trainer.whole(false)
+		batch := trainer.whole(false, false)
 		networks := trainer.Model.networks()
 
 		closed, err := newClosedForm(trainer)

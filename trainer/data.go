@@ -72,11 +72,11 @@ func check(d datasets.Dataset, batch int) error {
 	return nil
 }
 
-// whole returns the batch of all rows of a set.
-func (t *Trainer) whole(test bool) kernels.Batch[float32] {
+// whole returns the batch of all rows of a set, for training or to evaluate the model.
+func (t *Trainer) whole(test, evaluate bool) kernels.Batch[float32] {
 	set := t.rows.set(test)
 	batch := kernels.Batch[float32]{X: set.x, DX: set.dx, Rows: set.first, Count: set.count}
-	batch.Step, batch.Scale = t.Loss.step(test)
+	batch.Step, batch.Scale = t.Loss.step(evaluate)
 	return batch
 }
 
@@ -89,7 +89,7 @@ type sampler struct {
 
 // draw returns the next random batch of the training set, or of the test set.
 func (t *Trainer) draw(test bool) (kernels.Batch[float32], error) {
-	set, batch := t.rows.set(test), t.whole(test)
+	set, batch := t.rows.set(test), t.whole(test, test)
 	d := &t.sampler
 	if size := t.Settings.BatchSize; size > 0 {
 		d.rows = slices.Grow(d.rows[:0], size)[:size]

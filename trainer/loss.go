@@ -54,9 +54,9 @@ func findLoss(name string, task datasets.Task) (Loss, error) {
 
 // step returns the time step h and the factor that scales the increment. Both are 0 if the loss compares derivatives. With -use_rk4, the
 // published script trains on increments but evaluates the test loss on derivatives.
-func (l Loss) step(test bool) (h, scale float64) {
+func (l Loss) step(evaluate bool) (h, scale float64) {
 	switch {
-	case !l.Increments || test && !l.Mean:
+	case !l.Increments || evaluate && !l.Mean:
 		return 0, 0
 	case l.Mean:
 		return l.Step, 1 / l.Step

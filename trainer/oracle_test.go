@@ -42,9 +42,9 @@ func TestClosedFormEqualsAutomaticDifferentiation(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 84 {
 		task := []datasets.Task{datasets.Spring, datasets.TwoBody, datasets.Real, small(random, 4+random.IntN(8), 60+600*(i%2))}[i%4]
-		s := settings(task, 3)
+		s := settings(task, 1)
 		s.Model, s.Nonlinearity = hamiltonian.Names()[i/4%3], nets.Activation(nets.Activations[i%7])
-		s.FieldType, s.Layers, s.HiddenDim = hamiltonian.FieldType(hamiltonian.FieldTypes[i/3%3]), 1+i/2%4, 3+random.IntN(100)
+		s.FieldType, s.Layers, s.HiddenDim = hamiltonian.FieldType(hamiltonian.FieldTypes[i/3%3]), 1+i/2%4, 3+random.IntN(60)
 		s.BatchSize, s.InputNoise, s.TestEvery, s.WeightDecay = 1+random.IntN(40), float64(i%3)/10, 1, 1e-2
 		if task.Name != "2body" && i%5 == 0 {
 			s.BatchSize = 0

@@ -297,10 +297,7 @@ func (t *Trainer) summarise(errorsOf func(batch kernels.Batch[float32], test boo
 		test                bool
 		mean, standardError *float64
 	}{{false, &f.Train, &f.TrainError}, {true, &f.Test, &f.TestError}} {
-		batch := t.whole(set.test)
-		if !t.Loss.Mean { // the published script trains on increments but evaluates derivatives
-			batch.Step = 0
-		}
+		batch := t.whole(set.test, true)
 		errors, err := errorsOf(batch, set.test)
 		if err != nil {
 			return f, err

@@ -1,20 +1,20 @@
-// Activations σ. The derivatives are functions of a number z that a layer keeps: σ's value, or, where of_input says so, what σ was
-// given.
+// Activations σ with first and second derivatives. The derivatives are functions of z, which the forward pass stores. z is the output
+// of σ, or its input a if of_input is true.
 
 template <class T>
 struct Activation {
   bool of_input;
-  // h = σ(a), or before + σ(a) where before is not null. a stands in z, where what the derivatives need takes its place.
+  // h = σ(a), or before + σ(a) if before is not null. z holds a on entry and the argument of the derivatives on return.
   void (*value)(long count, T* z, const T* before, T* h);
-  // c = g⊙σ'. The stride of g's rows is 0 where all are the same.
+  // c = g⊙σ'. g_stride is 0 if all rows of g are equal.
   void (*adjoint)(long rows, long columns, const T* g, long g_stride, const T* z, T* c);
   // ḣ = σ'⊙ȧ, or before + σ'⊙ȧ
   void (*tangent)(long count, const T* z, const T* a_dot, const T* before, T* h_dot);
-  // d = e⊙σ' + g⊙σ''⊙ȧ. e is null where it is zero.
+  // d = e⊙σ' + g⊙σ''⊙ȧ. A null e means zero.
   void (*second_adjoint)(long rows, long columns, const T* e, const T* g, long g_stride, const T* z, const T* a_dot, T* d);
 };
 
-// The loops of an activation A, which gives value(a), first_derivative(z) and second_derivative(z) of a vector.
+// The loops over an activation A. A defines value(a), first_derivative(z) and second_derivative(z) for vectors.
 template <class A, class T>
 struct Loops {
   typedef Vector<T> V;
@@ -85,7 +85,7 @@ struct Sigmoid {
   static V second_derivative(V h) { return h * (T(1) - h) * (T(1) - T(2) * h); }
 };
 
-// log(1 + eᵃ), and a itself above 20, as PyTorch has it.
+// log(1 + eᵃ), or a for a > 20, as in PyTorch.
 template <class T>
 struct Softplus {
   typedef Vector<T> V;
@@ -98,7 +98,7 @@ struct Softplus {
   static V second_derivative(V a) { return a > V{} + T(20) ? V{} : Sigmoid<T>::first_derivative(Sigmoid<T>::value(a)); }
 };
 
-// s·a, and s·α·(eᵃ − 1) below 0.
+// s·a for a > 0, else s·α·(eᵃ − 1).
 template <class T>
 struct Selu {
   typedef Vector<T> V;
@@ -133,7 +133,7 @@ struct Swish {
   }
 };
 
-// By the numbers of kernels.h.
+// Returns the activation for a constant of kernels.h.
 template <class T>
 const Activation<T>& activation(long which) {
   static const Activation<T>* const all[] = {&Loops<Identity<T>, T>::table, &Loops<Tanh<T>, T>::table,     &Loops<Relu<T>, T>::table,

@@ -1,14 +1,14 @@
-// dx/dt as a sum of terms, for rows of a batch.
+// The field dx/dt as a sum of terms, for rows of a batch.
 template <class T>
 struct Field {
   const long n, stride;
   Arena<T> arena;
-  Rows<T>*x, *dxdt;  // the states, each with a 1 behind it; and the field, whose place r = ∂L/∂field takes
+  Rows<T>*x, *dxdt;  // x: states, each followed by a 1; dxdt: the field, later overwritten by r = ∂L/∂field
   std::deque<ForwardPass<T>> passes;
   std::vector<std::unique_ptr<Term<T>>> terms;
-  Rows<T>* dx;  // ∂L/∂x, of terms that have one
+  Rows<T>* dx;  // ∂L/∂x, summed over terms
 
-  // Terms are pairs of a network and an output, −1 for all of them; matrices has an n×n one for each.
+  // pairs holds a network and an output (−1 for all outputs) per term. matrices holds an n×n matrix per term.
   Field(const std::deque<Network<T>>& networks, long count, const int64_t* pairs, const double* matrices)
       : n(networks[pairs[0]].front().in), stride(padded(n + 1)), x(arena.make(stride, false)), dxdt(arena.make(stride, false)),
         dx(arena.make(stride, true)) {
@@ -46,7 +46,7 @@ struct Field {
     for (auto& term : terms) term->forward(p, rows, (*dxdt)(p), &term != &terms.front());
   }
 
-  // From r to all that the gradient is made of, and to dx if that is wanted.
+  // Computes the adjoints for the gradient from r. Also computes dx if wanted.
   void backward(Place p, long rows, bool wanted) {
     T* sum = (*dx)(p);
     if (wanted) std::fill_n(sum, rows * stride, T(0));
@@ -56,7 +56,7 @@ struct Field {
           for (long j = 0; j < n; j++) sum[r * stride + j] += part[r * stride + j];
   }
 
-  // A chunk of the weights' gradient; first tells that no rows were before.
+  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
   void weights(Chunk chunk, long rows, bool first) {
     for (auto& term : terms) term->weights(chunk, rows, first);
   }

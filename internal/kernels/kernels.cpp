@@ -20,12 +20,12 @@
 #define RELAX std::this_thread::yield()
 #endif
 
-// The models of every instruction set, behind one face.
+// The common interface of the models of all instruction sets.
 struct hnn_model {
   virtual ~hnn_model() = default;
-  virtual void load(int what, int network, int layer, const void* weight, const void* bias) = 0;
-  virtual void store(int what, int network, int layer, void* weight, void* bias) = 0;
-  virtual void* vector(int what, int64_t* count) = 0;
+  virtual void load(int kind, int network, int layer, const void* weight, const void* bias) = 0;
+  virtual void store(int kind, int network, int layer, void* weight, void* bias) = 0;
+  virtual void* vector(int kind, int64_t* count) = 0;
   virtual void updated() = 0;
   virtual void adam(long step, double learning_rate, double weight_decay) = 0;
   virtual double loss(const void* x, const void* dx, const int64_t* rows, long count, const void* noise, double noise_scale, double step,
@@ -36,10 +36,10 @@ struct hnn_model {
 
 namespace {
 
-// A row's stride: a multiple of the longest vector's length, of floats.
+// Rounds a row's stride up to a multiple of the widest vector, 16 floats.
 long padded(long n) { return (n + 15) / 16 * 16; }
 
-// Zeros, aligned to a cache line.
+// A zero-initialized array, aligned to a cache line.
 template <class T>
 class Buffer {
   struct Free {
@@ -49,7 +49,7 @@ class Buffer {
   long size = 0;
 
  public:
-  // Keeps what there is if that is enough; else there are zeros.
+  // Keeps the data if the array is large enough. Otherwise allocates a new array of zeros.
   void resize(long n) {
     if (n <= size) return;
     void* p = nullptr;
@@ -60,26 +60,26 @@ class Buffer {
   operator T*() const { return data.get(); }
 };
 
-// A part of some work, and the thread that has taken it.
+// A chunk of a job, and the thread that runs it.
 struct Chunk {
   long index, count, thread;
   struct Range {
     long first, last;
   };
-  // Divides n things, in units that stay together.
+  // Returns the range of this chunk in n items. Units of `unit` items are not split.
   Range of(long n, long unit) const {
     const long units = (n + unit - 1) / unit;
     return {std::min(n, units * index / count * unit), std::min(n, units * (index + 1) / count * unit)};
   }
 };
 
-// Threads that do one work at a time, the caller among them. Each takes a chunk when it has done the last one, so that a thread which
-// the system has put aside delays only the chunk that it has. Between two works that follow closely they wait without sleep.
+// A thread pool that runs one job at a time. The caller is one of its threads. A thread takes a new chunk when it finishes one, so a
+// preempted thread delays only its own chunk. Idle threads spin for a short time before they sleep.
 class ThreadPool {
   typedef void (*Work)(void*, Chunk);
   std::vector<std::thread> threads;
-  // The number of the work in the upper half, how many of its chunks are left in the lower: a chunk is taken only of the work that
-  // the thread has read.
+  // The upper half is the index of the job. The lower half is the number of chunks left. The compare-exchange on both ensures that a
+  // thread takes a chunk only of the job it has read.
   std::atomic<uint64_t> state{0};
   std::atomic<Work> work{nullptr};
   std::atomic<void*> context{nullptr};
@@ -88,9 +88,9 @@ class ThreadPool {
   std::mutex mutex;
   std::condition_variable wake;
 
-  static constexpr int patience = 20000;  // turns of a waiting loop: less than a millisecond
+  static constexpr int patience = 20000;  // iterations of a spin loop, less than a millisecond
 
-  // Works until no chunk is left, and returns the state in which there was none.
+  // Runs chunks until none is left. Returns the state with no chunk left.
   uint64_t take(long thread) {
     for (uint64_t now = state;;) {
       const long left = uint32_t(now), count = chunks_of_work;
@@ -142,10 +142,10 @@ class ThreadPool {
   }
   ~ThreadPool() { end(); }
   long size() const { return threads.size() + 1; }
-  // Into how many chunks work is cut for the threads to end at about one time.
+  // The number of chunks for balanced load.
   long chunks() const { return 4 * size(); }
 
-  // Calls f with every chunk of so many, or with the whole where there is one thread. f must not throw.
+  // Calls f for each of count chunks, or once for all the work if there is only one thread. f must not throw.
   template <class F>
   void run(long count, F f) {
     if (threads.empty() || count <= 1) return f(Chunk{0, 1, 0});
@@ -165,7 +165,7 @@ V roots(V x) {
 
 }  // namespace
 
-// The same code for each instruction set.
+// Each instruction set compiles the same code.
 #if defined(__x86_64__)
 #define TILE_ROWS 8
 #define VECTOR_BYTES 64
@@ -234,7 +234,7 @@ struct InstructionSet {
   hnn_model* (*make)(const hnn_config&, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames);
 };
 
-// Those that the processor has, best first.
+// The instruction sets that the processor supports, best first.
 const std::vector<InstructionSet>& instruction_sets() {
   static const std::vector<InstructionSet> all = [] {
     std::vector<InstructionSet> list;
@@ -250,20 +250,20 @@ const std::vector<InstructionSet>& instruction_sets() {
   return all;
 }
 
-// Calls f, and returns what went wrong. No exception may pass to Go.
+// Calls f and returns an error message, or null on success. Exceptions must not reach Go.
 template <class F>
 const char* checked(F f) {
   try {
     f();
     return nullptr;
   } catch (const std::bad_alloc&) {
-    return "the memory does not suffice";
+    return "out of memory";
   } catch (const std::length_error&) {
-    return "the memory does not suffice";
+    return "out of memory";
   } catch (const std::system_error&) {
-    return "a thread could not be started";
+    return "could not start a thread";
   } catch (...) {
-    return "an unexpected C++ exception";
+    return "unexpected C++ exception";
   }
 }
 
@@ -276,15 +276,15 @@ const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64
 
 void hnn_free(hnn_model* model) { delete model; }
 
-void hnn_load(hnn_model* model, int what, int network, int layer, const void* weight, const void* bias) {
-  checked([&] { model->load(what, network, layer, weight, bias); });
+void hnn_load(hnn_model* model, int kind, int network, int layer, const void* weight, const void* bias) {
+  checked([&] { model->load(kind, network, layer, weight, bias); });
 }
 
-void hnn_store(hnn_model* model, int what, int network, int layer, void* weight, void* bias) {
-  checked([&] { model->store(what, network, layer, weight, bias); });
+void hnn_store(hnn_model* model, int kind, int network, int layer, void* weight, void* bias) {
+  checked([&] { model->store(kind, network, layer, weight, bias); });
 }
 
-void* hnn_vector(hnn_model* model, int what, int64_t* count) { return model->vector(what, count); }
+void* hnn_vector(hnn_model* model, int kind, int64_t* count) { return model->vector(kind, count); }
 
 const char* hnn_updated(hnn_model* model) {
   return checked([&] { model->updated(); });

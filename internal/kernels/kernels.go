@@ -1,7 +1,7 @@
-// Package kernels computes losses, gradients and fields of networks in closed form, layer by layer: in vector code for the processor at
-// hand, on threads of its own, without an automatic differentiation's graph. The formulae stand in network.hpp, field.hpp and losses.hpp.
-// No number depends on how many threads there are. The environment variable HNN_INSTRUCTION_SET names the instruction set to use, of
-// those that InstructionSets lists; the best one is used otherwise.
+// Package kernels computes losses, gradients and fields of networks in closed form, layer by layer, without an autograd graph. It uses the
+// vector instructions of the processor and its own thread pool. network.hpp, field.hpp and losses.hpp contain the formulas. Results do not
+// depend on the number of threads. The environment variable HNN_INSTRUCTION_SET selects an instruction set from InstructionSets. The default
+// is the best one.
 package kernels
 
 // #cgo CXXFLAGS: -O3 -std=c++17 -DHNN_WITHOUT_TORCH
@@ -20,7 +20,7 @@ import (
 	"unsafe"
 )
 
-// Real is a number type of a model.
+// Real is the floating-point type of a model.
 type Real interface{ float32 | float64 }
 
 // Layer is h = σ(W·x + b), or x + σ(W·x + b) if Residual.
@@ -30,25 +30,27 @@ type Layer struct {
 	Activation      string // σ: tanh, relu, sigmoid, softplus, selu, elu or swish; "" for none
 }
 
-// Term is a part of dx/dt: the gradient of one output of a network, times a matrix from the right; or all outputs of a network.
+// Term is a term of dx/dt. It is either the gradient of one output of a network, multiplied by Matrix from the right, or all outputs of a
+// network.
 type Term struct {
-	Network, Output int       // the output's number, −1 for all of them
-	Matrix          []float64 // n×n, by rows; nil for all outputs
+	Network, Output int       // index of the output; −1 for all outputs
+	Matrix          []float64 // n×n, row-major; nil for all outputs
 }
 
-// Config describes a model.
+// Config describes a model. New does not check the networks and terms. The caller checks them with nets.Network.Check and
+// hamiltonian.Equation.Check.
 type Config struct {
 	Networks [][]Layer
-	Terms    []Term   // whose sum is dx/dt
-	Frames   [][]byte // of a model of images, whose networks 0 and 1 are encoder and decoder of two frames side by side; nil else
-	State    int      // how many vectors an optimizer keeps beside values and gradient
-	Threads  int      // 0 for all processors that the process may use
+	Terms    []Term   // dx/dt is their sum; may be empty
+	Frames   [][]byte // video frames, nil for a model of states; networks 0 and 1 encode and decode two consecutive frames
+	State    int      // number of optimizer state vectors
+	Threads  int      // 0 for GOMAXPROCS
 }
 
-// Kept names what a model keeps for each parameter.
+// Kept selects one of the vectors that a model stores. Each has one number per parameter.
 type Kept int
 
-// What a model keeps: parameters, the last gradient, and an optimizer's state, whose vector number i is FirstState+i.
+// Values are the parameters. Gradient is the last gradient. FirstState+i is vector i of the optimizer state.
 const (
 	Values     Kept = C.HNN_VALUES
 	Gradient   Kept = C.HNN_GRADIENT
@@ -58,107 +60,24 @@ const (
 var activations = map[string]int64{"": C.HNN_IDENTITY, "tanh": C.HNN_TANH, "relu": C.HNN_RELU, "sigmoid": C.HNN_SIGMOID,
 	"softplus": C.HNN_SOFTPLUS, "selu": C.HNN_SELU, "elu": C.HNN_ELU, "swish": C.HNN_SWISH}
 
-// Model is networks with an optimizer's state and threads. One goroutine at a time may use it.
+// Model holds networks, their optimizer state and a thread pool. Only one goroutine at a time may use it.
 type Model[T Real] struct {
 	handle   *C.hnn_model
 	networks [][]Layer
-	n        int // of a state
+	n        int // dimension of a state; 0 without terms
 	frames   int
 	kept     [][]T
 }
 
-// check returns what is wrong with a configuration, or the number of a state's components.
-func (c Config) check() (int, error) {
-	fail := func(format string, values ...any) (int, error) { return 0, fmt.Errorf("kernels: "+format, values...) }
-	for i, network := range c.Networks {
-		if len(network) == 0 {
-			return fail("network %d has no layers", i)
-		}
-		for l, layer := range network {
-			if layer.Inputs < 1 || layer.Outputs < 1 {
-				return fail("layer %d of network %d has %d inputs and %d outputs", l, i, layer.Inputs, layer.Outputs)
-			}
-			if l > 0 && layer.Inputs != network[l-1].Outputs {
-				return fail("layer %d of network %d has %d inputs, and the layer before has %d outputs", l, i, layer.Inputs, network[l-1].Outputs)
-			}
-			if layer.Residual && layer.Inputs != layer.Outputs {
-				return fail("layer %d of network %d is residual, but has %d inputs and %d outputs", l, i, layer.Inputs, layer.Outputs)
-			}
-			if _, ok := activations[layer.Activation]; !ok {
-				return fail("layer %d of network %d has the unknown activation %q", l, i, layer.Activation)
-			}
-		}
-	}
-	if len(c.Terms) == 0 && c.Frames != nil {
-		return fail("images need a field of their latent state, and there are no terms")
-	}
-	n := 0
-	for i, term := range c.Terms {
-		if term.Network < 0 || term.Network >= len(c.Networks) {
-			return fail("term %d is of network %d, and there are %d networks", i, term.Network, len(c.Networks))
-		}
-		if c.Frames != nil && term.Network < 2 {
-			return fail("term %d is of network %d, which is the images' encoder or decoder", i, term.Network)
-		}
-		network := c.Networks[term.Network]
-		inputs, outputs := network[0].Inputs, network[len(network)-1].Outputs
-		if i == 0 {
-			n = inputs
-		}
-		switch {
-		case inputs != n:
-			return fail("term %d is of a network with %d inputs, and the first one of one with %d", i, inputs, n)
-		case term.Output < -1 || term.Output >= outputs:
-			return fail("term %d is of output %d, and the network has %d", i, term.Output, outputs)
-		case term.Output == -1 && outputs != n:
-			return fail("term %d is of a network with %d inputs and %d outputs, which must be as many", i, n, outputs)
-		case term.Output == -1 && term.Matrix != nil:
-			return fail("term %d is of outputs, which have no matrix", i)
-		case term.Output >= 0 && len(term.Matrix) != n*n:
-			return fail("the matrix of term %d has %d numbers, not %d", i, len(term.Matrix), n*n)
-		}
-	}
-	if c.State < 0 {
-		return fail("an optimizer cannot keep %d vectors", c.State)
-	}
-	if c.Frames == nil {
-		return n, nil
-	}
-	if len(c.Frames) < 3 {
-		return fail("a sample is three frames, and there are %d", len(c.Frames))
-	}
-	size := len(c.Frames[0])
-	for i, frame := range c.Frames {
-		if len(frame) != size {
-			return fail("frame %d has %d pixels, and the first has %d", i, len(frame), size)
-		}
-	}
-	if len(c.Networks) < 2 {
-		return fail("images need an encoder and a decoder, and there are %d networks", len(c.Networks))
-	}
-	encoder, decoder := c.Networks[0], c.Networks[1]
-	first, code := encoder[0], encoder[len(encoder)-1].Outputs
-	last := decoder[len(decoder)-1]
-	switch {
-	case size == 0 || first.Inputs != 2*size || last.Outputs != 2*size:
-		return fail("two frames have %d pixels, the encoder %d inputs and the decoder %d outputs", 2*size, first.Inputs, last.Outputs)
-	case code != n || decoder[0].Inputs != n || n%2 != 0:
-		return fail("the encoder has %d outputs, the decoder %d inputs and the field %d: they must be the same even number", code, decoder[0].Inputs, n)
-	case first.Residual || last.Residual:
-		return fail("the encoder's first layer and the decoder's last cannot be residual")
-	}
-	return n, nil
-}
-
-// New returns a model whose parameters are zero. The caller closes it.
+// New returns a model with all parameters zero. The caller closes it.
 func New[T Real](c Config) (*Model[T], error) {
 	set, err := instructionSet()
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.check()
-	if err != nil {
-		return nil, err
+	n := 0
+	if len(c.Terms) > 0 {
+		n = c.Networks[c.Terms[0].Network][0].Inputs
 	}
 	m := &Model[T]{n: n, frames: len(c.Frames)}
 	var zero T
@@ -169,9 +88,12 @@ func New[T Real](c Config) (*Model[T], error) {
 	}
 	number := map[bool]int64{true: 1}
 	var layers, terms []int64
-	for _, network := range c.Networks {
+	for i, network := range c.Networks {
 		m.networks = append(m.networks, slices.Clone(network))
 		for l, layer := range network {
+			if _, ok := activations[layer.Activation]; !ok {
+				return nil, fmt.Errorf("kernels: layer %d of network %d has the unknown activation %q", l, i, layer.Activation)
+			}
 			layers = append(layers, number[l == 0], int64(layer.Inputs), int64(layer.Outputs), number[layer.Bias], number[layer.Residual], activations[layer.Activation])
 			config.layers++
 		}
@@ -181,17 +103,22 @@ func New[T Real](c Config) (*Model[T], error) {
 		terms = append(terms, int64(term.Network), int64(term.Output))
 		copy(matrices[i*n*n:], term.Matrix)
 	}
-	if c.Frames != nil {
-		config.frame_size = C.int64_t(len(c.Frames[0]))
+	for i, frame := range c.Frames {
+		encoder, decoder := c.Networks[0][0].Inputs, c.Networks[1][len(c.Networks[1])-1].Outputs
+		if encoder != 2*len(frame) || decoder != 2*len(frame) {
+			return nil, fmt.Errorf("kernels: frame %d has %d pixels, the encoder has %d inputs and the decoder has %d outputs; both need twice the pixels",
+				i, len(frame), encoder, decoder)
+		}
+		config.frame_size = C.int64_t(len(frame))
 	}
 	frames := slices.Concat(c.Frames...)
 	if err := failure(C.hnn_new(&config, (*C.int64_t)(unsafe.SliceData(layers)), (*C.int64_t)(unsafe.SliceData(terms)),
 		(*C.double)(unsafe.SliceData(matrices)), (*C.uint8_t)(unsafe.SliceData(frames)), &m.handle)); err != nil {
 		return nil, err
 	}
-	for what := range 2 + c.State {
+	for kind := range 2 + c.State {
 		var count C.int64_t
-		numbers := C.hnn_vector(m.handle, C.int(what), &count)
+		numbers := C.hnn_vector(m.handle, C.int(kind), &count)
 		m.kept = append(m.kept, unsafe.Slice((*T)(numbers), int(count)))
 	}
 	return m, nil
@@ -204,7 +131,7 @@ func failure(message *C.char) error {
 	return errors.New("kernels: " + C.GoString(message))
 }
 
-// Close ends the model's threads and frees its memory, that of Vector included.
+// Close stops the model's threads and frees its memory, including the memory of Vector. The model must not be used afterwards.
 func (m *Model[T]) Close() {
 	C.hnn_free(m.handle)
 	*m = Model[T]{}
@@ -212,85 +139,73 @@ func (m *Model[T]) Close() {
 
 func pointer[T any](values []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(values)) }
 
-// layer checks the numbers of a layer, and that slices have its parameters.
-func (m *Model[T]) layer(what Kept, network, layer int, weight, bias []T) (C.int, C.int, C.int) {
+// layer converts the indices of a layer for C. It panics if an index is invalid or a slice has the wrong length.
+func (m *Model[T]) layer(kind Kept, network, layer int, weight, bias []T) (C.int, C.int, C.int) {
 	l := m.networks[network][layer]
 	biases := 0
 	if l.Bias {
 		biases = l.Outputs
 	}
-	if len(m.kept) <= int(what) || what < 0 || len(weight) != l.Inputs*l.Outputs || len(bias) != biases {
-		panic(fmt.Sprintf("kernels: kept %d of layer %d of network %d has weight and bias of %d and %d numbers, not %d and %d; of %d vectors",
-			what, layer, network, l.Inputs*l.Outputs, biases, len(weight), len(bias), len(m.kept)))
+	if len(m.kept) <= int(kind) || kind < 0 || len(weight) != l.Inputs*l.Outputs || len(bias) != biases {
+		panic(fmt.Sprintf("kernels: layer %d of network %d has %d weights and %d biases, got %d and %d for vector %d of %d",
+			layer, network, l.Inputs*l.Outputs, biases, len(weight), len(bias), kind, len(m.kept)))
 	}
-	return C.int(what), C.int(network), C.int(layer)
+	return C.int(kind), C.int(network), C.int(layer)
 }
 
-// Load sets what is kept of a layer, numbered from 0: of its weight, by rows of shape (outputs, inputs), and of its bias, nil where
-// there is none.
-func (m *Model[T]) Load(what Kept, network, layer int, weight, bias []T) {
-	w, i, l := m.layer(what, network, layer, weight, bias)
+// Load copies the weight and bias of a layer into one of the model's vectors. Layers count from 0. The weight is row-major with shape
+// (outputs, inputs). The bias is nil if the layer has none.
+func (m *Model[T]) Load(kind Kept, network, layer int, weight, bias []T) {
+	w, i, l := m.layer(kind, network, layer, weight, bias)
 	C.hnn_load(m.handle, w, i, l, pointer(weight), pointer(bias))
 }
 
-// Store copies out what is kept of a layer.
-func (m *Model[T]) Store(what Kept, network, layer int, weight, bias []T) {
-	w, i, l := m.layer(what, network, layer, weight, bias)
+// Store copies the weight and bias of a layer from one of the model's vectors.
+func (m *Model[T]) Store(kind Kept, network, layer int, weight, bias []T) {
+	w, i, l := m.layer(kind, network, layer, weight, bias)
 	C.hnn_store(m.handle, w, i, l, pointer(weight), pointer(bias))
 }
 
-// Vector returns all of what is kept as one vector, in the model's own memory. It contains padding: zeros, which must stay zeros, as they
-// do under any rule for each element that gives zero for zeros. Updated must be called when values were changed.
-func (m *Model[T]) Vector(what Kept) []T { return m.kept[what] }
+// Vector returns one of the model's vectors without a copy. It contains zeros as padding, which must stay zero. An elementwise update keeps
+// them zero if it maps zeros to zero. Call Updated after a change to Values.
+func (m *Model[T]) Vector(kind Kept) []T { return m.kept[kind] }
 
-// Updated brings up to date what is made of the values, after Vector(Values) was changed.
+// Updated recomputes the transposed weights. Call it after a change to Vector(Values).
 func (m *Model[T]) Updated() error {
-	if err := m.open(); err != nil {
-		return err
-	}
 	return failure(C.hnn_updated(m.handle))
 }
 
-// Adam makes step number step, from 1, of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added to the gradient)
-// with the last gradient. The means of gradients and of their squares are the first two vectors of the state.
+// Adam applies one step of Adam (Kingma and Ba, 2015) with the last gradient. Steps count from 1. The betas are 0.9 and 0.999, and eps is
+// 1e-8. L2 weight decay is added to the gradient. The first two state vectors hold the first and second moment estimates.
 func (m *Model[T]) Adam(step int, learningRate, weightDecay float64) error {
-	if err := m.open(); err != nil {
-		return err
-	}
 	if step < 1 || len(m.kept) < int(FirstState)+2 {
-		return fmt.Errorf("kernels: step %d of Adam with a state of %d vectors: steps count from 1, and it needs two", step, len(m.kept)-int(FirstState))
+		return fmt.Errorf("kernels: Adam got step %d and %d state vectors; steps count from 1, and it needs two vectors", step, len(m.kept)-int(FirstState))
 	}
 	return failure(C.hnn_adam(m.handle, C.int64_t(step), C.double(learningRate), C.double(weightDecay)))
 }
 
-func (m *Model[T]) open() error {
-	if m.handle == nil {
-		return errors.New("kernels: the model is closed")
-	}
-	return nil
-}
-
-// Batch is rows to take a loss of: of states and derivatives, or, for images, the first frames of samples.
+// Batch selects the samples of a loss. A sample is a state and its derivative or, for images, three consecutive frames.
 //
-// The loss of derivatives is the mean of (prediction + NoiseScale·Noise − DX)². The prediction is the field at X or, where Step is not 0,
-// Scale times the increment of one step of that length of the classical Runge-Kutta method.
+// The loss of derivatives is the mean of (prediction + NoiseScale·Noise − DX)². The prediction is the field at X. If Step is not 0, it is
+// Scale times the increment of one classical Runge-Kutta step of that length.
 //
-// The loss of images is the mean squared difference of two frames and what the decoder makes of their code, plus that of the code's second
-// half and the change of its first half to the following frames, plus 0.1 times that of the code's change and the field.
+// The loss of images has three terms. An image consists of two consecutive frames, and the next image starts one frame later. dz is the
+// change of the latent state z = (q, p) from one to the next.
+//
+//   - The mean squared error of the decoded image.
+//   - The mean squared difference of p and the change of q.
+//   - 0.1 times the mean squared difference of dz and the field at z + NoiseScale·Noise.
 type Batch[T Real] struct {
-	X, DX      []T     // by rows of n; nil for images
-	Rows       []int64 // which of them, or which frames; nil for the first Count rows
+	X, DX      []T     // row-major, n numbers per row; nil for images
+	Rows       []int64 // rows of X and DX, or first frames; nil for the first Count
 	Count      int
-	Noise      []T // Count rows of n, added to the prediction, or to the codes that the field is given; nil for none
+	Noise      []T // Count rows of n numbers, added to the prediction or to the latent states that enter the field; may be nil
 	NoiseScale float64
-	Step       float64 // 0 to compare the field itself
-	Scale      float64 // 1/Step for a mean derivative
+	Step       float64 // 0 to compare DX with the field
+	Scale      float64 // 1/Step for the mean derivative over a step
 }
 
 func (m *Model[T]) loss(b Batch[T], gradient C.int, each []float64) (float64, error) {
-	if err := m.open(); err != nil {
-		return 0, err
-	}
 	if m.n == 0 {
 		return 0, errNoField
 	}
@@ -301,7 +216,7 @@ func (m *Model[T]) loss(b Batch[T], gradient C.int, each []float64) (float64, er
 	last := int64(b.Count) - 1
 	if b.Rows != nil {
 		if len(b.Rows) < b.Count {
-			return 0, fmt.Errorf("kernels: a batch of %d rows names %d", b.Count, len(b.Rows))
+			return 0, fmt.Errorf("kernels: Count is %d, but Rows has %d rows", b.Count, len(b.Rows))
 		}
 		first := int64(0)
 		last = 0
@@ -314,42 +229,42 @@ func (m *Model[T]) loss(b Batch[T], gradient C.int, each []float64) (float64, er
 	}
 	switch {
 	case b.Count < 1:
-		return 0, fmt.Errorf("kernels: a batch has %d rows", b.Count)
+		return 0, fmt.Errorf("kernels: Count is %d; it must be 1 or more", b.Count)
 	case last >= int64(have) || last < 0:
-		return 0, fmt.Errorf("kernels: a batch has a row that is not among the %d there are", have)
+		return 0, fmt.Errorf("kernels: a row of the batch is out of range; there are %d rows", have)
 	case m.frames == 0 && len(b.X) != len(b.DX):
-		return 0, fmt.Errorf("kernels: a batch has %d numbers of states and %d of derivatives", len(b.X), len(b.DX))
+		return 0, fmt.Errorf("kernels: X has %d numbers and DX has %d; they must be equal", len(b.X), len(b.DX))
 	case b.Noise != nil && len(b.Noise) < b.Count*m.n:
-		return 0, fmt.Errorf("kernels: a batch of %d rows of %d has %d numbers of noise", b.Count, m.n, len(b.Noise))
+		return 0, fmt.Errorf("kernels: Noise has %d numbers; %d rows of %d are needed", len(b.Noise), b.Count, m.n)
 	}
-	// One by one: a pointer to Go memory may hold none.
+	// Go memory that is passed to C must not hold Go pointers, so the fields are separate arguments.
 	result := C.hnn_loss(m.handle, pointer(b.X), pointer(b.DX), (*C.int64_t)(unsafe.SliceData(b.Rows)), C.int64_t(b.Count), pointer(b.Noise),
 		C.double(b.NoiseScale), C.double(b.Step), C.double(b.Scale), gradient, (*C.double)(unsafe.SliceData(each)))
 	return float64(result.value), failure(result.error)
 }
 
-var errNoField = errors.New("kernels: this model has no terms, and so neither a field nor a loss")
+var errNoField = errors.New("kernels: this model has no terms; a field or a loss needs at least one")
 
 // Loss returns the mean loss of a batch.
 func (m *Model[T]) Loss(b Batch[T]) (float64, error) { return m.loss(b, 0, nil) }
 
-// Gradient returns the mean loss of a batch, and leaves its gradient in Vector(Gradient).
+// Gradient returns the mean loss of a batch and writes its gradient to Vector(Gradient).
 func (m *Model[T]) Gradient(b Batch[T]) (float64, error) { return m.loss(b, 1, nil) }
 
-// Errors fills out with what the loss is the mean of: squared errors, by rows of n, or the losses of samples of images.
+// Errors writes the terms of the mean loss to out. These are Count rows of n squared errors or, for images, one loss per sample.
 func (m *Model[T]) Errors(b Batch[T], out []float64) error {
 	want := b.Count
 	if m.frames == 0 {
 		want *= m.n
 	}
 	if len(out) != want {
-		return fmt.Errorf("kernels: there are %d errors, and room for %d", want, len(out))
+		return fmt.Errorf("kernels: out has %d numbers; it needs %d", len(out), want)
 	}
 	_, err := m.loss(b, 0, out)
 	return err
 }
 
-// Field fills dxdt with the field at states x, both by rows of n.
+// Field writes the field at the states x to dxdt. Both have n numbers per row.
 func (m *Model[T]) Field(x, dxdt []T, rows int) error {
 	if err := m.room(x, dxdt, rows, m.n, m.n); err != nil || rows == 0 {
 		return err
@@ -360,11 +275,11 @@ func (m *Model[T]) Field(x, dxdt []T, rows int) error {
 	return failure(C.hnn_field(m.handle, pointer(x), pointer(dxdt), C.int64_t(rows)))
 }
 
-// ScalarGradient fills gradient with the gradient of one output of a network at rows x of its inputs.
+// ScalarGradient writes the gradient of one output of a network to gradient. The rows of x are inputs of the network.
 func (m *Model[T]) ScalarGradient(network, output int, x, gradient []T, rows int) error {
 	inputs, outputs, err := m.shape(network)
 	if err == nil && (output < 0 || output >= outputs) {
-		err = fmt.Errorf("kernels: output %d of network %d, which has %d", output, network, outputs)
+		err = fmt.Errorf("kernels: there is no output %d of network %d; it has %d", output, network, outputs)
 	}
 	if err == nil {
 		err = m.room(x, gradient, rows, inputs, inputs)
@@ -375,7 +290,7 @@ func (m *Model[T]) ScalarGradient(network, output int, x, gradient []T, rows int
 	return failure(C.hnn_network(m.handle, C.int(network), C.int(output), pointer(x), pointer(gradient), C.int64_t(rows)))
 }
 
-// Forward fills y with the outputs of a network at rows x of its inputs.
+// Forward writes the outputs of a network to y. The rows of x are inputs of the network.
 func (m *Model[T]) Forward(network int, x, y []T, rows int) error {
 	inputs, outputs, err := m.shape(network)
 	if err == nil {
@@ -387,27 +302,24 @@ func (m *Model[T]) Forward(network int, x, y []T, rows int) error {
 	return failure(C.hnn_network(m.handle, C.int(network), -1, pointer(x), pointer(y), C.int64_t(rows)))
 }
 
-// shape returns how many inputs and outputs a network has.
+// shape returns the number of inputs and outputs of a network.
 func (m *Model[T]) shape(network int) (inputs, outputs int, err error) {
 	if network < 0 || network >= len(m.networks) {
-		return 0, 0, fmt.Errorf("kernels: network %d of %d", network, len(m.networks))
+		return 0, 0, fmt.Errorf("kernels: there is no network %d; the model has %d", network, len(m.networks))
 	}
 	layers := m.networks[network]
 	return layers[0].Inputs, layers[len(layers)-1].Outputs, nil
 }
 
-// room checks that slices have as many rows as are asked for.
+// room checks that x and y have enough rows.
 func (m *Model[T]) room(x, y []T, rows, inputs, outputs int) error {
-	if err := m.open(); err != nil {
-		return err
-	}
 	if rows < 0 || len(x) < rows*inputs || len(y) < rows*outputs {
-		return fmt.Errorf("kernels: %d rows of %d numbers to %d, and there are %d and room for %d", rows, inputs, outputs, len(x), len(y))
+		return fmt.Errorf("kernels: the input has %d numbers and the output has %d; %d rows of %d and %d are needed", len(x), len(y), rows, inputs, outputs)
 	}
 	return nil
 }
 
-// InstructionSets names the vector instructions that this processor has and the package knows, best first.
+// InstructionSets returns the names of the instruction sets that both the processor and the package support, best first.
 func InstructionSets() []string {
 	var names []string
 	for {
@@ -427,12 +339,12 @@ var instructionSet = sync.OnceValues(func() (int, error) {
 	sets := InstructionSets()
 	i := slices.Index(sets, name)
 	if i < 0 {
-		return 0, fmt.Errorf("kernels: HNN_INSTRUCTION_SET is %q, and this processor has %s", name, strings.Join(sets, ", "))
+		return 0, fmt.Errorf("kernels: HNN_INSTRUCTION_SET is %q; this processor supports %s", name, strings.Join(sets, ", "))
 	}
 	return i, nil
 })
 
-// InstructionSet names the one in use.
+// InstructionSet returns the name of the instruction set in use.
 func InstructionSet() string {
 	i, _ := instructionSet()
 	return InstructionSets()[i]

@@ -15,7 +15,7 @@ import (
 
 var names = []string{"tanh", "relu", "sigmoid", "softplus", "selu", "elu", "swish"}
 
-// mlp returns layers of the given sizes, all but the last with an activation.
+// mlp returns layers of the given sizes. The last layer has no activation.
 func mlp(activation string, residual bool, sizes ...int) []Layer {
 	var layers []Layer
 	for l := range len(sizes) - 1 {
@@ -56,7 +56,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// open returns a model that the test closes, with random weights of which the same seed gives the same.
+// open returns a model with random weights. The seed is fixed. The test closes the model.
 func open[T Real](t testing.TB, c Config) *Model[T] {
 	t.Helper()
 	m, err := New[T](c)
@@ -76,8 +76,8 @@ func open[T Real](t testing.TB, c Config) *Model[T] {
 	return m
 }
 
-// near reports numbers whose distance to the wanted is more than so much of the latter's norm.
-func near[T, S Real](t *testing.T, what string, got []T, want []S, tolerance float64) {
+// near reports an error if the distance of got and want exceeds tolerance times the norm of want.
+func near[T, S Real](t *testing.T, name string, got []T, want []S, tolerance float64) {
 	t.Helper()
 	difference, size := 0.0, 0.0
 	for i := range want {
@@ -85,11 +85,11 @@ func near[T, S Real](t *testing.T, what string, got []T, want []S, tolerance flo
 		size = math.Hypot(size, float64(want[i]))
 	}
 	if !(difference <= tolerance*size) {
-		t.Errorf("%s is off by %.2g of its norm %g", what, difference/size, size)
+		t.Errorf("%s has relative error %.2g; its norm is %g", name, difference/size, size)
 	}
 }
 
-// A case is a model and a batch.
+// testCase is a model and a batch.
 type testCase struct {
 	name   string
 	config Config
@@ -102,7 +102,7 @@ func (c testCase) batch32() Batch[float32] {
 		NoiseScale: b.NoiseScale, Step: b.Step, Scale: b.Scale}
 }
 
-// cases are all kinds of models and losses, of random sizes.
+// cases returns models and losses of all kinds with random sizes.
 func cases() []testCase {
 	r := rand.New(rand.NewPCG(1, 2))
 	var list []testCase
@@ -135,7 +135,7 @@ func cases() []testCase {
 				}
 			}
 		}
-		// Two gradients and the outputs of one network, whose last layer has an activation, and two other networks, one linear, one without biases.
+		// The terms are gradients and outputs of four networks. One has an activation in the last layer, one no biases, one only residual layers.
 		n := 2 + r.IntN(6)
 		shared := mlp(name, true, n, 17, 17, n)
 		shared[2].Activation = name
@@ -158,7 +158,7 @@ func imagesCase(r *rand.Rand, name string) testCase {
 	for i := range frames {
 		frames[i] = make([]byte, size)
 		for p := range frames[i] {
-			if p%3 != 1 { // every third pixel is never lit
+			if p%3 != 1 { // every third pixel is zero in all frames
 				frames[i][p] = byte(r.IntN(256))
 			}
 		}
@@ -173,8 +173,8 @@ func imagesCase(r *rand.Rand, name string) testCase {
 	return testCase{"images, " + name, c, b}
 }
 
-// The gradient in 64 bits is the loss's central difference along random directions and along single parameters, to 1e-6 of its norm times
-// the direction's length.
+// The float64 gradient agrees with central differences of the loss to 1e-6 of its norm. The differences are along random unit directions
+// and single parameters.
 func TestGradient(t *testing.T) {
 	for _, c := range cases() {
 		c.config.State, c.config.Threads = 1, 2
@@ -182,9 +182,9 @@ func TestGradient(t *testing.T) {
 		loss, err := m.Gradient(c.batch)
 		must(t, err)
 		if same, err := m.Loss(c.batch); err != nil || math.Abs(same-loss) > 1e-14*loss {
-			t.Errorf("%s: loss %g, and %g with the gradient (%v)", c.name, same, loss, err)
+			t.Errorf("%s: Loss returns %g and Gradient returns %g (%v)", c.name, same, loss, err)
 		}
-		for i, network := range c.config.Networks { // to tell parameters from padding
+		for i, network := range c.config.Networks { // marks parameters with ones; padding stays zero
 			for l, layer := range network {
 				ones := slices.Repeat([]float64{1}, layer.Inputs*layer.Outputs)
 				bias := slices.Repeat([]float64{1}, layer.Outputs)
@@ -221,7 +221,7 @@ func TestGradient(t *testing.T) {
 				got += direction[i] * gradient[i]
 			}
 			wrong := true
-			for h := 1e-6; wrong && h > 1e-8; h /= 4 { // a shorter step where the loss jumps, as relu's does
+			for h := 1e-6; wrong && h > 1e-8; h /= 4 { // a shorter step avoids kinks of the loss, which relu causes
 				want = 0
 				for _, sign := range []float64{1, -1} {
 					for i := range values {
@@ -235,19 +235,19 @@ func TestGradient(t *testing.T) {
 				wrong = !(math.Abs(got-want) <= 1e-6*norm+1e-9*loss)
 			}
 			if wrong {
-				t.Errorf("%s: derivative %g along direction %d, not %g; the gradient's norm is %g", c.name, got, k, want, norm)
+				t.Errorf("%s: the derivative along direction %d is %g, want %g; the norm of the gradient is %g", c.name, k, got, want, norm)
 			}
 		}
 		copy(values, at)
 	}
 }
 
-// What 32 bits give is close to what 64 bits give at the same weights: the loss to 1e-6, each layer's gradient to 1e-5 of its norm or, where
-// sums cancel, to 1e-6 of the whole.
+// float32 and float64 agree at the same weights. The relative tolerance is 1e-6 for the loss. For the gradient of a layer it is 1e-5 of its
+// norm plus 1e-6 of the norm of the whole gradient, since sums can cancel.
 func TestSinglePrecision(t *testing.T) {
 	for _, c := range cases() {
 		if strings.Contains(c.name, "relu") || strings.Contains(c.name, "images") {
-			continue // whose derivatives jump
+			continue // relu has a discontinuous derivative
 		}
 		m, single := open[float64](t, c.config), open[float32](t, c.config)
 		want, err := m.Gradient(c.batch)
@@ -268,24 +268,24 @@ func TestSinglePrecision(t *testing.T) {
 					difference, size = math.Hypot(difference, v-float64(append(w32, b32...)[k])), math.Hypot(size, v)
 				}
 				if !(difference <= 1e-5*size+1e-6*whole) {
-					t.Errorf("%s: the gradient of layer %d of network %d is off by %g of its norm", c.name, l, i, difference/size)
+					t.Errorf("%s: the gradient of layer %d of network %d has relative error %g", c.name, l, i, difference/size)
 				}
 			}
 		}
 	}
 }
 
-func stored[T Real](m *Model[T], what Kept, network, layer int) (weight, bias []T) {
+func stored[T Real](m *Model[T], kind Kept, network, layer int) (weight, bias []T) {
 	l := m.networks[network][layer]
 	weight = make([]T, l.Inputs*l.Outputs)
 	if l.Bias {
 		bias = make([]T, l.Outputs)
 	}
-	m.Store(what, network, layer, weight, bias)
+	m.Store(kind, network, layer, weight, bias)
 	return weight, bias
 }
 
-// Any number of threads gives the same bits.
+// Results are bitwise equal for any number of threads.
 func TestThreads(t *testing.T) {
 	for _, c := range cases() {
 		var first []float32
@@ -313,12 +313,12 @@ func TestThreads(t *testing.T) {
 			for _, e := range each {
 				mean += e / float64(len(each))
 			}
-			near(t, c.name+": the errors' mean", []float64{mean}, []float64{loss}, 1e-12)
+			near(t, c.name+": the mean of the errors", []float64{mean}, []float64{loss}, 1e-12)
 			result := slices.Concat(m.Vector(Gradient), m.Vector(Values), m.Vector(FirstState), m.Vector(FirstState+1), []float32{float32(loss)})
 			if threads == 1 {
 				first, firstErrors = result, each
 			} else if !slices.Equal(result, first) || !slices.Equal(each, firstErrors) {
-				t.Errorf("%s: %d threads give other numbers than one", c.name, threads)
+				t.Errorf("%s: results with %d threads and with one thread differ", c.name, threads)
 			}
 		}
 	}
@@ -350,8 +350,8 @@ var reference = map[string]func(float64) float64{
 	"swish": func(x float64) float64 { return x / (1 + math.Exp(-x)) },
 }
 
-// Each activation is the mathematical library's: to 2·2⁻²³ of it and 1e-37 in 32 bits, and to 1e-14 in 64 bits; its derivatives are central
-// differences of the latter, to 1e-8.
+// Activations agree with package math. The relative tolerance is 2·2⁻²³ for float32, plus an absolute 1e-37, and 1e-14 for float64. First
+// derivatives agree with central differences to 1e-8.
 func TestActivations(t *testing.T) {
 	var x []float32
 	for k := range 40001 {
@@ -377,29 +377,29 @@ func TestActivations(t *testing.T) {
 				worst, where = e, x[i]
 			}
 			if !(math.Abs(y64[i]-want) <= 1e-14*math.Abs(want)+1e-300) {
-				t.Errorf("%s(%g) is %g in 64 bits, not %g", name, v, y64[i], want)
+				t.Errorf("float64 %s(%g) is %g, want %g", name, v, y64[i], want)
 			}
 		}
 		if !(worst <= 2) {
-			t.Errorf("%s(%g) in 32 bits is off by %.2f·2⁻²³ of it", name, where, worst)
+			t.Errorf("float32 %s(%g) has relative error %.2f·2⁻²³", name, where, worst)
 		}
-		t.Logf("%s in 32 bits is off by at most %.2f·2⁻²³ of it", name, worst)
+		t.Logf("float32 %s has relative error at most %.2f·2⁻²³", name, worst)
 
 		derivative := make([]float64, len(x))
 		must(t, m64.ScalarGradient(0, 0, x64, derivative, len(x)))
 		for i, v := range x64 {
 			const h = 1e-5
 			if math.Abs(v) < h || math.Abs(v-20) < h {
-				continue // where some have a corner
+				continue // relu has a kink at 0, softplus a jump at 20
 			}
 			if want := (f(v+h) - f(v-h)) / (2 * h); !(math.Abs(derivative[i]-want) <= 1e-8) {
-				t.Errorf("%s'(%g) is %g, not %g", name, v, derivative[i], want)
+				t.Errorf("%s'(%g) is %g, want %g", name, v, derivative[i], want)
 			}
 		}
 	}
 }
 
-// forward is a network in plain Go.
+// forward computes the outputs of a network in Go.
 func forward(m *Model[float64], network int, x []float64) []float64 {
 	for l, layer := range m.networks[network] {
 		w, b := stored(m, Values, network, l)
@@ -421,8 +421,8 @@ func forward(m *Model[float64], network int, x []float64) []float64 {
 	return x
 }
 
-// Networks are what plain Go computes, ScalarGradient is a network's central difference, Field is made of both, and the loss of the field or
-// of what it moves: to 1e-12, and 1e-6 for differences.
+// Forward, Field and Loss agree with plain Go code to 1e-12. The reference for Field uses Forward and ScalarGradient, and the reference for
+// Loss uses Forward and Field. ScalarGradient agrees with central differences to 1e-6.
 func TestConsistency(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, c := range cases() {
@@ -453,7 +453,7 @@ func TestConsistency(t *testing.T) {
 					got += gradient[row*inputs+k] * direction[row*inputs+k]
 				}
 				if want := (yUp[row*outputs+output] - yDown[row*outputs+output]) / (2 * h); math.Abs(got-want) > 1e-6*max(1, math.Abs(want)) {
-					t.Errorf("%s: derivative %g of output %d of network %d, not %g", c.name, got, output, i, want)
+					t.Errorf("%s: the derivative of output %d of network %d is %g, want %g", c.name, output, i, got, want)
 				}
 			}
 		}
@@ -483,7 +483,7 @@ func TestConsistency(t *testing.T) {
 	}
 }
 
-// plainLoss is a loss made in plain Go of Field and Forward.
+// plainLoss computes the loss in Go from Field and Forward.
 func plainLoss(t *testing.T, m *Model[float64], c testCase) float64 {
 	t.Helper()
 	b, n, sum := c.batch, m.n, 0.0
@@ -526,15 +526,15 @@ func plainLoss(t *testing.T, m *Model[float64], c testCase) float64 {
 			}
 			continue
 		}
-		var pictures [2][]float64
-		for k := range pictures {
+		var images [2][]float64
+		for k := range images {
 			for _, frame := range c.config.Frames[row+k : row+k+2] {
 				for _, v := range frame {
-					pictures[k] = append(pictures[k], float64(v)/255)
+					images[k] = append(images[k], float64(v)/255)
 				}
 			}
 		}
-		z, next := forward(m, 0, pictures[0]), forward(m, 0, pictures[1])
+		z, next := forward(m, 0, images[0]), forward(m, 0, images[1])
 		shown, dz := forward(m, 1, z), field(moved(z, noise, b.NoiseScale))
 		mean := func(size int, e func(int) float64) (m float64) {
 			for k := range size {
@@ -542,14 +542,14 @@ func plainLoss(t *testing.T, m *Model[float64], c testCase) float64 {
 			}
 			return m
 		}
-		sum += (mean(len(shown), func(k int) float64 { return shown[k] - pictures[0][k] }) +
+		sum += (mean(len(shown), func(k int) float64 { return shown[k] - images[0][k] }) +
 			mean(n/2, func(k int) float64 { return z[n/2+k] - (next[k] - z[k]) }) +
 			0.1*mean(n, func(k int) float64 { return next[k] - z[k] - dz[k] })) / float64(b.Count)
 	}
 	return sum
 }
 
-// Adam is Kingma and Ba's algorithm 1, with weight decay in the gradient; and what follows sees the new values.
+// Adam agrees with algorithm 1 of Kingma and Ba with weight decay in the gradient. The next gradient uses the new values.
 func TestAdam(t *testing.T) {
 	for _, c := range cases()[:20] {
 		c.config.State = 3
@@ -577,12 +577,12 @@ func TestAdam(t *testing.T) {
 		must(t, m.Updated())
 		same, err := m.Gradient(c.batch)
 		if err != nil || same != loss || !slices.Equal(gradient, m.Vector(Gradient)) {
-			t.Errorf("%s: Adam leaves something for Updated to do (%v)", c.name, err)
+			t.Errorf("%s: Updated changes the gradient after Adam (%v)", c.name, err)
 		}
 	}
 }
 
-// Nothing is allocated in Go where steps repeat.
+// Repeated steps allocate no Go memory.
 func TestAllocations(t *testing.T) {
 	c := cases()[0]
 	c.config.State = 2
@@ -602,26 +602,16 @@ func TestAllocations(t *testing.T) {
 func TestErrors(t *testing.T) {
 	identity := []float64{1, 0, 0, 1}
 	frames := [][]byte{{1, 2}, {3, 4}, {5, 6}}
+	latent, field := mlp("", false, 2, 2), []Term{{2, -1, nil}}
 	for want, c := range map[string]Config{
-		"no layers":            {Networks: [][]Layer{{}}, Terms: []Term{{0, 0, identity}}},
-		"no terms":             {Frames: frames, Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}},
-		"0 inputs":             {Networks: [][]Layer{mlp("tanh", false, 0, 3, 1)}, Terms: []Term{{0, 0, identity}}},
-		"unknown activation":   {Networks: [][]Layer{mlp("sine", false, 2, 3, 1)}, Terms: []Term{{0, 0, identity}}},
-		"layer before":         {Networks: [][]Layer{{{Inputs: 2, Outputs: 3}, {Inputs: 2, Outputs: 1}}}, Terms: []Term{{0, 0, identity}}},
-		"is residual":          {Networks: [][]Layer{{{Inputs: 2, Outputs: 3, Residual: true}}}, Terms: []Term{{0, 0, identity}}},
-		"of network 1":         {Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Terms: []Term{{1, 0, identity}}},
-		"of output 1":          {Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Terms: []Term{{0, 1, identity}}},
-		"as many":              {Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Terms: []Term{{0, -1, nil}}},
-		"has 1 numbers, not 4": {Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Terms: []Term{{0, 0, []float64{1}}}},
-		"memory":               {Networks: [][]Layer{mlp("tanh", false, 2, 1<<20, 1<<20, 1)}, Terms: []Term{{0, 0, identity}}},
-		"encoder or decoder":   {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4)}, Terms: []Term{{0, 0, identity}}, Frames: frames},
-		"three frames":         {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), mlp("", false, 2, 2)}, Terms: []Term{{2, -1, nil}}, Frames: frames[:2]},
-		"frames have 4":        {Networks: [][]Layer{mlp("tanh", false, 6, 2), mlp("tanh", false, 2, 4), mlp("", false, 2, 2)}, Terms: []Term{{2, -1, nil}}, Frames: frames},
-		"the same even":        {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), mlp("", false, 3, 3)}, Terms: []Term{{2, -1, nil}}, Frames: frames},
-		"cannot keep":          {Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Terms: []Term{{0, 0, identity}}, State: -1},
+		"unknown activation": {Networks: [][]Layer{mlp("sine", false, 2, 3, 1)}, Terms: []Term{{0, 0, identity}}},
+		"memory":             {Networks: [][]Layer{mlp("tanh", false, 2, 1<<20, 1<<20, 1)}, Terms: []Term{{0, 0, identity}}},
+		"6 inputs":           {Networks: [][]Layer{mlp("tanh", false, 6, 2), mlp("tanh", false, 2, 4), latent}, Terms: field, Frames: frames},
+		"6 outputs":          {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 6), latent}, Terms: field, Frames: frames},
+		"frame 2 has 1":      {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), latent}, Terms: field, Frames: [][]byte{{1, 2}, {3, 4}, {5}}},
 	} {
 		if m, err := New[float32](c); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, not about %q", err, want)
+			t.Errorf("the error is %v, want one with %q", err, want)
 			if err == nil {
 				m.Close()
 			}
@@ -631,39 +621,39 @@ func TestErrors(t *testing.T) {
 	must(t, err)
 	x := make([]float32, 6)
 	for want, b := range map[string]Batch[float32]{
-		"has 0 rows":    {X: x, DX: x},
-		"names 1":       {X: x, DX: x, Rows: []int64{0}, Count: 2},
-		"among the 3":   {X: x, DX: x, Rows: []int64{3}, Count: 1},
-		"not among":     {X: x, DX: x, Rows: []int64{-1, 2}, Count: 2},
-		"derivatives":   {X: x, DX: x[:4], Count: 1},
-		"of noise":      {X: x, DX: x, Count: 2, Noise: x[:3]},
-		"among the 3 t": {X: x, DX: x, Count: 4},
+		"Count is 0":    {X: x, DX: x},
+		"Rows has 1":    {X: x, DX: x, Rows: []int64{0}, Count: 2},
+		"out of range":  {X: x, DX: x, Rows: []int64{3}, Count: 1},
+		"range; there":  {X: x, DX: x, Rows: []int64{-1, 2}, Count: 2},
+		"DX has 4":      {X: x, DX: x[:4], Count: 1},
+		"Noise has 3":   {X: x, DX: x, Count: 2, Noise: x[:3]},
+		"there are 3 r": {X: x, DX: x, Count: 4},
 	} {
 		if _, err := m.Gradient(b); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, not about %q", err, want)
+			t.Errorf("the error is %v, want one with %q", err, want)
 		}
 	}
 	for want, err := range map[string]error{
-		"needs two":  m.Adam(1, 1, 1),
-		"room for 5": m.Field(x, x[:5], 3),
-		"network 1":  m.Forward(1, x, x, 3),
-		"output 1":   m.ScalarGradient(0, 1, x, x, 3),
-		"and room":   m.Errors(Batch[float32]{X: x, DX: x, Count: 3}, make([]float64, 5)),
+		"needs two":         m.Adam(1, 1, 1),
+		"output has 5":      m.Field(x, x[:5], 3),
+		"no network 1":      m.Forward(1, x, x, 3),
+		"no output 1":       m.ScalarGradient(0, 1, x, x, 3),
+		"out has 5 numbers": m.Errors(Batch[float32]{X: x, DX: x, Count: 3}, make([]float64, 5)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, not about %q", err, want)
+			t.Errorf("the error is %v, want one with %q", err, want)
 		}
 	}
 	m.Close()
-	if _, err := m.Loss(Batch[float32]{X: x, DX: x, Count: 3}); err == nil || !strings.Contains(err.Error(), "closed") {
-		t.Errorf("a closed model's error is %v", err)
-	}
-	if err := m.Field(x, x, 3); err == nil || !strings.Contains(err.Error(), "closed") {
-		t.Errorf("a closed model's error is %v", err)
+	m, err = New[float32](Config{Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), latent}, Terms: field, Frames: frames[:2]})
+	must(t, err)
+	defer m.Close()
+	if _, err := m.Loss(Batch[float32]{Count: 1}); err == nil || !strings.Contains(err.Error(), "there are 0 rows") {
+		t.Errorf("the error without a third frame is %v", err)
 	}
 }
 
-// A model without terms has networks and an optimizer, but no field.
+// A model without terms supports Forward and Adam. Field and Gradient return an error.
 func TestNoTerms(t *testing.T) {
 	m := open[float64](t, Config{Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, State: 2})
 	x, y := []float64{1, 2, 3, 4}, make([]float64, 2)
@@ -678,16 +668,16 @@ func TestNoTerms(t *testing.T) {
 	}
 }
 
-// The other tests, with each instruction set that is not in use; and one that does not exist.
+// Runs the other tests with each instruction set that is not in use. An unknown instruction set is an error.
 func TestInstructionSets(t *testing.T) {
 	const variable = "HNN_INSTRUCTION_SET"
 	if os.Getenv(variable) != "" {
-		t.Skip("one is chosen")
+		t.Skip(variable + " is set")
 	}
 	program, err := os.Executable()
 	must(t, err)
 	if errors.Is(exec.Command(program, "-test.list", "^$").Run(), syscall.ENOEXEC) {
-		t.Skip("an emulator runs this test, and the system cannot run its program without")
+		t.Skip("the test runs in an emulator and cannot start its own executable")
 	}
 	run := func(set, tests string) (string, error) {
 		c := exec.Command(program, "-test.run", tests)
@@ -706,6 +696,6 @@ func TestInstructionSets(t *testing.T) {
 		})
 	}
 	if out, err := run("abacus", "TestAdam"); err == nil || !strings.Contains(out, `"abacus"`) || !strings.Contains(out, strings.Join(InstructionSets(), ", ")) {
-		t.Errorf("an unknown set gives %v:\n%s", err, out)
+		t.Errorf("an unknown instruction set gives the error %v:\n%s", err, out)
 	}
 }

@@ -1,7 +1,7 @@
-// What trains: losses of batches of rows on the pool's threads. Each row's numbers and each weight's gradient are one thread's, in an
-// order that no number of threads changes, so that neither does the result.
+// Losses of batches, computed on the thread pool. One thread computes each row, and one thread sums the gradient of each weight. The order
+// of each sum does not depend on the number of threads, so the result does not either.
 
-// A loss, and what the caller wants of it.
+// The arguments of a loss.
 template <class T>
 struct Batch {
   const T *x, *dx;
@@ -15,8 +15,8 @@ struct Batch {
   long row(long i) const { return rows ? rows[i] : i; }
 };
 
-// Derivatives, observed or of a step between states, compared with the field: the mean of (prediction + noise − dx)². A one-step formula
-// x(t + h) − x(t) = h·Σ weight_s·k_s has stages k_s = f(x + h·from_s·k_{s−1}).
+// The loss of derivatives is the mean of (prediction + noise − dx)². The prediction is the field or the increment of a Runge-Kutta step.
+// The step is x(t + h) − x(t) = h·Σ weight_s·k_s with stages k_s = f(x + h·from_s·k_{s−1}).
 struct Stage {
   double from, weight;
 };
@@ -27,14 +27,15 @@ inline const std::vector<Stage>& stages_of(double step) {
 
 template <class T>
 class Derivatives {
-  // Rows whose numbers stay in the second cache: on their way forward and back, and for the weights' gradient; and of which errors are kept.
+  // A block of rows passes forward and backward within the L2 cache. The weight gradient sums a part of the batch, which also fits in L2.
+  // Without a gradient, a part only stores errors.
   static constexpr long block = 16, part = 192, part_of_errors = 8192;
   ThreadPool& pool;
   Field<T>& field;
   const long n;
-  Buffer<double> errors, residuals;  // of each row; of each thread's block
+  Buffer<double> errors, residuals;  // errors: per row; residuals: per thread, for a block
 
-  // A block of rows, from first on: their errors, and all that the gradient is made of. The stages' rows stand one behind the other.
+  // Computes the errors of a block of rows, and the adjoints if there is a gradient. The rows of successive stages are contiguous.
   void work(const Batch<T>& b, const std::vector<Stage>& stages, long first, long rows, Place begin, double* row_errors, double* residual) {
     const long count = stages.size(), stride = field.stride;
     const double h = b.step, factor = b.step == 0 ? 1 : b.scale * b.step;
@@ -132,31 +133,32 @@ class Derivatives {
   }
 };
 
-// The autoencoder of two frames, whose latent state the field moves. A sample is three frames in a row: the first two, and the two that
-// follow them. Pixels that no frame lights have no part in the products with pictures; they come last in the layers' order.
+// The loss of images. An image consists of two consecutive frames, and a sample of three consecutive frames, which form two images. The
+// field predicts the change of the latent state between them. Pixels that are zero in all frames come last in the order of the layers,
+// and products with images skip them.
 template <class T>
 class Images {
   static constexpr long block = 208, part = 512;
   ThreadPool& pool;
   Field<T>& field;
-  const long latent, size;  // of a state and of a frame
-  long lit = 0;             // pixels of a frame that some frame lights
+  const long latent, size;  // latent: dimension of a state; size: pixels of a frame
+  long lit = 0;             // pixels of a frame that are nonzero in some frame
   Buffer<T> frames;
   Arena<T> encoder_arena, decoder_arena;
-  // The pictures, each with a 1 behind it, the following ones behind all of the part's; and what takes the states' and the pictures'
-  // place: the loss's derivatives by them.
-  Rows<T>*pictures, *dz, *code, *dpicture;
+  // images holds images, each followed by a 1. The next images follow all images of the part. dz and dimage are the derivatives of
+  // the loss with respect to latent states and decoded images. code holds the latent states for the decoder.
+  Rows<T>*images, *dz, *code, *dimage;
   ForwardPass<T> encode, decode;
   Outputs<T> encoder, decoder;
   Buffer<double> errors;
 
  public:
   Images(ThreadPool& p, Field<T>& f, std::deque<Network<T>>& networks, long frame_size, long count, const uint8_t* bytes)
-      : pool(p), field(f), latent(f.n), size(frame_size), pictures(encoder_arena.make(order(networks[0], networks[1], count, bytes), false)),
+      : pool(p), field(f), latent(f.n), size(frame_size), images(encoder_arena.make(order(networks[0], networks[1], count, bytes), false)),
         dz(encoder_arena.make(f.stride, false)), code(decoder_arena.make(f.stride, false)),
-        dpicture(decoder_arena.make(networks[1].back().stride, false)),
-        encode(networks[0], encoder_arena, pictures, networks[0].size() - 1), decode(networks[1], decoder_arena, code, networks[1].size() - 1),
-        encoder(encode, encoder_arena, dz), decoder(decode, decoder_arena, dpicture) {}
+        dimage(decoder_arena.make(networks[1].back().stride, false)),
+        encode(networks[0], encoder_arena, images, networks[0].size() - 1), decode(networks[1], decoder_arena, code, networks[1].size() - 1),
+        encoder(encode, encoder_arena, dz), decoder(decode, decoder_arena, dimage) {}
 
   double loss(const Batch<T>& b) {
     const long most = std::min(b.count, part), local = pool.size() * block;
@@ -184,7 +186,7 @@ class Images {
   }
 
  private:
-  // Puts the unlit pixels last, fills frames and returns a picture's stride.
+  // Moves pixels that are always zero to the end, fills frames and returns the stride of an image.
   long order(Network<T>& encoder, Network<T>& decoder, long count, const uint8_t* bytes) {
     std::vector<uint8_t> seen(size);
     for (long f = 0; f < count; f++)
@@ -213,15 +215,15 @@ class Images {
     return padded(2 * lit + 1);
   }
 
-  // A block of samples: errors and, if there is a gradient, all that it is made of.
+  // Computes the errors of a block of samples, and the adjoints if there is a gradient.
   void work(const Batch<T>& b, long start, long first, long rows, long total, long local) {
-    const long stride = field.stride, all = 2 * size, picture_stride = dpicture->stride, picture = 2 * lit;
+    const long stride = field.stride, all = 2 * size, image_stride = dimage->stride, image = 2 * lit;
     const Place here{first, local}, now{first, 2 * local}, next{total + first, 2 * local + block};
     for (long r = 0; r < rows; r++)
       for (long k = 0; k < 2; k++) {
-        T* to = (*pictures)(k ? next : now) + r * pictures->stride;
-        std::copy_n(frames + (b.row(start + first + r) + k) * lit, picture, to);
-        to[picture] = 1;
+        T* to = (*images)(k ? next : now) + r * images->stride;
+        std::copy_n(frames + (b.row(start + first + r) + k) * lit, image, to);
+        to[image] = 1;
       }
     encode.run(now, rows), encode.run(next, rows);
     const T *z = (*encode.outputs())(now), *z_next = (*encode.outputs())(next);
@@ -236,12 +238,12 @@ class Images {
     decode.run(here, rows);
     field.forward(here, rows);
     for (long r = 0; r < rows; r++) {
-      const T *shown = (*decode.outputs())(here) + r * picture_stride, *seen = (*pictures)(now) + r * pictures->stride;
-      T* difference = (*dpicture)(here) + r * picture_stride;
-      for (long k = 0; k < picture; k++) difference[k] = shown[k] - seen[k];
-      std::copy(shown + picture, shown + all, difference + picture);
+      const T *shown = (*decode.outputs())(here) + r * image_stride, *seen = (*images)(now) + r * images->stride;
+      T* difference = (*dimage)(here) + r * image_stride;
+      for (long k = 0; k < image; k++) difference[k] = shown[k] - seen[k];
+      std::copy(shown + image, shown + all, difference + image);
       Vector<T> squares{};
-      each<T>(picture_stride, [&](long k) {
+      each<T>(image_stride, [&](long k) {
         squares += at(difference + k) * at(difference + k);
         at(difference + k) *= T(2) / T(b.count * all);
       });

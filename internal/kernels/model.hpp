@@ -1,6 +1,6 @@
-// The models of one instruction set.
+// The model of one instruction set.
 
-// The coefficients of one step of Adam (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8), with L2 weight decay.
+// One step of Adam (Kingma and Ba, 2015) with betas 0.9 and 0.999, eps 1e-8 and L2 weight decay.
 template <class T>
 struct Adam {
   T decay, rate, root;
@@ -23,7 +23,7 @@ struct Model : hnn_model {
   ThreadPool pool;
   std::deque<Network<T>> networks;
   std::vector<Buffer<T>> kept;
-  long size = 0;  // of a vector of all that is kept
+  long size = 0;  // length of each kept vector
   std::unique_ptr<Field<T>> field;
   std::unique_ptr<Derivatives<T>> derivatives;
   std::unique_ptr<Images<T>> images;
@@ -45,20 +45,20 @@ struct Model : hnn_model {
       for (auto& layer : network) layer.values = kept[HNN_VALUES] + layer.offset, layer.gradient = kept[HNN_GRADIENT] + layer.offset;
   }
 
-  void load(int what, int network, int layer, const void* weight, const void* bias) override {
+  void load(int kind, int network, int layer, const void* weight, const void* bias) override {
     Layer<T>& l = networks[network][layer];
-    l.load(kept[what], static_cast<const T*>(weight), static_cast<const T*>(bias));
-    if (what == HNN_VALUES) l.transpose(0, l.rows());
+    l.load(kept[kind], static_cast<const T*>(weight), static_cast<const T*>(bias));
+    if (kind == HNN_VALUES) l.transpose(0, l.rows());
   }
-  void store(int what, int network, int layer, void* weight, void* bias) override {
-    networks[network][layer].store(kept[what], static_cast<T*>(weight), static_cast<T*>(bias));
+  void store(int kind, int network, int layer, void* weight, void* bias) override {
+    networks[network][layer].store(kept[kind], static_cast<T*>(weight), static_cast<T*>(bias));
   }
-  void* vector(int what, int64_t* count) override {
+  void* vector(int kind, int64_t* count) override {
     *count = size;
-    return kept[what];
+    return kept[kind];
   }
 
-  // Calls f(layer, first row, last row) with chunks of all layers.
+  // Calls f(layer, first, last) for chunks of the rows of all layers.
   template <class F>
   void by_rows(F f) {
     pool.run(pool.chunks(), [&](Chunk chunk) {
@@ -90,7 +90,7 @@ struct Model : hnn_model {
 
   void evaluate(const void* x, void* result, long rows) override { derivatives->evaluate(static_cast<const T*>(x), static_cast<T*>(result), rows); }
 
-  // A network's outputs, or the gradient of one of them, in memory of its own.
+  // Computes the outputs of a network, or the gradient of one output. Uses a temporary arena.
   void network(int which, int output, const void* x, void* result, long rows) override {
     constexpr long block = 16;
     Network<T>& network = networks[which];

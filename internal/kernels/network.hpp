@@ -1,11 +1,12 @@
-// Layers and what passes through them, in closed form.
+// Layers, and forward and backward passes in closed form.
 
-// A part of memory: rows from `row` on where a matrix keeps all rows, from `local` on where it keeps those of a block in work alone.
+// The position of a block of rows. It starts at `row` in a matrix that stores the whole batch, and at `local` in a matrix that stores
+// only the blocks in progress.
 struct Place {
   long row, local;
 };
 
-// A matrix with a row for each row of the batch, or for each of the blocks in work.
+// A matrix with a row per row of the batch, or per row of the blocks in progress if local.
 template <class T>
 struct Rows {
   long stride;
@@ -14,7 +15,7 @@ struct Rows {
   T* operator()(Place p) const { return numbers + (local ? p.local : p.row) * stride; }
 };
 
-// The matrices that one batch needs.
+// The matrices of a batch.
 template <class T>
 class Arena {
   std::deque<Rows<T>> all;
@@ -29,26 +30,26 @@ class Arena {
   }
 };
 
-// How many columns of a row a product fills.
+// The number of columns that a product writes.
 inline long filled(long n) { return (n + 7) / 8 * 8; }
 
-// A layer a = W h_before + b, h = σ(a), or h_before + σ(a) if residual. W is stored by inputs: row i of values holds what input i gives
-// each output, and one more row the bias. The columns are filled up with zeros. transposed holds W by outputs. A row of h ends with a
-// 1, by which the bias is a row of the next layer.
+// A layer computes a = W h_before + b and h = σ(a), or h_before + σ(a) if it is residual. values holds Wᵀ: row i holds the weights of
+// input i, and the last row holds the bias. Zeros pad the columns. transposed holds W. Each row of h ends with a 1, which multiplies the
+// bias of the next layer.
 //
 // For a function F of the network's outputs, g = ∂F/∂h and c = ∂F/∂a. For a direction v in the inputs, ȧ and ḣ are the derivatives of
-// a and h along v, and S = ∇F·v that of F; e = ∂S/∂h and d = ∂S/∂a.
+// a and h along v, and S = ∇F·v is the derivative of F. e = ∂S/∂h and d = ∂S/∂a.
 template <class T>
 struct Layer {
   long in, out;
   bool bias, residual, linear;
   const Activation<T>& sigma;
   long stride, transposed_stride;
-  std::vector<long> input, output;  // where the inputs and outputs of the caller's order stand, the bias after the inputs
-  long used;                        // the inputs that are not zero in all of the batches, and the bias
-  long columns;                     // of transposed that a product fills
+  std::vector<long> input, output;  // positions of the caller's inputs and outputs; input ends with that of the bias
+  long used;                        // number of inputs that can be nonzero in a batch, plus the bias
+  long columns;                     // of transposed, rounded up for products
   bool transposes = true;
-  long offset = 0;  // of the layer in a vector of all layers
+  long offset = 0;  // of the layer in a kept vector
   T *values = nullptr, *gradient = nullptr;
   Buffer<T> transposed;
 
@@ -61,7 +62,7 @@ struct Layer {
   }
 
   long rows() const { return in + bias; }
-  // Whether a and h (ȧ and ḣ, g and c, e and d) differ, so that each has its memory.
+  // Whether z needs its own memory. Otherwise it shares that of h.
   bool keeps_z() const { return !linear && (residual || sigma.of_input); }
 
   void forward(long rows, const T* before, long before_stride, long depth, T* z, T* h) const {
@@ -70,7 +71,7 @@ struct Layer {
     for (long r = 0; r < rows; r++) h[r * stride + out] = 1;
   }
 
-  // g_before is null where nobody asks for it.
+  // g_before is null if it is not needed.
   void adjoint(long rows, const T* g, long g_stride, const T* z, T* c, T* g_before) const {
     if (c != g) sigma.adjoint(rows, stride, g, g_stride, z, c);
     if (g_before)
@@ -82,17 +83,17 @@ struct Layer {
     if (!linear || residual) sigma.tangent(rows * stride, z, a_dot, residual ? before : nullptr, h_dot);
   }
 
-  // e is null where it is zero, e_before where nobody asks for it.
+  // A null e means zero. e_before is null if it is not needed.
   void second_adjoint(long rows, const T* e, const T* g, long g_stride, const T* z, const T* a_dot, T* d, T* e_before) const {
     if (d != e) sigma.second_adjoint(rows, stride, e, g, g_stride, z, a_dot, d);
     if (e_before)
       multiply<T>(rows, columns, out, d, stride, 1, transposed, transposed_stride, e_before, transposed_stride, residual ? e : nullptr, stride);
   }
 
-  // A chunk of the weights' gradient: the sum over rows of leftᵀ·right, where add says that other sums were before. The stride of
-  // right's rows is 0 where all are the same.
+  // Computes a chunk of the weight gradient leftᵀ·right, a sum over rows. Adds it to gradient if add is true. right_stride is 0 if all
+  // rows of right are equal.
   void sum_gradient(Chunk chunk, long rows, const T* left, long left_stride, const T* right, long right_stride, bool add) const {
-    const long depth = used < 32 ? 32 : 96;  // of blocks of a long sum, so that its rounding stays small
+    const long depth = used < 32 ? 32 : 96;  // block length of the sum, which limits its rounding error
     Chunk::Range i{0, used}, k{0, filled(out)};
     if (used >= 32) i = chunk.of(used, TILE_ROWS);
     else k = chunk.of(filled(out), 3 * Lanes<T>::count);
@@ -115,7 +116,7 @@ struct Layer {
     }
   }
 
-  // Brings the transposed copy, which holds no bias, up to date with some rows.
+  // Copies a range of rows of values to transposed. The copy omits the bias.
   void transpose(long first, long last) {
     constexpr long block = 16;
     if (transposes)
@@ -129,13 +130,13 @@ struct Layer {
 template <class T>
 using Network = std::vector<Layer<T>>;
 
-// A network's h and z.
+// The forward pass of a network. It stores h and z of each layer.
 template <class T>
 struct ForwardPass {
   const Network<T>& layers;
   std::vector<Rows<T>*> h, z;
 
-  // From the inputs' rows on. h is kept for all rows up to a level.
+  // Layers up to `kept` store h for the whole batch. The others store it only for the blocks in progress.
   ForwardPass(const Network<T>& network, Arena<T>& arena, Rows<T>* inputs, long kept) : layers(network), h{inputs}, z{nullptr} {
     for (const auto& layer : layers) {
       h.push_back(arena.make(layer.stride, long(h.size()) > kept));
@@ -147,30 +148,30 @@ struct ForwardPass {
   const Layer<T>& layer(long l) const { return layers[l - 1]; }
   Rows<T>* outputs() const { return h.back(); }
 
-  // With the inputs that batches use, or with all.
+  // Uses all inputs of a layer if all is true, else only those that can be nonzero in a batch.
   void run(Place p, long rows, bool all = false) const {
     for (long l = 1; l <= size(); l++)
       layer(l).forward(rows, (*h[l - 1])(p), h[l - 1]->stride, all ? layer(l).rows() : layer(l).used, (*z[l])(p), (*h[l])(p));
   }
 };
 
-// A part of the field, or a network that has a part in a loss: what goes back through it.
+// A term of the field, or a network in a loss, with its backward pass.
 template <class T>
 struct Term {
   const ForwardPass<T>& pass;
-  bool opens = true;  // whether its sums for the network's gradient are the first
+  bool opens = true;  // whether this term is the first to write the network's gradient
 
   explicit Term(const ForwardPass<T>& p) : pass(p) {}
   virtual ~Term() = default;
-  // Adds to the field, or sets it.
+  // Writes the term to field, or adds it if add is true.
   virtual void forward(Place p, long rows, T* field, bool add) = 0;
-  // From r = ∂L/∂field; returns ∂L/∂x or, where that is zero or not wanted, null.
+  // Computes the adjoints from r = ∂L/∂field. Returns ∂L/∂x, or null if it is zero or not wanted.
   virtual const T* backward(Place p, long rows, const T* r, bool wanted) = 0;
-  // A chunk of the weights' gradient of a batch of rows.
+  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
   virtual void weights(Chunk chunk, long rows, bool first) = 0;
 };
 
-// A network's outputs. Their derivatives g stand in the rows that seed names.
+// All outputs of a network. seed holds the derivatives g of the loss with respect to them.
 template <class T>
 struct Outputs : Term<T> {
   using Term<T>::pass;
@@ -204,7 +205,7 @@ struct Outputs : Term<T> {
   }
 };
 
-// The gradient of one output F, times a matrix M from the right. A linear last layer is not passed: g below it is a row of W.
+// The gradient of one output F, multiplied by a matrix M from the right. A linear last layer is skipped, since g below it is a row of W.
 template <class T>
 struct ScaledGradient : Term<T> {
   using Term<T>::pass;
@@ -213,7 +214,7 @@ struct ScaledGradient : Term<T> {
   Buffer<T> one, matrix, transposed_matrix;
   std::vector<Rows<T>*> g, c, a_dot, h_dot, d, e;
 
-  // The matrix may be null where only forward, and that without a field, is asked for.
+  // m may be null if only gradient is called.
   ScaledGradient(const ForwardPass<T>& p, Arena<T>& arena, long which, const double* m)
       : Term<T>(p), output(p.layers.back().output[which]), n(p.layers.front().in),
         highest(p.size() - (p.layers.back().linear && !p.layers.back().residual)) {
@@ -237,14 +238,14 @@ struct ScaledGradient : Term<T> {
     }
   }
 
-  // g, which below a linear last layer and above the others is the same for all rows.
+  // Returns g. At the highest level, all rows share one row.
   const T* adjoint_of(long l, Place p) const {
     if (l < highest) return (*g[l])(p);
     return highest < pass.size() ? pass.layers.back().transposed + output * pass.layers.back().transposed_stride : one;
   }
   long adjoint_stride(long l) const { return l < highest ? g[l]->stride : 0; }
 
-  // ∇F, to g[0].
+  // Computes ∇F in g[0].
   const T* gradient(Place p, long rows) {
     for (long l = highest; l > 0; l--)
       pass.layer(l).adjoint(rows, adjoint_of(l, p), adjoint_stride(l), (*pass.z[l])(p), (*c[l])(p), (*g[l - 1])(p));

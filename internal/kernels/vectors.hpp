@@ -1,4 +1,5 @@
-// Matrix products and elementary functions, for the instruction set whose namespace includes this file. A matrix is stored by rows.
+// Matrix products and elementary functions for one instruction set. Each namespace of an instruction set includes this file. Matrices are
+// row-major.
 
 template <class T, int Bytes = VECTOR_BYTES>
 struct Lanes {
@@ -17,7 +18,7 @@ const Vector<T, Bytes>& at(const T* p) {
   return *reinterpret_cast<const Vector<T, Bytes>*>(p);
 }
 
-// A tile of R rows and C vectors of a product, summed in registers from zero on. What plus points to is added at the end.
+// A tile of R rows and C vectors of a product. Registers accumulate the sum. The matrix plus is added at the end.
 template <class T, int R, int C, int Bytes>
 inline __attribute__((always_inline)) void tile(long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row,
                                                 const T* plus, long plus_row) {
@@ -53,7 +54,7 @@ inline __attribute__((always_inline)) void tile(long depth, const T* a, long a_r
 template <class T, int C, int Bytes = VECTOR_BYTES>
 void column_of_tiles(long rows, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row, const T* plus,
                      long plus_row) {
-  constexpr int R = C == 1 ? 2 * TILE_ROWS : C == 3 ? TILE_ROWS : 1;  // enough sums to hide the latency of one
+  constexpr int R = C == 1 ? 2 * TILE_ROWS : C == 3 ? TILE_ROWS : 1;  // enough independent sums to hide the latency
   long i = 0;
   for (; i + R <= rows; i += R)
     tile<T, R, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, plus ? plus + i * plus_row : plus, plus_row);
@@ -63,9 +64,9 @@ void column_of_tiles(long rows, long depth, const T* a, long a_row, long a_colum
     tile<T, 1, C, Bytes>(depth, a + i * a_row, a_row, a_column, b, b_row, c + i * c_row, c_row, plus ? plus + i * plus_row : plus, plus_row);
 }
 
-// C = A·B, or C = A·B + P where plus is not null. C has the given rows and columns, the latter a multiple of 8 or of a vector.
-// Element (i, k) of A lies at a[i·a_row + k·a_column], so that A may be the transpose of what is stored. b_row and plus_row are 0
-// where all rows are the same. The sum over k is made of blocks of at most so many terms.
+// Computes C = A·B, or C = A·B + P if plus is not null. C has the given rows and columns. columns is a multiple of 8 or of the vector
+// length. Element (i, k) of A is a[i·a_row + k·a_column], so A can be a transposed matrix. b_row or plus_row is 0 if all rows are equal.
+// The sum over k runs in blocks of at most `block` terms.
 template <class T>
 void multiply(long rows, long columns, long depth, const T* a, long a_row, long a_column, const T* b, long b_row, T* c, long c_row,
               const T* plus = nullptr, long plus_row = 0, long block = 104) {
@@ -88,13 +89,13 @@ void multiply(long rows, long columns, long depth, const T* a, long a_row, long 
   }
 }
 
-// Calls f with the place of each vector of a block of numbers.
+// Calls f with the offset of each vector in an array.
 template <class T, class F>
 inline __attribute__((always_inline)) void each(long count, F f) {
   for (long i = 0; i < count; i += Lanes<T>::count) f(i);
 }
 
-// As each, with the place in a matrix whose rows have another stride too.
+// Calls f with the offset of each vector in a matrix, and its offset in a second matrix with the given stride.
 template <class T, class F>
 inline __attribute__((always_inline)) void each_row(long rows, long columns, long stride, F f) {
   for (long r = 0; r < rows; r++)
@@ -103,11 +104,12 @@ inline __attribute__((always_inline)) void each_row(long rows, long columns, lon
 
 typedef int Integers __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 
-// eˣ = scale·(1 + rest), |x| ≤ 87. x = n·ln 2 + r in two parts of ln 2, scale = 2ⁿ, and rest = eʳ − 1 by the polynomial of Cephes' expf.
+// eˣ = scale·(1 + rest) for |x| ≤ 87. x = n·ln 2 + r, where ln 2 is split into two parts. scale = 2ⁿ. The polynomial of Cephes' expf
+// gives rest = eʳ − 1.
 struct Exponential {
   Vector<float> scale, rest;
   explicit Exponential(Vector<float> x) {
-    const Vector<float> rounding = Vector<float>{} + 12582912.0f;  // 3·2²², which leaves no room for a fraction
+    const Vector<float> rounding = Vector<float>{} + 12582912.0f;  // 3·2²²; adding it rounds x to an integer
     const Vector<float> rounded = x * 1.44269504088896341f + rounding, n = rounded - rounding;
     const Vector<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
     Vector<float> p = 1.9875691500e-4f * r + 1.3981999507e-3f;
@@ -116,7 +118,7 @@ struct Exponential {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     rest = p * (r * r) + r;
-    scale = Vector<float>((Integers(rounded) << 23) + 0x3f800000);  // by its bits
+    scale = Vector<float>((Integers(rounded) << 23) + 0x3f800000);  // sets the exponent bits
   }
   Vector<float> minus_one() const { return scale * rest + (scale - 1.0f); }
 };
@@ -129,10 +131,10 @@ inline Vector<float> exponential(Vector<float> x) {
   return e.scale + e.scale * e.rest;
 }
 
-// eˣ − 1 of x ≤ 0, and of what is greater something.
+// eˣ − 1 for x ≤ 0. The result for x > 0 is unspecified.
 inline Vector<float> exponential_minus_one(Vector<float> x) { return Exponential(at_most(at_least(x, -87.0f), 0.0f)).minus_one(); }
 
-// log(1 + x) of 0 ≤ x ≤ 1, as 2·artanh(s) with s = x/(2 + x) and a fit in s².
+// log(1 + x) for 0 ≤ x ≤ 1. It is 2·artanh(s) with s = x/(2 + x), and a polynomial in s² approximates it.
 inline Vector<float> log_one_plus(Vector<float> x) {
   const Vector<float> s = x / (x + 2.0f), t = s * s;
   Vector<float> p = 0.116121646f * t + 0.108532879f;
@@ -142,8 +144,8 @@ inline Vector<float> log_one_plus(Vector<float> x) {
   return 2.0f * s + 2.0f * s * t * p;
 }
 
-// Near 0, tanh x is an odd polynomial, fitted to a relative error of 2⁻³²; further out it is 1 − 2/(e^(2|x|) + 1). Its error has no bias,
-// which a sum over many rows would show.
+// tanh x is an odd polynomial for |x| < 0.625, fitted to a relative error of 2⁻³², and 1 − 2/(e^(2|x|) + 1) otherwise. Its error is
+// unbiased, since a bias would accumulate in a sum over many rows.
 inline Vector<float> tanh(Vector<float> x) {
   const Integers sign = Integers(x) & int(0x80000000);
   const Vector<float> a = at_most(Vector<float>(Integers(x) ^ sign), 10.0f), s = a * a;
