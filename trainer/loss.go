@@ -26,7 +26,7 @@ var (
 	// RK4 compares mean derivatives over a time step.
 	RK4 = Loss{Name: "rk4", Description: "the mean derivative over a Runge-Kutta step", Increments: true, Mean: true}
 	// PublishedRK4 compares the increment over a time step with the derivative, as the published script of the task real does with
-	// -use_rk4. The learned field is therefore too large by a factor of about 1/h.
+	// -use_rk4. The learned field is therefore too large, by a factor of up to 1/h.
 	PublishedRK4 = Loss{Name: "published-rk4", Description: "the increment over a Runge-Kutta step against the derivative", Increments: true}
 )
 

@@ -200,14 +200,13 @@ func TestOptimizerOnVectors(t *testing.T) {
 	}
 }
 
-// A model trained through Runge-Kutta steps has the true field. In the published form it is too large by about 1/h.
+// A model trained through Runge-Kutta steps has the true field. In the published form, the model's increment over h is to equal the derivative:
+// its field turns a state of the spring by 2ch in place of 2h, and moves it along the true field by r·sin(2ch), which comes closest to the
+// derivative 2r at c = π/(4h) = 7.9.
 func TestRK4LearnsTheTrueField(t *testing.T) {
-	for loss, factor := range map[string]float64{"rk4": 1, "published-rk4": 10} {
-		s := settings(datasets.Spring, 1500)
-		s.Loss = loss
-		if loss == "published-rk4" {
-			s.LearnRate = 3e-3
-		}
+	for loss, limits := range map[string][2]float64{"rk4": {0.9, 1.1}, "published-rk4": {5, 10}} {
+		s := settings(datasets.Spring, 1000)
+		s.Loss, s.BatchSize, s.LearnRate = loss, 100, 3e-3
 		trainer := start(t, datasets.Spring, s)
 		run(t, trainer)
 		evaluator, err := trainer.Model.Dynamics().Evaluator(1)
@@ -227,8 +226,8 @@ func TestRK4LearnsTheTrueField(t *testing.T) {
 			ratio += (out[0]*truth[0] + out[1]*truth[1]) / (truth[0]*truth[0] + truth[1]*truth[1]) / float64(directions)
 		}
 		t.Logf("%s: the learned field is %.3f times the true one", loss, ratio)
-		if tolerance := 0.1; !(math.Abs(ratio/factor-1) < tolerance*math.Sqrt(factor)) {
-			t.Errorf("%s: the learned field is %.3f times the true one, want %g", loss, ratio, factor)
+		if !(ratio > limits[0] && ratio < limits[1]) {
+			t.Errorf("%s: the learned field is %.3f times the true one, want %g to %g", loss, ratio, limits[0], limits[1])
 		}
 	}
 }

@@ -60,7 +60,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	fieldType := flags.String("field-type", string(hamiltonian.Solenoidal), "field of a model with two scalar outputs F1 and F2 (J·∇F2, ∇F1 or their sum): "+strings.Join(hamiltonian.FieldTypes, ", "))
 	rk4 := flags.Bool("use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
 	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
-		"the derivative; the learned field is then about 1/h times too large")
+		"the derivative; the learned field is then up to 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
