@@ -36,13 +36,18 @@ type Images struct {
 
 // Sample returns the image of the sample whose first frame is given: two frames one after the other, 2·Side² values from 0 to 1.
 func (m Images) Sample(first int64) []float32 {
-	image := make([]float32, 0, 2*m.Side*m.Side)
-	for _, frame := range m.Frames[first : first+2] {
+	return m.Pixels(first, 2)
+}
+
+// Pixels returns the pixels of count successive frames, Side² values from 0 to 1 for each.
+func (m Images) Pixels(first, count int64) []float32 {
+	pixels := make([]float32, 0, int(count)*m.Side*m.Side)
+	for _, frame := range m.Frames[first : first+count] {
 		for _, shade := range frame {
-			image = append(image, shades[shade])
+			pixels = append(pixels, shades[shade])
 		}
 	}
-	return image
+	return pixels
 }
 
 var shades = func() (values [256]float32) {

@@ -33,18 +33,7 @@ func newOracle(m *Model, d rows, cuda bool) (*oracle, error) {
 	o.coders = autograd.Bind(m.coders(), o.values)
 	o.equation = autograd.NewEquation(&o.keep, m.Equation, o.values[m.coderParameters():])
 	if d.images != nil {
-		size := d.images.Side * d.images.Side
-		var shades [256]float32
-		for i := range shades {
-			shades[i] = float32(float64(i) / 255)
-		}
-		values := make([]float32, 0, len(d.images.Frames)*size)
-		for _, frame := range d.images.Frames {
-			for _, v := range frame {
-				values = append(values, shades[v])
-			}
-		}
-		o.frames = o.keep.Matrix(values, size)
+		o.frames = o.keep.Matrix(d.images.Pixels(0, int64(len(d.images.Frames))), d.images.Side*d.images.Side)
 	} else {
 		o.trainRows = tensorRows{o.keep.Variable(d.train.x, d.train.columns), o.keep.Matrix(d.train.dx, d.train.columns)}
 		o.testRows = tensorRows{o.keep.Variable(d.test.x, d.test.columns), o.keep.Matrix(d.test.dx, d.test.columns)}
