@@ -8,12 +8,12 @@ import (
 	"image/color"
 	"math"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
+	"hnn/autoencoder"
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/integrator"
@@ -37,6 +37,10 @@ type Analysis struct {
 	Reference *Source
 	Energy    *EnergyChange // nil if no change was requested and no model reaches another energy
 	Metrics   Metrics
+
+	example, trials datasets.Trajectories // for images, both are the film's, at the times of the latent fields
+	film            datasets.Images
+	energy          quantity // the true one or the reference's; nil if neither is known
 }
 
 // Source is the true system or a model.
@@ -51,6 +55,16 @@ type Source struct {
 	Plane     *Plane
 	Film      [][]byte // a frame of ImageSide² bytes at each time of the example; nil where states are observed
 	Reversals []Reversal
+
+	field       integrator.Field // nil if it is not known
+	hamiltonian quantity         // nil without one
+	// The truth has none of these, and only models of images have the last two.
+	metrics     *ModelMetrics
+	model       *trainer.Model
+	data        datasets.Dataset // on which the losses are computed
+	evaluator   *hamiltonian.Evaluator
+	coder       *autoencoder.Coder
+	coordinates func(latent [][]float64) [][]float64 // a linear fit of the true ones
 }
 
 // Motion is a set of trajectories at common times. If the true trajectories are unknown, the truth has only the starts.
@@ -112,63 +126,37 @@ type Integration struct {
 	MidpointStep float64 `json:"implicit_midpoint_step"`
 }
 
-// subject is a loaded model and its source.
-type subject struct {
-	*Source
-	metrics   *ModelMetrics
-	model     *trainer.Model
-	data      datasets.Dataset // on which the losses are computed
-	evaluator *hamiltonian.Evaluator
-	images    *imageView // nil where states are observed
-}
-
-func (s *subject) close() {
-	s.evaluator.Close()
-	if s.images != nil {
-		s.images.coder.Close()
-	}
-}
-
 // Run loads one or more models of a task and compares them with the truth. No model may occur twice. change is the energy that a model adds to
 // a state, in the units of the task's energy; a negative change removes energy, and 0 stands for the difference between the quartiles of the
 // data's energies. Run calls progress at the beginning of each stage, from any goroutine.
-func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress func(stage string)) (*Analysis, error) {
-	a := &Analysis{Task: task, Metrics: Metrics{Task: task.Name, Models: map[string]*ModelMetrics{}}}
-	subjects, err := a.load(checkpoints, progress)
-	for _, s := range subjects {
-		defer s.close()
+func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress func(stage string)) (_ *Analysis, err error) {
+	truth := &Source{Name: "truth", Title: "Ground truth", Color: color.NRGBA{A: 255}, HasHamiltonian: task.Hamiltonian != nil}
+	if task.Hamiltonian != nil {
+		truth.hamiltonian = each(task.Hamiltonian)
+	}
+	if task.Dynamics != nil {
+		truth.field = integrator.Each(task.Dynamics)
+	}
+	a := &Analysis{Task: task, Sources: []*Source{truth}, Metrics: Metrics{Task: task.Name, Models: map[string]*ModelMetrics{}}}
+	defer a.close()
+	if err := a.load(checkpoints, progress); err != nil {
+		return nil, err
+	}
+	if task.ImageSide > 0 {
+		err = a.recordFilm()
+	} else if a.example, err = task.Example(a.Data); err == nil {
+		if a.trials, err = task.Trials(a.Data); err == nil {
+			truth.Example, truth.Trials = observed(a.example), observed(a.trials)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	truth := a.Sources[0]
-	var field integrator.Field
-	if task.Dynamics != nil {
-		field = integrator.Each(task.Dynamics)
-	}
-	var example, trials datasets.Trajectories
-	var film datasets.Images
-	if task.ImageSide > 0 {
-		if film, err = task.Film(); err != nil {
-			return nil, err
-		}
-		trials = a.filmed(film)
-		example = trials
-	} else {
-		if example, err = task.Example(a.Data); err != nil {
-			return nil, err
-		}
-		if trials, err = task.Trials(a.Data); err != nil {
-			return nil, err
-		}
-		truth.Example, truth.Trials = observed(example), observed(trials)
-	}
-
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, s := range subjects {
+	for _, s := range a.Sources {
 		group.Go(func() error {
-			if err := a.follow(s, example, trials, film, progress); err != nil {
+			if err := a.follow(s, progress); err != nil {
 				return fmt.Errorf("%s: %w", s.Title, err)
 			}
 			return nil
@@ -177,78 +165,76 @@ func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress 
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	relative, absolute := trials.Solver.Tolerances()
-	until := last(trials.Times)
-	a.Metrics.Integration = Integration{"RK45", relative, absolute, until, len(trials.Times), len(truth.Trials.States), midpoint(until).Step}
-	if field != nil {
-		if truth.Reversals, err = reverse(field, trials.Starts(), until, trials.Solver); err != nil {
-			return nil, err
-		}
-		metrics := reversibility(truth.Reversals)
-		a.Metrics.Truth = &metrics
+	relative, absolute := a.trials.Solver.Tolerances()
+	until := last(a.trials.Times)
+	a.Metrics.Integration = Integration{
+		"RK45", relative, absolute, until, len(a.trials.Times), len(truth.Trials.States), until / reversalSteps,
 	}
-	energy, err := a.energies(subjects)
-	if err != nil {
+	if err := a.energies(); err != nil {
 		return nil, err
 	}
-	if task.Dimension == 2 {
-		if err := a.planes(subjects, field); err != nil {
-			return nil, err
-		}
-	}
 	progress("adding and removing energy")
-	return a, a.changeEnergy(subjects, energy, trials.Starts(), last(example.Times)/flows, change)
+	return a, a.changeEnergy(change)
 }
 
-// load makes the sources and loads the models. Models with the same seed, file and loss share one dataset.
-func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) (subjects []*subject, err error) {
+// load adds the models as sources. Models with the same seed, file and loss share one dataset.
+func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) error {
 	if len(checkpoints) == 0 {
-		return nil, errors.New("analysis: no checkpoint is given; at least one is needed")
+		return errors.New("analysis: no checkpoint is given; at least one is needed")
 	}
-	type origin struct {
-		seed       uint32
-		file, loss string
-	}
-	made := map[origin]datasets.Dataset{}
-	a.Sources = []*Source{{Name: "truth", Title: "Ground truth", Color: color.NRGBA{A: 255}, HasHamiltonian: a.Task.Hamiltonian != nil}}
-	for _, c := range checkpoints {
+	made := map[trainer.Settings]datasets.Dataset{}
+	for i, c := range checkpoints {
 		if a.Metrics.Models[c.Model.Name] != nil {
-			return subjects, fmt.Errorf("analysis: the model %s is given twice; each can be compared once", c.Model.Name)
+			return fmt.Errorf("analysis: the model %s is given twice; each can be compared once", c.Model.Name)
 		}
 		model, settings, err := trainer.LoadModel(a.Task, c.Model, c.Path)
 		if err != nil {
-			return subjects, err
+			return err
 		}
 		evaluator, err := model.Dynamics().Evaluator(1)
 		if err != nil {
-			return subjects, fmt.Errorf("%s: %w", c.Path, err)
+			return fmt.Errorf("%s: %w", c.Path, err)
 		}
-		s := &subject{
-			Source: &Source{
-				Name: c.Model.Name, Title: c.Model.Title, Color: c.Model.Color, HasHamiltonian: model.Equation.Hamiltonian != nil,
-			},
-			metrics: &ModelMetrics{Checkpoint: c.Path, Settings: settings}, model: model, evaluator: evaluator,
+		s := &Source{
+			Name: c.Model.Name, Title: c.Model.Title, Color: c.Model.Color, HasHamiltonian: model.Equation.Hamiltonian != nil,
+			metrics: &ModelMetrics{Checkpoint: c.Path, Settings: settings}, model: model, evaluator: evaluator, field: evaluator.Field,
 		}
-		subjects, a.Sources, a.Metrics.Models[s.Name] = append(subjects, s), append(a.Sources, s.Source), s.metrics
-		from := origin{settings.Seed, settings.File, settings.Loss}
+		a.Sources, a.Metrics.Models[s.Name] = append(a.Sources, s), s.metrics
+		if a.Task.ImageSide > 0 {
+			if s.coder, err = model.Coder(1); err != nil {
+				return err
+			}
+		}
+		from := trainer.Settings{Seed: settings.Seed, File: settings.File, Loss: settings.Loss}
 		data, ok := made[from]
 		if !ok {
 			progress("making the data")
 			if data, err = settings.Data(a.Task); err != nil {
-				return subjects, err
+				return err
 			}
 			made[from] = data
 		}
 		s.data = data
-		first := a.Reference == nil && s.HasHamiltonian
-		if first {
-			a.Reference = s.Source
-		}
-		if first || len(subjects) == 1 {
+		if i == 0 {
 			a.Data = data
 		}
+		if s.HasHamiltonian {
+			s.hamiltonian = evaluator.Hamiltonian
+			if a.Reference == nil {
+				a.Reference, a.Data = s, data
+			}
+		}
 	}
-	return subjects, nil
+	return nil
+}
+
+func (a *Analysis) close() {
+	for _, s := range a.Sources[1:] {
+		s.evaluator.Close()
+		if s.coder != nil {
+			s.coder.Close()
+		}
+	}
 }
 
 // observed returns reference trajectories as a motion.
@@ -256,34 +242,48 @@ func observed(t datasets.Trajectories) Motion {
 	return Motion{Times: t.Times[:min(len(t.Times), len(t.States[0]))], States: t.States}
 }
 
-// follow computes the losses of a model and its trajectories from the true starts.
-func (a *Analysis) follow(s *subject, example, trials datasets.Trajectories, film datasets.Images, progress func(string)) (err error) {
-	progress(s.Title + ": losses")
-	if s.metrics.Final, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
-		return err
+// follow computes the losses of a model and its trajectories from the true starts, and the way back and the plane of any source.
+func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
+	trials := a.trials
+	if s.model != nil {
+		progress(s.Title + ": losses")
+		if s.metrics.Final, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
+			return err
+		}
+		progress(s.Title + ": trajectories")
+		if s.coder != nil {
+			trials, err = a.watch(s)
+		} else if s.Example, err = s.solve(a.example); err == nil {
+			s.Trials, err = s.solve(trials)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	starts := trials.Starts()
-	progress(s.Title + ": trajectories")
-	if a.Task.ImageSide > 0 {
-		starts, err = a.watch(s, film, trials)
-	} else if s.Example, err = solve(s, example, example.Starts()); err == nil {
-		s.Trials, err = solve(s, trials, starts)
+	if s.field != nil {
+		progress(s.Title + ": forward and back")
+		if s.Reversals, err = reverse(s.field, trials.Starts(), last(trials.Times), trials.Solver); err != nil {
+			return err
+		}
+		if ends := reversibility(s.Reversals); s.model != nil {
+			s.metrics.Reversibility = ends
+		} else {
+			a.Metrics.Truth = &ends
+		}
 	}
-	if err != nil {
-		return err
+	if a.Task.Dimension != 2 {
+		return nil
 	}
-	progress(s.Title + ": forward and back")
-	s.Reversals, err = reverse(s.evaluator.Field, starts, last(trials.Times), trials.Solver)
-	if err == nil {
-		s.metrics.Reversibility = reversibility(s.Reversals)
+	if a.Task.ImageSide == 0 {
+		s.Plane = &Plane{Samples: a.Data.Train.X, Path: s.Example.States[0]}
 	}
-	return err
+	return s.Plane.fill(s.field, s.hamiltonian)
 }
 
-// solve integrates a model's field from starts, with the solver and the times of the true trajectories.
-func solve(s *subject, truth datasets.Trajectories, starts [][]float64) (Motion, error) {
-	motion := Motion{Times: truth.Times}
-	solutions, err := truth.Solver.Solve(s.evaluator.Field, starts, truth.Times)
+// solve integrates a model's field from the starts of reference trajectories, with their solver and times.
+func (s *Source) solve(reference datasets.Trajectories) (Motion, error) {
+	motion := Motion{Times: reference.Times}
+	solutions, err := reference.Solver.Solve(s.field, reference.Starts(), reference.Times)
 	for _, solution := range solutions {
 		motion.States = append(motion.States, solution.States)
 	}
@@ -293,50 +293,6 @@ func solve(s *subject, truth datasets.Trajectories, starts [][]float64) (Motion,
 // quantity is a scalar function, evaluated at each of many states.
 type quantity func(states [][]float64) ([]float64, error)
 
-// energies computes the energies along all trajectories and the energy errors of the models. It returns the energy as a function of the state,
-// or nil if no energy is known.
-func (a *Analysis) energies(subjects []*subject) (energy quantity, err error) {
-	var learned quantity
-	if i := slices.IndexFunc(subjects, func(s *subject) bool { return s.Source == a.Reference }); i >= 0 && a.Task.ImageSide == 0 {
-		learned = subjects[i].evaluator.Hamiltonian
-	}
-	switch {
-	case a.Task.Hamiltonian != nil && a.Task.ImageSide > 0:
-		energy, a.Metrics.Energy = each(a.Task.Hamiltonian), filmProtocol
-	case a.Task.Hamiltonian != nil:
-		energy, a.Metrics.Energy = each(a.Task.Hamiltonian), "the task's Hamiltonian"
-	case learned != nil:
-		energy, a.Metrics.Energy = learned, "the Hamiltonian of the "+a.Reference.Title+", for every source"
-	}
-	for _, s := range a.Sources {
-		if learned != nil {
-			if s.Learned, err = learned(s.Example.States[0]); err != nil {
-				return nil, err
-			}
-		}
-		for _, motion := range []*Motion{&s.Example, &s.Trials} {
-			for _, path := range motion.States {
-				if energy == nil {
-					break
-				}
-				energies, err := energy(path)
-				if err != nil {
-					return nil, err
-				}
-				motion.Energy = append(motion.Energy, energies)
-			}
-		}
-	}
-	for _, s := range subjects {
-		s.metrics.EnergyErrors = energyErrors(s.Trials.Energy, a.Sources[0].Trials.Energy)
-		if len(a.Sources[0].Trials.Times) > 1 {
-			s.metrics.CoordinateMSE = coordinateMSE(s.Trials.States, a.Sources[0].Trials.States)
-		}
-	}
-	return energy, nil
-}
-
-// each evaluates a function of one state at each of many.
 func each(f func(state []float64) float64) quantity {
 	return func(states [][]float64) ([]float64, error) {
 		values := make([]float64, len(states))
@@ -345,6 +301,51 @@ func each(f func(state []float64) float64) quantity {
 		}
 		return values, nil
 	}
+}
+
+// energies chooses the energy, computes it along all trajectories, and compares the models with the truth.
+func (a *Analysis) energies() (err error) {
+	truth := a.Sources[0]
+	var learned quantity
+	if a.Reference != nil && a.Task.ImageSide == 0 {
+		learned = a.Reference.hamiltonian
+	}
+	a.energy = truth.hamiltonian
+	switch {
+	case a.energy != nil && a.Task.ImageSide > 0:
+		a.Metrics.Energy = filmProtocol
+	case a.energy != nil:
+		a.Metrics.Energy = "the task's Hamiltonian"
+	case learned != nil:
+		a.energy, a.Metrics.Energy = learned, "the Hamiltonian of the "+a.Reference.Title+", for every source"
+	}
+	for _, s := range a.Sources {
+		if learned != nil {
+			if s.Learned, err = learned(s.Example.States[0]); err != nil {
+				return err
+			}
+		}
+		for _, motion := range []*Motion{&s.Example, &s.Trials} {
+			for _, path := range motion.States {
+				if a.energy == nil {
+					break
+				}
+				energies, err := a.energy(path)
+				if err != nil {
+					return err
+				}
+				motion.Energy = append(motion.Energy, energies)
+			}
+		}
+		if s == truth {
+			continue
+		}
+		s.metrics.EnergyErrors = energyErrors(s.Trials.Energy, truth.Trials.Energy)
+		if len(truth.Trials.Times) > 1 {
+			s.metrics.CoordinateMSE = coordinateMSE(s.Trials.States, truth.Trials.States)
+		}
+	}
+	return nil
 }
 
 // energyErrors compares energies by trial and time. The truth may be known at the starts only.

@@ -73,41 +73,40 @@ func (e *EnergyChange) Moments() []Moment {
 
 // changeEnergy changes the energy of the first model whose field conserves its Hamiltonian. The path starts at a sample or, for bodies, at the
 // start of a trial: later the bodies come close to each other, and there a model is least accurate.
-func (a *Analysis) changeEnergy(subjects []*subject, energy quantity, starts [][]float64, duration, change float64) error {
-	i := slices.IndexFunc(subjects, func(s *subject) bool { return s.model.Equation.Conserves() })
-	if i < 0 || energy == nil {
+func (a *Analysis) changeEnergy(change float64) error {
+	i := slices.IndexFunc(a.Sources, func(s *Source) bool { return s.model != nil && s.model.Equation.Conserves() })
+	if i < 0 || a.energy == nil {
 		if change != 0 {
 			return errors.New("analysis: the energy cannot be changed: that needs a known energy, and a model whose field conserves its Hamiltonian")
 		}
 		return nil
 	}
-	s := subjects[i]
-	states := a.Data.Train.X
+	s, energy, states := a.Sources[i], a.energy, a.Data.Train.X
 	if a.Task.Bodies > 0 {
-		states = starts
+		states = a.trials.Starts()
 	}
-	if s.images != nil {
+	if s.coder != nil {
 		states = s.Plane.Samples
-		ofCoordinates := energy
-		energy = func(latent [][]float64) ([]float64, error) { return ofCoordinates(s.images.fit(latent)) }
+		energy = func(latent [][]float64) ([]float64, error) { return a.energy(s.coordinates(latent)) }
 	}
-	l := levels{s.evaluator, energy, duration}
-	e, err := l.change(states, change)
+	e, err := levels{s.evaluator, energy, last(a.example.Times) / flows}.change(states, change)
 	if err != nil {
 		if change == 0 {
 			return nil // nobody asked for a change
 		}
 		return err
 	}
-	e.Source, e.Metrics.Model = s.Source, s.Name
+	e.Source, e.Metrics.Model = s, s.Name
 	a.Energy, a.Metrics.Change = e, &e.Metrics
-	if s.images != nil {
-		var filmed [][]float64
-		for _, m := range e.Moments() {
-			filmed = append(filmed, e.Stages[m.Stage].States[m.Time])
-		}
-		e.Film, _, err = s.images.decode(filmed)
+	if s.coder == nil {
+		return nil
 	}
+	var filmed [][]float64
+	for _, m := range e.Moments() {
+		filmed = append(filmed, e.Stages[m.Stage].States[m.Time])
+	}
+	decoded, err := s.coder.Decode(filmed)
+	e.Film = frames(decoded)
 	return err
 }
 
@@ -125,13 +124,6 @@ type levels struct {
 // levelSolver conserves four digits of the learned Hamiltonian. Its bound on evaluations stops a path along a gradient that diverges.
 var levelSolver = integrator.RK45{Relative: 1e-8, MaxEvaluations: 100_000}
 
-// quartiles returns the indices of the first and the third quartile of values.
-func quartiles(values []float64) (first, third int) {
-	order := make([]int, len(values))
-	floats.Argsort(slices.Clone(values), order)
-	return order[len(order)/4], order[3*len(order)/4]
-}
-
 // change changes the energy of one of the states and then restores it. It adds energy to the state at the first quartile of the states'
 // energies, or removes energy from the state at the third. A change of 0 stands for the difference between the quartiles. If the gradient does
 // not reach the requested energy, the error says which energy it reaches.
@@ -140,7 +132,9 @@ func (l levels) change(states [][]float64, change float64) (*EnergyChange, error
 	if err != nil {
 		return nil, err
 	}
-	low, high := quartiles(energies)
+	order := make([]int, len(energies))
+	floats.Argsort(slices.Clone(energies), order)
+	low, high := order[len(order)/4], order[3*len(order)/4]
 	start := states[low]
 	if change == 0 {
 		change = energies[high] - energies[low]
@@ -176,19 +170,9 @@ func (e *EnergyChange) level(requested float64) float64 {
 	return mean
 }
 
-// end returns the last state of the path so far.
 func (e *EnergyChange) end() []float64 {
 	states := e.Stages[len(e.Stages)-1].States
 	return states[len(states)-1]
-}
-
-// follow integrates a field from a state.
-func (l levels) follow(field integrator.Field, start, times []float64) ([][]float64, error) {
-	solutions, err := levelSolver.Solve(field, [][]float64{start}, times)
-	if err != nil {
-		return nil, fmt.Errorf("changing the energy: %w", err)
-	}
-	return solutions[0].States, nil
 }
 
 // append adds a stage along a field to the path.
@@ -198,10 +182,11 @@ func (l levels) append(e *EnergyChange, field integrator.Field, start []float64,
 		begin = last(e.Stages[n-1].Times)
 	}
 	s := Stage{Times: floats.Span(make([]float64, points), begin, begin+duration)}
-	var err error
-	if s.States, err = l.follow(field, start, s.Times); err != nil {
-		return err
+	solutions, err := levelSolver.Solve(field, [][]float64{start}, s.Times)
+	if err != nil {
+		return fmt.Errorf("changing the energy: %w", err)
 	}
+	s.States = solutions[0].States
 	if s.Energy, err = l.energy(s.States); err != nil {
 		return err
 	}
@@ -212,15 +197,11 @@ func (l levels) append(e *EnergyChange, field integrator.Field, start []float64,
 
 // mean returns the mean true energy along the symplectic gradient from a state.
 func (l levels) mean(state []float64) (float64, error) {
-	states, err := l.follow(l.model.Field, state, floats.Span(make([]float64, flowPoints), 0, l.duration))
-	if err != nil {
+	var flow EnergyChange
+	if err := l.append(&flow, l.model.Field, state, l.duration, flowPoints); err != nil {
 		return 0, err
 	}
-	energies, err := l.energy(states)
-	if err != nil {
-		return 0, err
-	}
-	return stat.Mean(energies, nil), nil
+	return stat.Mean(flow.Stages[0].Energy, nil), nil
 }
 
 // approach follows the gradient of the learned Hamiltonian up or down to a requested energy, or until the energy no longer changes. The learned
@@ -246,23 +227,23 @@ func (l levels) approach(e *EnergyChange, requested float64) error {
 		return err
 	}
 	slope := [][]float64{make([]float64, len(start))}
-	if err := field([]float64{0}, [][]float64{start}, slope); err != nil {
+	if err := l.model.Gradient([]float64{0}, [][]float64{start}, slope); err != nil {
 		return err
 	}
 	step := share * gap / floats.Dot(slope[0], slope[0])
 	duration, state := 0.0, start
 	for halved := 0; halved < halvings; {
-		path, err := l.follow(field, state, []float64{0, step})
-		if err != nil {
+		var path EnergyChange
+		if err := l.append(&path, field, state, step, 2); err != nil {
 			return err
 		}
-		next, err := l.mean(path[1])
+		next, err := l.mean(path.end())
 		if err != nil {
 			return err
 		}
 		passed, ends := direction*(next-requested) >= 0, direction*(next-energy) < standing*gap
 		if !passed {
-			duration, state, energy = duration+step, path[1], next
+			duration, state, energy = duration+step, path.end(), next
 		}
 		switch {
 		case passed || halved > 0:

@@ -2,12 +2,12 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
-	"hnn/autoencoder"
 	"hnn/datasets"
 )
 
@@ -26,27 +26,26 @@ type ImageErrors struct {
 	R2             [2]float64 `json:"r2"`                 // of the linear map from latent states to position and velocity
 }
 
-// imageView is a model's encoder and decoder, and a linear map from latent states to true coordinates.
-type imageView struct {
-	coder *autoencoder.Coder
-	fit   func(latent [][]float64) [][]float64
-}
-
-// filmed sets the truth from a film: its frames, its coordinates, and the coordinates of the test set. It returns the reference trajectory for
-// the models. Its times are those of the latent field, and its solver has scipy's default tolerances, as in the published notebook. Each model
-// starts from its own latent state instead of the true start.
-func (a *Analysis) filmed(film datasets.Images) datasets.Trajectories {
-	truth := a.Sources[0]
-	for i, first := range film.Test {
-		truth.Example.Times = append(truth.Example.Times, float64(i))
-		truth.Film = append(truth.Film, film.Frames[first])
+// recordFilm sets the truth from the task's film: its frames, its coordinates, and the coordinates of the test set. The times of the trials are
+// those of the latent field, and their solver has scipy's default tolerances, as in the published notebook. Each model starts from its own
+// latent state instead of the true start.
+func (a *Analysis) recordFilm() (err error) {
+	if a.film, err = a.Task.Film(); err != nil {
+		return err
 	}
-	states := coordinates(film, film.Test)
+	truth := a.Sources[0]
+	for i, first := range a.film.Test {
+		truth.Example.Times = append(truth.Example.Times, float64(i))
+		truth.Film = append(truth.Film, a.film.Frames[first])
+	}
+	states := coordinates(a.film, a.film.Test)
 	truth.Example.States = [][][]float64{states}
 	truth.Trials = truth.Example
 	truth.Plane = &Plane{Samples: coordinates(*a.Data.Images, a.Data.Images.Test), Path: states}
 	n := len(states)
-	return datasets.Trajectories{Times: floats.Span(make([]float64, n), 0, latentTime*float64(n)), States: truth.Example.States}
+	a.trials = datasets.Trajectories{Times: floats.Span(make([]float64, n), 0, latentTime*float64(n)), States: truth.Example.States}
+	a.example = a.trials
+	return nil
 }
 
 // coordinates returns the true coordinates of samples: those of their second frame.
@@ -58,126 +57,116 @@ func coordinates(images datasets.Images, samples []int64) [][]float64 {
 	return rows
 }
 
-// watch computes a model's latent plane, its film and the film's coordinates. It returns the latent start of the film.
-func (a *Analysis) watch(s *subject, film datasets.Images, trial datasets.Trajectories) (starts [][]float64, err error) {
-	coder, err := s.model.Coder(1)
-	if err != nil {
-		return nil, err
-	}
+// watch computes a model's latent plane, its film and the film's coordinates. It returns the trials from the model's latent state.
+func (a *Analysis) watch(s *Source) (trials datasets.Trajectories, err error) {
+	trials = a.trials
 	images, truth := *a.Data.Images, a.Sources[0]
-	s.images = &imageView{coder: coder}
-	trained, _, err := s.images.encode(images, images.Train)
+	trained, err := s.encode(images, images.Train)
 	if err != nil {
-		return nil, err
+		return trials, err
 	}
-	s.Plane, s.metrics.ImageErrors = &Plane{}, &ImageErrors{}
-	if s.Plane.Samples, s.metrics.Reconstruction, err = s.images.encode(images, images.Test); err != nil {
-		return nil, err
+	if s.coordinates, err = fitLinear(trained, coordinates(images, images.Train)); err != nil {
+		return trials, err
 	}
-	if s.images.fit, err = fitLinear(trained, coordinates(images, images.Train)); err != nil {
-		return nil, err
+	tested, err := s.encode(images, images.Test)
+	if err != nil {
+		return trials, err
 	}
-	fitted := s.images.fit(s.Plane.Samples)
+	decoded, err := s.coder.Decode(tested)
+	if err != nil {
+		return trials, err
+	}
+	s.metrics.ImageErrors = &ImageErrors{Reconstruction: reconstruction(decoded, images)}
+	fitted := s.coordinates(tested)
 	for axis := range s.metrics.R2 {
 		s.metrics.R2[axis] = stat.RSquaredFrom(Column(fitted, axis), Column(truth.Plane.Samples, axis), nil)
 	}
-	if starts, _, err = s.images.encode(film, film.Test[:1]); err != nil {
-		return nil, err
-	}
-	latent, err := solve(s, trial, starts)
+	start, err := s.encode(a.film, a.film.Test[:1])
 	if err != nil {
-		return nil, err
+		return trials, err
 	}
-	s.Plane.Path = latent.States[0]
-	var decoded [][]float32
-	if s.Film, decoded, err = s.images.decode(s.Plane.Path); err != nil {
-		return nil, err
-	}
-	seen, err := coder.Encode(decoded)
+	trials.States = [][][]float64{start}
+	latent, err := s.solve(trials)
 	if err != nil {
-		return nil, err
+		return trials, err
 	}
-	states := s.images.fit(seen)
+	s.Plane = &Plane{Samples: tested, Path: latent.States[0]}
+	if decoded, err = s.coder.Decode(s.Plane.Path); err != nil {
+		return trials, err
+	}
+	s.Film = frames(decoded)
+	seen, err := s.coder.Encode(decoded)
+	if err != nil {
+		return trials, err
+	}
+	states := s.coordinates(seen)
 	states[0] = truth.Example.States[0][0]
 	s.Example = Motion{Times: truth.Example.Times, States: [][][]float64{states}}
 	s.Trials = s.Example
-	return starts, nil
+	return trials, nil
 }
 
-// encode returns the latent states of samples, and the mean squared error of the images that are decoded from them.
-func (v *imageView) encode(images datasets.Images, samples []int64) (latent [][]float64, reconstruction float64, err error) {
+func (s *Source) encode(images datasets.Images, samples []int64) (latent [][]float64, err error) {
 	const rows = 1000 // at a time, which bounds the memory
-	pixels := 0
-	for len(samples) > 0 {
-		part := samples[:min(rows, len(samples))]
-		samples = samples[len(part):]
+	for part := range slices.Chunk(samples, rows) {
 		x := make([][]float32, len(part))
 		for i, first := range part {
 			x[i] = images.Sample(first)
 		}
-		z, err := v.coder.Encode(x)
+		z, err := s.coder.Encode(x)
 		if err != nil {
-			return nil, 0, err
-		}
-		decoded, err := v.coder.Decode(z)
-		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		latent = append(latent, z...)
-		for i := range x {
-			for j, shade := range x[i] {
-				d := float64(decoded[i][j] - shade)
-				reconstruction += d * d
-			}
-			pixels += len(x[i])
-		}
 	}
-	return latent, reconstruction / float64(pixels), nil
+	return latent, nil
 }
 
-// decode returns the images of latent states, and the first frame of each as bytes.
-func (v *imageView) decode(latent [][]float64) (frames [][]byte, images [][]float32, err error) {
-	if images, err = v.coder.Decode(latent); err != nil {
-		return nil, nil, err
-	}
-	frames = make([][]byte, len(images))
-	for i, image := range images {
-		for _, shade := range image[:len(image)/2] {
-			frames[i] = append(frames[i], byte(min(255, max(0, 255*shade+0.5))))
+// reconstruction returns the mean squared error of the decoded test set.
+func reconstruction(decoded [][]float32, images datasets.Images) float64 {
+	sum := 0.0
+	for i, first := range images.Test {
+		for j, shade := range images.Sample(first) {
+			d := float64(decoded[i][j] - shade)
+			sum += d * d
 		}
 	}
-	return frames, images, nil
+	return sum / float64(len(decoded)*len(decoded[0]))
+}
+
+// frames returns the first frame of each decoded image as bytes.
+func frames(images [][]float32) [][]byte {
+	list := make([][]byte, len(images))
+	for i, image := range images {
+		for _, shade := range image[:len(image)/2] {
+			list[i] = append(list[i], byte(min(255, max(0, 255*shade+0.5))))
+		}
+	}
+	return list
 }
 
 // fitLinear returns the affine map of latent states that fits coordinates best in the least-squares sense.
 func fitLinear(latent, coordinates [][]float64) (func(latent [][]float64) [][]float64, error) {
 	var coefficients mat.Dense
-	if err := coefficients.Solve(withOnes(latent), dense(coordinates)); err != nil {
+	if err := coefficients.Solve(dense(latent, 1), dense(coordinates)); err != nil {
 		return nil, fmt.Errorf("analysis: the latent states do not span a plane: %w", err)
 	}
 	return func(latent [][]float64) [][]float64 {
 		var product mat.Dense
-		product.Mul(withOnes(latent), &coefficients)
+		product.Mul(dense(latent, 1), &coefficients)
 		rows := make([][]float64, len(latent))
 		for i := range rows {
-			rows[i] = mat.Row(nil, i, &product)
+			rows[i] = product.RawRowView(i)
 		}
 		return rows
 	}, nil
 }
 
-func withOnes(rows [][]float64) *mat.Dense {
-	extended := make([][]float64, len(rows))
+// dense returns a matrix of rows, each with the same numbers before it.
+func dense(rows [][]float64, before ...float64) *mat.Dense {
+	m := mat.NewDense(len(rows), len(before)+len(rows[0]), nil)
 	for i, row := range rows {
-		extended[i] = append([]float64{1}, row...)
-	}
-	return dense(extended)
-}
-
-func dense(rows [][]float64) *mat.Dense {
-	m := mat.NewDense(len(rows), len(rows[0]), nil)
-	for i, row := range rows {
-		m.SetRow(i, row)
+		m.SetRow(i, slices.Concat(before, row))
 	}
 	return m
 }

@@ -1,8 +1,6 @@
 package analysis
 
 import (
-	"fmt"
-
 	"gonum.org/v1/gonum/floats"
 
 	"hnn/integrator"
@@ -17,32 +15,6 @@ type Plane struct {
 	Hamiltonian *ScalarGrid
 }
 
-// planes fills in the planes of all sources.
-func (a *Analysis) planes(subjects []*subject, truth integrator.Field) (err error) {
-	var energy quantity
-	if a.Task.Hamiltonian != nil {
-		energy = each(a.Task.Hamiltonian)
-	}
-	if a.Task.ImageSide == 0 {
-		for _, s := range a.Sources {
-			s.Plane = &Plane{Samples: a.Data.Train.X, Path: s.Example.States[0]}
-		}
-	}
-	if err := a.Sources[0].Plane.fill(truth, energy); err != nil {
-		return err
-	}
-	for _, s := range subjects {
-		var energy quantity
-		if s.HasHamiltonian {
-			energy = s.evaluator.Hamiltonian
-		}
-		if err := s.Plane.fill(s.evaluator.Field, energy); err != nil {
-			return fmt.Errorf("%s: %w", s.Title, err)
-		}
-	}
-	return nil
-}
-
 // fill evaluates a field and a Hamiltonian on a rectangle a little larger than the samples' bounding box. Either may be nil.
 func (p *Plane) fill(field integrator.Field, hamiltonian quantity) (err error) {
 	const lines, margin = 13, 0.025
@@ -53,11 +25,7 @@ func (p *Plane) fill(field integrator.Field, hamiltonian quantity) (err error) {
 		wider := margin * (high[axis] - low[axis])
 		low[axis], high[axis] = low[axis]-wider, high[axis]+wider
 	}
-	for _, x := range floats.Span(make([]float64, lines), low[0], high[0]) {
-		for _, y := range floats.Span(make([]float64, lines), low[1], high[1]) {
-			p.Points = append(p.Points, []float64{x, y})
-		}
-	}
+	p.Points = lattice(low, high, lines).points()
 	if field != nil {
 		p.Field = make([][]float64, len(p.Points))
 		for i := range p.Field {
@@ -76,25 +44,30 @@ func (p *Plane) fill(field integrator.Field, hamiltonian quantity) (err error) {
 // ScalarGrid holds a scalar on a rectangle of a plane. It implements plotter.GridXYZ.
 type ScalarGrid struct {
 	x, y   []float64
-	values []float64 // row by row: of the first y at each x, and so on
+	values []float64 // column by column: of all y at the first x, and so on
 }
 
 // NewScalarGrid evaluates a scalar on 60×60 points over the rectangle between two corners. scalar returns one value for each point (x, y).
-func NewScalarGrid(low, high [2]float64, scalar func(points [][]float64) ([]float64, error)) (*ScalarGrid, error) {
+func NewScalarGrid(low, high [2]float64, scalar func(points [][]float64) ([]float64, error)) (g *ScalarGrid, err error) {
 	const lines = 60
-	g := &ScalarGrid{
-		x: floats.Span(make([]float64, lines), low[0], high[0]),
-		y: floats.Span(make([]float64, lines), low[1], high[1]),
-	}
-	var points [][]float64
-	for _, y := range g.y {
-		for _, x := range g.x {
+	g = lattice(low, high, lines)
+	g.values, err = scalar(g.points())
+	return g, err
+}
+
+// lattice returns a grid without values.
+func lattice(low, high [2]float64, lines int) *ScalarGrid {
+	return &ScalarGrid{x: floats.Span(make([]float64, lines), low[0], high[0]), y: floats.Span(make([]float64, lines), low[1], high[1])}
+}
+
+// points returns the points of the grid in the order of the values.
+func (g *ScalarGrid) points() (points [][]float64) {
+	for _, x := range g.x {
+		for _, y := range g.y {
 			points = append(points, []float64{x, y})
 		}
 	}
-	var err error
-	g.values, err = scalar(points)
-	return g, err
+	return points
 }
 
 // Dims returns the numbers of columns and rows.
@@ -107,4 +80,4 @@ func (g *ScalarGrid) X(column int) float64 { return g.x[column] }
 func (g *ScalarGrid) Y(row int) float64 { return g.y[row] }
 
 // Z returns the scalar at a column and a row.
-func (g *ScalarGrid) Z(column, row int) float64 { return g.values[row*len(g.x)+column] }
+func (g *ScalarGrid) Z(column, row int) float64 { return g.values[column*len(g.y)+row] }

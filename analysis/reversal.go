@@ -30,10 +30,6 @@ func reversibility(r []Reversal) Reversibility {
 // reversalSteps is the number of forward steps of the implicit midpoint rule.
 const reversalSteps = 250
 
-func midpoint(until float64) integrator.ImplicitMidpoint {
-	return integrator.ImplicitMidpoint{Step: until / reversalSteps}
-}
-
 // reverse integrates a field forward in time and back: with RK45, and with the implicit midpoint rule, which is symplectic and symmetric in time.
 func reverse(field integrator.Field, starts [][]float64, until float64, rk45 integrator.RK45) ([]Reversal, error) {
 	times := floats.Span(make([]float64, reversalSteps+1), 0, until)
@@ -43,7 +39,7 @@ func reverse(field integrator.Field, starts [][]float64, until float64, rk45 int
 	for _, method := range []struct {
 		name   string
 		solver integrator.Solver
-	}{{"RK45", rk45}, {"Implicit midpoint rule", midpoint(until)}} {
+	}{{"RK45", rk45}, {"Implicit midpoint rule", integrator.ImplicitMidpoint{Step: until / reversalSteps}}} {
 		there, err := method.solver.Solve(field, starts, times)
 		if err != nil {
 			return nil, fmt.Errorf("forward: %w", err)

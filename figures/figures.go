@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 
 	"hnn/analysis"
@@ -31,19 +30,22 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 		{energies && !images, drift},
 		{true, reversal},
 		{plane, fields},
-		{plane && slices.ContainsFunc(a.Sources, func(s *analysis.Source) bool { return s.Plane.Hamiltonian != nil }), hamiltonians},
+		{plane, hamiltonians},
 		{bodies, orbits},
 		{!plane && !bodies, coordinates},
 		{images, filmstrip},
-		{energies && len(truth.Trials.States) >= trialColumns, trials},
+		{energies, trials},
 		{a.Energy != nil, changedEnergy},
+		{bodies, filmOrbits},
+		{images, filmImages},
+		{a.Energy != nil, filmEnergy},
 	} {
 		if !drawing.wanted {
 			continue
 		}
 		f := drawing.build(a)
-		if f.columns() == 0 {
-			continue
+		if f.rows == nil && f.frame == nil {
+			continue // nothing that it could show is known
 		}
 		progress("drawing " + f.name)
 		saved, err := f.save(folder)
@@ -52,69 +54,41 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 		}
 		paths = append(paths, saved...)
 	}
-	for _, film := range []struct {
-		wanted bool
-		of     string
-		make   func(folder string, a *analysis.Analysis) (string, error)
-	}{
-		{bodies, "the orbits", filmOrbits},
-		{images, "the images", filmImages},
-		{a.Energy != nil, "the change of energy", filmEnergy},
-	} {
-		if !film.wanted {
-			continue
-		}
-		progress("filming " + film.of)
-		path, err := film.make(folder, a)
-		if err != nil {
-			return paths, err
-		}
-		paths = append(paths, path)
-	}
 	return paths, nil
+}
+
+// Kind is a kind of file that Write makes: the end of its name, after the task's name, and its caption.
+type Kind struct{ Suffix, Caption string }
+
+// Kinds lists the files in the order of a report. No task has all of them.
+var Kinds = []Kind{
+	{"-field.png", "The phase plane: the training data, each field, and a trajectory of each from the same start (figures 1 and 7)"},
+	{"-latent.png", "The latent planes and their fields beside the true phase plane, with the test samples and a swing (figure 11a)"},
+	{"-orbits.png", "Trajectories, and kinetic, potential and total energy over time (figures 3, 8 and 10)"},
+	{"-coordinates.png", "Trajectories of the first two coordinates, and the first three over time"},
+	{"-filmstrip.png", "The frames of a swing, and those decoded from the latent trajectories (figure 4)"},
+	{".gif", "The motion as a film: the truth and each model"},
+	{"-integration.png", "One trajectory: the error of the coordinates, a learned Hamiltonian, and the total energy (figures 2 and 4)"},
+	{"-hamiltonian.png", "Contours of the true energy and of each learned Hamiltonian (figure 11b)"},
+	{"-energy-drift.png", "The distance of the energy from its initial value in each trial"},
+	{"-trials.png", "The total energy of each trial (figure 9)"},
+	{"-add-energy.png", "Adding energy along the gradient of a learned Hamiltonian, and removing it again (figure 5)"},
+	{"-add-energy.gif", "The same as a film"},
+	{"-reversibility.png", "Integration forward and back: the distance from the start, and the distance between the two paths (section 6)"},
 }
 
 // layers returns the sources with known trajectories in drawing order: first the models without a Hamiltonian, then the truth, then the models
 // with a Hamiltonian.
 func layers(a *analysis.Analysis) []*analysis.Source {
-	layer := func(s *analysis.Source) int {
-		switch {
-		case s == a.Sources[0]:
-			return 1
-		case s.HasHamiltonian:
-			return 2
+	var below, above []*analysis.Source
+	for _, s := range a.Moving() {
+		if s.HasHamiltonian || s == a.Sources[0] {
+			above = append(above, s)
+		} else {
+			below = append(below, s)
 		}
-		return 0
 	}
-	list := slices.Clone(a.Moving())
-	slices.SortStableFunc(list, func(s, t *analysis.Source) int { return layer(s) - layer(t) })
-	return list
-}
-
-// title returns the title of a source's panel. If the true trajectory is unknown, the panel of the truth shows the training data.
-func title(a *analysis.Analysis, s *analysis.Source) string {
-	if s == a.Sources[0] && len(s.Example.Times) < 2 {
-		return "Training data"
-	}
-	return s.Title
-}
-
-// planeLabels names the axes of the plane in which a source's states are drawn.
-func planeLabels(a *analysis.Analysis, s *analysis.Source) (x, y string) {
-	switch {
-	case a.Task.Bodies > 0:
-		return "x", "y"
-	case a.Task.Dimension > 2:
-		return "q1", "q2"
-	case s.Film != nil && s != a.Sources[0]:
-		return "latent position z1", "latent velocity z2"
-	}
-	return a.Task.Labels.Position, a.Task.Labels.Momentum
-}
-
-// bounds is extended for a coordinate of states.
-func bounds(states [][]float64, axis int, share float64) (low, high float64) {
-	return extended(analysis.Column(states, axis), share)
+	return append(below, above...)
 }
 
 // extended returns the range of values, extended at both ends by a share of it.
@@ -130,47 +104,45 @@ func extended(values []float64, share float64) (low, high float64) {
 func integration(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys(a.Moving())}
 	labels, truth := a.Task.Labels, a.Sources[0]
-	images := truth.Film != nil
-	predictions := panel("Predictions", labels.Position, labels.Momentum)
-	position := panel("Position", labels.Time, labels.Position)
-	errors := panel("MSE between coordinates", labels.Time, "")
-	energy := panel("Total energy", labels.Time, labels.Energy)
-	learned := panel("", labels.Time, "")
+	images, learned := truth.Film != nil, ""
 	if a.Reference != nil {
-		learned.Title.Text = hamiltonianTitle(a.Reference)
+		learned = hamiltonianTitle(a.Reference)
 	}
-	panels := []struct {
-		*plot.Plot
-		shown bool
+	for _, quantity := range []struct {
+		shown       bool
+		title, x, y string
+		of          func(s *analysis.Source) plotter.XYs
 	}{
-		{predictions, a.Task.Dimension == 2 && !images}, {position, images}, {errors, len(truth.Example.Times) > 1}, {learned, truth.Learned != nil},
-		{energy, a.Task.Hamiltonian != nil},
-	}
-	for _, s := range layers(a) {
-		path, times := s.Example.States[0], s.Example.Times
-		first := analysis.Column(path, 0)
-		curves := map[*plot.Plot][2][]float64{predictions: {first, analysis.Column(path, 1)}, position: {times, first}, learned: {times, s.Learned}}
-		if s.Example.Energy != nil {
-			curves[energy] = [2][]float64{times, s.Example.Energy[0]}
-		}
-		if s != truth {
-			deviation := make([]float64, len(path))
+		{a.Task.Dimension == 2 && !images, "Predictions", labels.Position, labels.Momentum, func(s *analysis.Source) plotter.XYs {
+			return points(s.Example.States[0], 0, 1)
+		}},
+		{images, "Position", labels.Time, labels.Position, func(s *analysis.Source) plotter.XYs {
+			return curve(s.Example.Times, analysis.Column(s.Example.States[0], 0))
+		}},
+		{len(truth.Example.Times) > 1, "MSE between coordinates", labels.Time, "", func(s *analysis.Source) plotter.XYs {
+			if s == truth {
+				return nil
+			}
+			deviation := make([]float64, len(s.Example.Times))
 			for i, known := range truth.Example.States[0] {
-				d := floats.Distance(path[i], known, 2)
+				d := floats.Distance(s.Example.States[0][i], known, 2)
 				deviation[i] = d * d / float64(len(known))
 			}
-			curves[errors] = [2][]float64{times, deviation}
+			return curve(s.Example.Times, deviation)
+		}},
+		{truth.Learned != nil, learned, labels.Time, "", func(s *analysis.Source) plotter.XYs { return curve(s.Example.Times, s.Learned) }},
+		{a.Task.Hamiltonian != nil, "Total energy", labels.Time, labels.Energy, func(s *analysis.Source) plotter.XYs {
+			return curve(s.Example.Times, s.Example.Energy[0])
+		}},
+	} {
+		if !quantity.shown {
+			continue
 		}
-		for _, p := range panels {
-			if curve, ok := curves[p.Plot]; ok && p.shown {
-				f.line(p.Plot, curve[0], curve[1], style(s.Color, 1.3, solid))
+		p := f.panel(0, quantity.title, quantity.x, quantity.y)
+		for _, s := range layers(a) {
+			if c := quantity.of(s); c != nil {
+				f.line(p, c, style(s.Color, 1.3, solid))
 			}
-		}
-	}
-	f.rows = make([][]*plot.Plot, 1)
-	for _, p := range panels {
-		if p.shown {
-			f.rows[0] = append(f.rows[0], p.Plot)
 		}
 	}
 	return f
@@ -178,70 +150,152 @@ func integration(a *analysis.Analysis) *figure {
 
 // drift shows |H(t) − H(0)| for each trial.
 func drift(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175, rows: make([][]*plot.Plot, 1)}
+	f := &figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175}
 	const smallest = 1e-8 // below it, a logarithmic axis would show only rounding
-	low, high := math.Inf(1), math.Inf(-1)
 	label := "|H(t) − H(0)|"
 	if a.Task.Hamiltonian == nil {
 		label += " of the learned H"
 	}
 	for _, s := range a.Moving() {
-		p := panel(s.Title, a.Task.Labels.Time, label)
+		p := f.panel(0, s.Title, a.Task.Labels.Time, label)
 		for _, energies := range s.Trials.Energy {
 			moved := make([]float64, len(energies)-1)
 			for i, energy := range energies[1:] {
 				moved[i] = math.Log10(max(smallest, math.Abs(energy-energies[0])))
-				low, high = min(low, moved[i]), max(high, moved[i])
 			}
-			f.line(p, s.Trials.Times[1:], moved, style(s.Color, 0.7, solid))
+			f.line(p, curve(s.Trials.Times[1:], moved), style(s.Color, 0.7, solid))
 		}
-		f.rows[0] = append(f.rows[0], p)
 	}
-	for _, p := range f.rows[0] {
-		p.Y.Tick.Marker = decades{}
-		limits(&p.Y, math.Floor(low), math.Ceil(high))
+	f.logarithmic(0)
+	return f
+}
+
+// reversal shows whether each field returns to its start when integrated forward and back (section 6 of the paper). Each method has a column.
+// The upper panel shows the distance from the start, the lower panel the distance between the backward and the forward trajectory.
+func reversal(a *analysis.Analysis) *figure {
+	sources := slices.DeleteFunc(slices.Clone(a.Sources), func(s *analysis.Source) bool { return s.Reversals == nil })
+	turn := key{"Turning back", style(grey, 1, dashed)}
+	f := &figure{name: a.Task.Name + "-reversibility", width: 250, height: 165, keys: append(sourceKeys(sources), turn)}
+	for method, first := range sources[0].Reversals {
+		distance := f.panel(0, first.Method, a.Task.Labels.Time+", forward and back", "Distance from the start")
+		departure := f.panel(1, "", a.Task.Labels.Time, "Distance between paths")
+		for _, s := range sources {
+			r, look := s.Reversals[method], style(s.Color, 1.3, solid)
+			there := r.Times[len(r.Times)-1]
+			f.line(distance, curve(floats.Span(make([]float64, len(r.Distance)), 0, 2*there), r.Distance), look)
+			var logarithms plotter.XYs
+			for i, d := range r.Departure {
+				if d > 0 { // a distance of 0 has no logarithm
+					logarithms = append(logarithms, plotter.XY{X: r.Times[i], Y: math.Log10(d)})
+				}
+			}
+			if logarithms != nil {
+				f.line(departure, logarithms, look)
+			}
+		}
+		middle := (distance.X.Min + distance.X.Max) / 2
+		f.line(distance, plotter.XYs{{X: middle}, {X: middle, Y: distance.Y.Max}}, turn.style)
+		departure.X.Min, departure.X.Max = distance.X.Min, middle
 	}
+	f.logarithmic(1)
 	return f
 }
 
 // coordinates shows the example of a system of several degrees of freedom: the first two positions of each source, and the first three
 // coordinates over time.
 func coordinates(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-coordinates", width: 190, height: 175, rows: make([][]*plot.Plot, 2), keys: sourceKeys(a.Moving())}
+	f := &figure{name: a.Task.Name + "-coordinates", width: 190, height: 175, keys: sourceKeys(a.Moving())}
 	truth := a.Sources[0]
 	scale := truth.Example.States[0]
 	if len(scale) < 2 {
 		scale = a.Data.Train.X
 	}
 	for _, s := range a.Sources {
-		x, y := planeLabels(a, s)
-		p := panel(title(a, s), x, y)
+		p := f.plane(a, s)
 		if s == truth && len(s.Example.Times) < 2 {
-			f.dots(p, points(a.Data.Train.X), lighter(black, 0.5), 0.9)
+			f.dots(p, points(a.Data.Train.X, 0, 1), lighter(black, 0.5), 0.9)
 		}
-		path := s.Example.States[0]
-		f.line(p, analysis.Column(path, 0), analysis.Column(path, 1), style(s.Color, 0.9, solid))
-		p.X.Min, p.X.Max = bounds(scale, 0, 0.1)
-		p.Y.Min, p.Y.Max = bounds(scale, 1, 0.1)
-		f.rows[0] = append(f.rows[0], p)
+		f.line(p, points(s.Example.States[0], 0, 1), style(s.Color, 0.9, solid))
+		p.X.Min, p.X.Max = extended(analysis.Column(scale, 0), 0.1)
+		p.Y.Min, p.Y.Max = extended(analysis.Column(scale, 1), 0.1)
 	}
 	names := []string{"q1", "q2", "q3"}
 	if a.Task.Dimension == 4 {
 		names[2] = "p1"
 	}
 	for axis, name := range names {
-		p := panel("", a.Task.Labels.Time, name)
+		p := f.panel(1, "", a.Task.Labels.Time, name)
 		for _, s := range a.Moving() {
-			f.line(p, s.Example.Times, analysis.Column(s.Example.States[0], axis), style(s.Color, 1.1, solid))
+			f.line(p, curve(s.Example.Times, analysis.Column(s.Example.States[0], axis)), style(s.Color, 1.1, solid))
 		}
-		p.Y.Min, p.Y.Max = bounds(scale, axis, 0.25)
-		f.rows[1] = append(f.rows[1], p)
+		p.Y.Min, p.Y.Max = extended(analysis.Column(scale, axis), 0.25)
 	}
 	return f
 }
 
-// trialColumns is the number of panels in a row of trials.
-const trialColumns = 5
+// fields shows the phase plane (figure 2 of the paper), or for images also the models' latent planes (figure 4): the observed states, each
+// field, and each trajectory from the example's start.
+func fields(a *analysis.Analysis) *figure {
+	f := &figure{name: a.Task.Name + "-field", width: 190, height: 185}
+	truth := a.Sources[0]
+	samples, radius := lighter(black, 0.5), 0.9
+	images := truth.Film != nil
+	if images {
+		f.name, samples, radius = a.Task.Name+"-latent", lighter(black, 0.7), 0.6
+	} else if a.Task.File == "" { // the quantities of a user's file have any units
+		f.square = 1
+	}
+	for _, s := range a.Sources {
+		p := f.plane(a, s)
+		if s == truth || images {
+			f.dots(p, points(s.Plane.Samples, 0, 1), samples, radius)
+		}
+		left, right := extended(analysis.Column(s.Plane.Points, 0), 0.04)
+		bottom, top := extended(analysis.Column(s.Plane.Points, 1), 0.04)
+		if s.Plane.Field != nil {
+			measure := s.Plane.Field // the true one, if it is known, so that the lengths can be compared
+			if truth.Plane.Field != nil {
+				measure = truth.Plane.Field
+			}
+			sideways, upwards := floats.Norm(analysis.Column(measure, 0), math.Inf(1)), floats.Norm(analysis.Column(measure, 1), math.Inf(1))
+			longest := max(sideways/(right-left), upwards/(top-bottom))
+			p.Add(arrows{points: s.Plane.Points, vectors: s.Plane.Field, scale: 0.1 / longest, style: style(grey, 0.6, solid)})
+		}
+		f.line(p, points(s.Plane.Path, 0, 1), style(s.Color, 1.4, solid))
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = left, right, bottom, top
+	}
+	return f
+}
+
+func hamiltonianTitle(s *analysis.Source) string { return s.Title + "'s Hamiltonian" }
+
+// hamiltonians shows the contours of the Hamiltonian of each source that has one, and where the training data lie; for images, the samples
+// of one test swing in their order, from one colour to the other (figure 11 of the paper).
+func hamiltonians(a *analysis.Analysis) *figure {
+	const period = 33 // frames of a swing to and fro
+	f := &figure{name: a.Task.Name + "-hamiltonian", width: 210, height: 190}
+	for _, s := range a.Sources {
+		if s.Plane.Hamiltonian == nil {
+			continue
+		}
+		p := f.plane(a, s)
+		p.Title.Text = "Total energy"
+		if s != a.Sources[0] {
+			p.Title.Text = hamiltonianTitle(s)
+		}
+		samples := points(s.Plane.Samples, 0, 1)
+		if s.Film == nil {
+			f.dots(p, samples, lighter(black, 0.8), 0.7)
+		}
+		contours(p, s.Plane.Hamiltonian)
+		if s.Film != nil {
+			for i, sample := range samples[:period] {
+				f.dots(p, plotter.XYs{sample}, between(firstLevel, changedLevel, float64(i)/period), 2.2)
+			}
+		}
+	}
+	return f
+}
 
 // trials shows the total energy of the trials one by one (figure 9 of the paper), in full rows.
 func trials(a *analysis.Analysis) *figure {
@@ -250,61 +304,48 @@ func trials(a *analysis.Analysis) *figure {
 	if a.Task.Bodies > 0 {
 		name = "Random seed"
 	}
-	f.rows = make([][]*plot.Plot, len(a.Sources[0].Trials.States)/trialColumns)
-	for i := range len(f.rows) * trialColumns {
-		p := panel(fmt.Sprintf("%s %d", name, i), "", "")
-		if i%trialColumns == 0 {
+	const columns = 5
+	rows := len(a.Sources[0].Trials.States) / columns
+	for i := range rows * columns {
+		p := f.panel(i/columns, fmt.Sprintf("%s %d", name, i), "", "")
+		if i%columns == 0 {
 			p.Y.Label.Text = a.Task.Labels.Energy
 		}
-		row := i / trialColumns
-		if row == len(f.rows)-1 {
+		if i/columns == rows-1 {
 			p.X.Label.Text = a.Task.Labels.Time
 		}
 		for _, s := range layers(a) {
-			f.line(p, s.Trials.Times, s.Trials.Energy[i], style(s.Color, 1.1, solid))
+			f.line(p, curve(s.Trials.Times, s.Trials.Energy[i]), style(s.Color, 1.1, solid))
 		}
-		f.rows[row] = append(f.rows[row], p)
 	}
 	return f
 }
 
 // orbits shows the example's trajectories, the models' over the true ones, and below them its energies (figures 3, 8 and 10 of the paper).
 func orbits(a *analysis.Analysis) *figure {
-	f := &figure{
-		name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1, rows: make([][]*plot.Plot, 2),
-		keys: []key{
-			{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)},
-			{"Total energy", style(black, 1.3, solid)}, {"True trajectory", style(grey, 0.8, solid)},
-		},
-	}
-	truth := a.Sources[0].Example.States[0]
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, state := range truth {
-		low, high = min(low, a.Task.Potential(state)), max(high, a.Task.Kinetic(state))
-	}
-	reach := orbitReach(a)
+	f := &figure{name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1, keys: []key{
+		{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)},
+		{"Total energy", style(black, 1.3, solid)}, {"True trajectory", style(grey, 0.8, solid)},
+	}}
+	truth := a.Sources[0]
+	reach, low, high := orbitReach(a), 0.0, 0.0
 	for _, s := range a.Sources {
 		path := s.Example.States[0]
-		trajectories := panel(s.Title, "x", "y")
-		for body := range a.Task.Bodies {
-			x, y := place(truth, a.Task.Bodies, body)
-			if s == a.Sources[0] {
-				break
+		trajectories := f.panel(0, s.Title, "x", "y")
+		if s != truth {
+			for _, track := range tracks(a.Task.Bodies, truth.Example.States[0]) {
+				f.line(trajectories, track, f.keys[3].style)
 			}
-			f.line(trajectories, x, y, f.keys[3].style)
 		}
-		for body := range a.Task.Bodies {
-			x, y := place(path, a.Task.Bodies, body)
-			f.line(trajectories, x, y, style(shade(s, body), 1.1, solid))
+		for body, track := range tracks(a.Task.Bodies, path) {
+			f.line(trajectories, track, style(shade(s, body), 1.1, solid))
 		}
-		for body := range a.Task.Bodies {
-			x, y := place(path[len(path)-1:], a.Task.Bodies, body)
-			f.dots(trajectories, plotter.XYs{{X: x[0], Y: y[0]}}, shade(s, body), 3)
+		for body, point := range tracks(a.Task.Bodies, path[len(path)-1:]) {
+			f.dots(trajectories, point, shade(s, body), 3)
 		}
-		limits(&trajectories.X, -reach, reach)
-		limits(&trajectories.Y, -reach, reach)
+		trajectories.X.Min, trajectories.X.Max, trajectories.Y.Min, trajectories.Y.Max = -reach, reach, -reach, reach
 
-		energies := panel("", a.Task.Labels.Time, "Energy")
+		energies := f.panel(1, "", a.Task.Labels.Time, "Energy")
 		var kinetic, potential []float64
 		for _, state := range path {
 			kinetic, potential = append(kinetic, a.Task.Kinetic(state)), append(potential, a.Task.Potential(state))
@@ -312,27 +353,21 @@ func orbits(a *analysis.Analysis) *figure {
 		for i, values := range [][]float64{kinetic, potential, s.Example.Energy[0]} {
 			look := f.keys[i].style
 			look.Color = s.Color
-			f.line(energies, s.Example.Times, values, look)
+			f.line(energies, curve(s.Example.Times, values), look)
 		}
-		margin := 0.25 * (high - low)
-		limits(&energies.Y, low-margin, high+margin)
-		f.rows[0], f.rows[1] = append(f.rows[0], trajectories), append(f.rows[1], energies)
+		if s == truth {
+			low, high = extended(append(potential, kinetic...), 0.25)
+		}
+		energies.Y.Min, energies.Y.Max = low, high
 	}
 	return f
-}
-
-// place returns the x and the y of a body by time. Without bodies it returns the first two coordinates.
-func place(states [][]float64, bodies, body int) (x, y []float64) {
-	return analysis.Column(states, body), analysis.Column(states, max(1, bodies)+body)
 }
 
 // orbitReach is the half width of a square that shows the true orbits and a margin.
 func orbitReach(a *analysis.Analysis) float64 {
 	reach := 0.0
 	for _, state := range a.Sources[0].Example.States[0] {
-		for _, coordinate := range state[:2*a.Task.Bodies] {
-			reach = max(reach, math.Abs(coordinate))
-		}
+		reach = max(reach, floats.Norm(state[:2*a.Task.Bodies], math.Inf(1)))
 	}
 	return 1.25 * reach
 }

@@ -396,11 +396,11 @@ func wellFormed(t *testing.T, path string, words ...string) {
 func TestFilmMoves(t *testing.T) {
 	folder := t.TempDir()
 	a := example(t, datasets.TwoBody, hamiltonian.Baseline, hamiltonian.HNN)
-	path, err := filmOrbits(folder, a)
+	paths, err := filmOrbits(a).save(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(path)
+	file, err := os.Open(paths[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,12 +443,12 @@ func around(picture *image.Paletted, x, y int) bool {
 
 func TestTicksAreRoundNumbers(t *testing.T) {
 	for want, ticks := range map[string]string{
-		"0 5 10 15":           labels(round{}.Ticks(0, 18.3)),
-		"−1 0 1":              labels(round{}.Ticks(-1.3, 1.3)),
-		"0.00 0.05 0.10 0.15": labels(round{}.Ticks(-0.001, 0.19)),
-		"−1.02 −1.01 −1.00":   labels(round{}.Ticks(-1.025, -0.995)),
-		"1e−2 1e−1 1e0 1e1":   labels(decades{}.Ticks(-2, 1.5)),
-		"1e−8 1e−6 1e−4 1e−2": labels(decades{}.Ticks(-8, -1)),
+		"0 5 10 15":           labels(round(0, 18.3)),
+		"−1 0 1":              labels(round(-1.3, 1.3)),
+		"0.00 0.05 0.10 0.15": labels(round(-0.001, 0.19)),
+		"−1.02 −1.01 −1.00":   labels(round(-1.025, -0.995)),
+		"1e−2 1e−1 1e0 1e1":   labels(decades(-2, 1.5)),
+		"1e−8 1e−6 1e−4 1e−2": labels(decades(-8, -1)),
 	} {
 		if ticks != want {
 			t.Errorf("got the ticks %s, want %s", ticks, want)

@@ -6,8 +6,8 @@ import (
 	"image/color"
 	"image/gif"
 	"io"
-	"path/filepath"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/plot"
@@ -16,91 +16,75 @@ import (
 	"hnn/analysis"
 )
 
-const (
-	frames     = 150 // of the film of bodies
-	frameDelay = 8   // hundredths of a second
-	filmDPI    = 110
-	tail       = 0.2 // of the example's time
-)
+const frames = 150 // of the film of bodies
 
-// filmOrbits films the bodies of the example, with a tail behind each, and returns the path of the GIF.
-func filmOrbits(folder string, a *analysis.Analysis) (string, error) {
-	return animate(filepath.Join(folder, a.Task.Name+".gif"), frames, bodyPalette(a), func(i int) *figure {
-		return orbitFrame(a, i*(len(a.Sources[0].Example.Times)-1)/(frames-1))
-	})
-}
-
-// filmImages films the images of the example, and returns the path of the GIF.
-func filmImages(folder string, a *analysis.Analysis) (string, error) {
-	path := filepath.Join(folder, a.Task.Name+".gif")
-	return animate(path, len(a.Sources[0].Film), greys(), func(i int) *figure {
-		f := &figure{width: 150, height: 160, square: 1, rows: make([][]*plot.Plot, 1)}
+// filmOrbits films the bodies of the example side by side, with a tail behind each.
+func filmOrbits(a *analysis.Analysis) *figure {
+	const tail = 0.2 // of the example's time
+	reach := orbitReach(a)
+	return &figure{name: a.Task.Name + ".gif", frames: frames, colors: bodyPalette(a), frame: func(i int) *figure {
+		f := &figure{width: 190, height: 195, square: 1}
 		for _, s := range a.Sources {
-			f.rows[0] = append(f.rows[0], picture(s.Title, fmt.Sprintf("frame %d", i), s.Film[i], a.Task.ImageSide))
+			times := s.Example.Times
+			now := i * (len(times) - 1) / (frames - 1)
+			p := f.panel(0, s.Title, fmt.Sprintf("t = %.1f", times[now]), "")
+			p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks{}, plot.ConstantTicks{}
+			path := s.Example.States[0][max(0, now-int(tail*float64(len(times)))) : now+1]
+			for body, track := range tracks(a.Task.Bodies, path) {
+				f.line(p, track, style(shade(s, body), 1.2, solid))
+				f.dots(p, track[len(track)-1:], shade(s, body), 4)
+			}
+			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -reach, reach, -reach, reach
 		}
 		return f
-	})
+	}}
 }
 
-// animate writes a GIF of n frames in at most 256 colours, and returns its path.
-func animate(path string, n int, colors color.Palette, build func(i int) *figure) (string, error) {
-	movie := gif.GIF{Image: make([]*image.Paletted, n), Delay: make([]int, n)}
+// filmImages films the images of the example.
+func filmImages(a *analysis.Analysis) *figure {
+	return &figure{name: a.Task.Name + ".gif", frames: len(a.Sources[0].Film), colors: greys(), frame: func(i int) *figure {
+		f := &figure{width: 150, height: 160, square: 1}
+		for _, s := range a.Sources {
+			f.picture(0, s.Title, fmt.Sprintf("frame %d", i), s.Film[i], a.Task.ImageSide)
+		}
+		return f
+	}}
+}
+
+// film writes the frames as a GIF in at most 256 colours.
+func (f *figure) film(path string) error {
+	const delay = 8 // hundredths of a second
+	movie := gif.GIF{Image: make([]*image.Paletted, f.frames), Delay: slices.Repeat([]int{delay}, f.frames)}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range n {
+	for i := range f.frames {
 		group.Go(func() error {
-			f := build(i)
-			movie.Image[i], movie.Delay[i] = paletted(f.raster(filmDPI), colors), frameDelay
-			return f.err
+			frame := f.frame(i)
+			movie.Image[i] = paletted(frame.raster(110).Image().(*image.RGBA), f.colors)
+			return frame.err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return "", err
+		return err
 	}
-	return path, write(path, func(w io.Writer) error { return gif.EncodeAll(w, &movie) })
+	return write(path, func(w io.Writer) (int64, error) { return 0, gif.EncodeAll(w, &movie) })
 }
 
 // paletted gives each pixel the nearest colour of a palette. Package image/draw searches the palette for every pixel; this looks each of a
 // figure's few colours up once.
-func paletted(raster image.Image, colors color.Palette) *image.Paletted {
-	bounds := raster.Bounds()
-	p := image.NewPaletted(bounds, colors)
-	nearest := map[color.Color]uint8{}
-	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
-		for x := bounds.Min.X; x < bounds.Max.X; x++ {
-			c := raster.At(x, y)
-			index, ok := nearest[c]
-			if !ok {
-				index = uint8(colors.Index(c))
-				nearest[c] = index
-			}
-			p.Pix[p.PixOffset(x, y)] = index
+func paletted(raster *image.RGBA, colors color.Palette) *image.Paletted {
+	p := image.NewPaletted(raster.Bounds(), colors)
+	nearest := map[[4]uint8]uint8{}
+	for i := range p.Pix {
+		c := [4]uint8(raster.Pix[4*i:])
+		index, ok := nearest[c]
+		if !ok {
+			index = uint8(colors.Index(color.RGBA{c[0], c[1], c[2], c[3]}))
+			nearest[c] = index
 		}
+		p.Pix[i] = index
 	}
 	return p
-}
-
-// orbitFrame shows the sources side by side at one time of the example.
-func orbitFrame(a *analysis.Analysis, now int) *figure {
-	f := &figure{width: 190, height: 195, square: 1, rows: make([][]*plot.Plot, 1)}
-	reach := orbitReach(a)
-	for _, s := range a.Sources {
-		times := s.Example.Times
-		p := panel(s.Title, fmt.Sprintf("t = %.1f", times[now]), "")
-		p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks{}, plot.ConstantTicks{}
-		path := s.Example.States[0][max(0, now-int(tail*float64(len(times)))) : now+1]
-		for body := range a.Task.Bodies {
-			x, y := place(path, a.Task.Bodies, body)
-			if len(path) > 1 {
-				f.line(p, x, y, style(shade(s, body), 1.2, solid))
-			}
-			f.dots(p, plotter.XYs{{X: x[len(x)-1], Y: y[len(y)-1]}}, shade(s, body), 4)
-		}
-		limits(&p.X, -reach, reach)
-		limits(&p.Y, -reach, reach)
-		f.rows[0] = append(f.rows[0], p)
-	}
-	return f
 }
 
 // shade is the colour of a body: that of its source in a lightness of its own.
@@ -132,10 +116,10 @@ func greys() color.Palette {
 
 // filmstrip shows every twentieth frame of the example, a row for each source.
 func filmstrip(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-filmstrip", width: 62, height: 70, rows: make([][]*plot.Plot, len(a.Sources)), square: len(a.Sources)}
+	f := &figure{name: a.Task.Name + "-filmstrip", width: 62, height: 70, square: len(a.Sources)}
 	for row, s := range a.Sources {
 		for i := 0; i < len(s.Film); i += 20 {
-			p := picture("", "", s.Film[i], a.Task.ImageSide)
+			p := f.picture(row, "", "", s.Film[i], a.Task.ImageSide)
 			if row == 0 {
 				p.Title.Text = fmt.Sprintf("frame %d", i)
 			}
@@ -143,31 +127,24 @@ func filmstrip(a *analysis.Analysis) *figure {
 				p.Y.Label.Text = s.Title
 			}
 			p.Title.TextStyle.Font, p.Y.Label.TextStyle.Font = face(7), face(7)
-			f.rows[row] = append(f.rows[row], p)
 		}
 	}
 	return f
 }
 
-// picture is a panel that shows a frame of side×side bytes.
-func picture(title, label string, frame []byte, side int) *plot.Plot {
-	p := panel(title, label, "")
+// picture adds a panel that shows a frame of side×side bytes, dark on light and each as a square, so that no viewer smooths it.
+func (f *figure) picture(row int, title, label string, frame []byte, side int) *plot.Plot {
+	const zoom = 8
+	p := f.panel(row, title, label, "")
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Tick.Marker, axis.LineStyle.Width = plot.ConstantTicks{}, 0
-		limits(axis, 0, 1)
+		axis.Min, axis.Max = 0, 1
 	}
-	p.Add(plotter.NewImage(enlarge(frame, side), 0, 0, 1, 1))
+	width := side * zoom
+	enlarged := image.NewGray(image.Rect(0, 0, width, width))
+	for i := range enlarged.Pix {
+		enlarged.Pix[i] = 255 - 2*min(127, frame[i/width/zoom*side+i%width/zoom])
+	}
+	p.Add(plotter.NewImage(enlarged, 0, 0, 1, 1))
 	return p
-}
-
-// enlarge draws the bytes of a frame dark on light, each as a square, so that no viewer smooths it.
-func enlarge(frame []byte, side int) image.Image {
-	const zoom = 8
-	enlarged := image.NewGray(image.Rect(0, 0, side*zoom, side*zoom))
-	for y := range side * zoom {
-		for x := range side * zoom {
-			enlarged.SetGray(x, y, color.Gray{255 - 2*min(127, frame[y/zoom*side+x/zoom])})
-		}
-	}
-	return enlarged
 }

@@ -3,9 +3,7 @@ package figures
 import (
 	"bytes"
 	"fmt"
-	"image"
 	"image/color"
-	"image/png"
 	"io"
 	"math"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -36,7 +35,6 @@ func lighter(c color.NRGBA, share float64) color.NRGBA {
 	return between(c, color.NRGBA{255, 255, 255, 255}, share)
 }
 
-// between mixes two colours.
 func between(a, b color.NRGBA, share float64) color.NRGBA {
 	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + share*(float64(b)-float64(a)))) }
 	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
@@ -56,24 +54,8 @@ func face(size float64) font.Font {
 	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
 }
 
-// panel is an empty plot in the figures' style.
-func panel(title, x, y string) *plot.Plot {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
-	p.Title.TextStyle.Font, p.Title.Padding = face(10), vg.Points(4)
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font, axis.Tick.Label.Font = face(9), face(7.5)
-		axis.Padding = 0
-		axis.Tick.Marker = round{}
-	}
-	return p
-}
-
 // round marks the multiples of 1, 2 or 5 times a power of ten, two to six of them.
-type round struct{}
-
-// Ticks implements plot.Ticker.
-func (round) Ticks(low, high float64) []plot.Tick {
+func round(low, high float64) []plot.Tick {
 	power := math.Pow(10, math.Floor(math.Log10((high-low)/2.5)))
 	step := power
 	for _, factor := range []float64{2, 5} {
@@ -91,10 +73,7 @@ func (round) Ticks(low, high float64) []plot.Tick {
 }
 
 // decades marks the powers of ten on an axis of decimal logarithms, and labels at most six of them.
-type decades struct{}
-
-// Ticks implements plot.Ticker.
-func (decades) Ticks(low, high float64) []plot.Tick {
+func decades(low, high float64) []plot.Tick {
 	every := int(high-low)/6 + 1
 	var ticks []plot.Tick
 	for power := int(math.Ceil(low)); power <= int(math.Floor(high)); power++ {
@@ -109,35 +88,6 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 
 // minus replaces the hyphen of a negative number by the minus sign, which is as wide as a digit.
 func minus(number string) string { return strings.Replace(number, "-", "−", 1) }
-
-// limits sets the range of an axis.
-func limits(a *plot.Axis, low, high float64) { a.Min, a.Max = low, high }
-
-// line adds a curve to a plot of the figure.
-func (f *figure) line(p *plot.Plot, x, y []float64, s draw.LineStyle) {
-	curve := make(plotter.XYs, len(x))
-	for i := range x {
-		curve[i] = plotter.XY{X: x[i], Y: y[i]}
-	}
-	l, err := plotter.NewLine(curve)
-	if err != nil {
-		f.err = fmt.Errorf("figures: %s: %w", p.Title.Text, err)
-		return
-	}
-	l.LineStyle = s
-	p.Add(l)
-}
-
-// dots adds points to a plot of the figure.
-func (f *figure) dots(p *plot.Plot, points plotter.XYs, c color.Color, radius float64) {
-	s, err := plotter.NewScatter(points)
-	if err != nil {
-		f.err = fmt.Errorf("figures: %s: %w", p.Title.Text, err)
-		return
-	}
-	s.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(radius), Shape: draw.CircleGlyph{}}
-	p.Add(s)
-}
 
 // arrows is a vector field. An arrow is its vector times scale, in the units of the axes.
 type arrows struct {
@@ -157,13 +107,10 @@ func (a arrows) Plot(c draw.Canvas, p *plot.Plot) {
 		if length < vg.Points(0.3) {
 			continue
 		}
-		head := min(vg.Points(3), length/2) / length
-		along := shaft.Scale(head)
+		along := shaft.Scale(min(vg.Points(3), length/2) / length)
 		across := vg.Point{X: -along.Y, Y: along.X}.Scale(0.45)
 		base := tip.Sub(along)
-		for _, l := range c.ClipLinesXY([]vg.Point{tail, tip}) {
-			c.StrokeLines(a.style, l)
-		}
+		c.StrokeLines(a.style, c.ClipLinesXY([]vg.Point{tail, tip})...)
 		c.FillPolygon(a.style.Color, c.ClipPolygonXY([]vg.Point{tip, base.Add(across), base.Sub(across)}))
 	}
 }
@@ -174,7 +121,6 @@ type key struct {
 	style draw.LineStyle
 }
 
-// sourceKeys are the entries of sources.
 func sourceKeys(sources []*analysis.Source) []key {
 	var keys []key
 	for _, s := range sources {
@@ -183,7 +129,8 @@ func sourceKeys(sources []*analysis.Source) []key {
 	return keys
 }
 
-// figure is rows of panels under a legend that they share. Its rows may differ in length.
+// figure is rows of panels under a legend that they share. Its rows may differ in length. A figure with frames is a film, which has no panels of
+// its own.
 type figure struct {
 	name          string
 	rows          [][]*plot.Plot
@@ -191,14 +138,107 @@ type figure struct {
 	width, height float64 // of a panel with its labels, in points
 	square        int     // number of rows, from the first on, that have the same scale on both axes
 	err           error   // of a curve that cannot be drawn
+
+	frames int
+	frame  func(i int) *figure
+	colors color.Palette // of the frames
+}
+
+// panel adds an empty plot in the figures' style to a row.
+func (f *figure) panel(row int, title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.TextStyle.Font, p.Title.Padding = face(10), vg.Points(4)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font, axis.Tick.Label.Font = face(9), face(7.5)
+		axis.Padding, axis.Tick.Marker = 0, plot.TickerFunc(round)
+	}
+	for len(f.rows) <= row {
+		f.rows = append(f.rows, nil)
+	}
+	f.rows[row] = append(f.rows[row], p)
+	return p
+}
+
+// plane adds an empty panel for the plane in which a source's states are drawn to the first row. If the true trajectory is unknown, the panel of
+// the truth shows the training data.
+func (f *figure) plane(a *analysis.Analysis, s *analysis.Source) *plot.Plot {
+	title, x, y := s.Title, a.Task.Labels.Position, a.Task.Labels.Momentum
+	if s == a.Sources[0] && len(s.Example.Times) < 2 {
+		title = "Training data"
+	}
+	switch {
+	case a.Task.Bodies > 0:
+		x, y = "x", "y"
+	case a.Task.Dimension > 2:
+		x, y = "q1", "q2"
+	case s.Film != nil && s != a.Sources[0]:
+		x, y = "latent position z1", "latent velocity z2"
+	}
+	return f.panel(0, title, x, y)
+}
+
+// logarithmic gives the panels of a row a common axis of decimal logarithms that shows all their curves.
+func (f *figure) logarithmic(row int) {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, p := range f.rows[row] {
+		low, high = min(low, p.Y.Min), max(high, p.Y.Max)
+	}
+	for _, p := range f.rows[row] {
+		p.Y.Tick.Marker = plot.TickerFunc(decades)
+		p.Y.Min, p.Y.Max = math.Floor(low), math.Ceil(high)
+	}
+}
+
+func (f *figure) line(p *plot.Plot, curve plotter.XYs, s draw.LineStyle) {
+	f.add(p, curve, &plotter.Line{XYs: curve, LineStyle: s})
+}
+
+func (f *figure) dots(p *plot.Plot, points plotter.XYs, c color.Color, radius float64) {
+	look := draw.GlyphStyle{Color: c, Radius: vg.Points(radius), Shape: draw.CircleGlyph{}}
+	f.add(p, points, &plotter.Scatter{XYs: points, GlyphStyle: look})
+}
+
+func (f *figure) add(p *plot.Plot, points plotter.XYs, drawing plot.Plotter) {
+	if _, err := plotter.CopyXYs(points); err != nil {
+		f.err = fmt.Errorf("figures: %s: %w", p.Title.Text, err)
+		return
+	}
+	p.Add(drawing)
+}
+
+// contours adds the contour lines of a scalar to a plot, and extends the plot to the grid's rectangle.
+func contours(p *plot.Plot, g *analysis.ScalarGrid) {
+	const lines = 16
+	c := plotter.NewContour(g, nil, nil)
+	c.Levels = floats.Span(make([]float64, lines+2), c.Min, c.Max)[1 : lines+1] // the two ends are points
+	c.LineStyles[0] = style(lighter(grey, 0.35), 0.6, solid)
+	p.Add(c)
+}
+
+func curve(x, y []float64) plotter.XYs {
+	list := make(plotter.XYs, len(x))
+	for i := range list {
+		list[i] = plotter.XY{X: x[i], Y: y[i]}
+	}
+	return list
+}
+
+func points(states [][]float64, x, y int) plotter.XYs {
+	return curve(analysis.Column(states, x), analysis.Column(states, y))
+}
+
+// tracks are the paths of the bodies or, without bodies, of the first two components.
+func tracks(bodies int, states [][]float64) []plotter.XYs {
+	list := make([]plotter.XYs, max(1, bodies))
+	for body := range list {
+		list[body] = points(states, body, len(list)+body)
+	}
+	return list
 }
 
 func (f *figure) columns() int {
-	columns := 0
-	for _, row := range f.rows {
-		columns = max(columns, len(row))
-	}
-	return columns
+	return len(slices.MaxFunc(f.rows, func(a, b []*plot.Plot) int { return len(a) - len(b) }))
 }
 
 func (f *figure) size() (w, h vg.Length) {
@@ -253,16 +293,11 @@ func equalize(p *plot.Plot, c draw.Canvas) {
 	data := p.DataCanvas(c)
 	w, h := float64(data.Max.X-data.Min.X), float64(data.Max.Y-data.Min.Y)
 	unit := max((p.X.Max-p.X.Min)/w, (p.Y.Max-p.Y.Min)/h)
-	for _, axis := range []struct {
-		a      *plot.Axis
-		length float64
-	}{{&p.X, w}, {&p.Y, h}} {
-		middle := (axis.a.Min + axis.a.Max) / 2
-		limits(axis.a, middle-unit*axis.length/2, middle+unit*axis.length/2)
-	}
+	x, y := (p.X.Min+p.X.Max)/2, (p.Y.Min+p.Y.Max)/2
+	p.X.Min, p.X.Max = x-unit*w/2, x+unit*w/2
+	p.Y.Min, p.Y.Max = y-unit*h/2, y+unit*h/2
 }
 
-// legend draws the keys in the middle of a strip.
 func (f *figure) legend(c draw.Canvas) {
 	const gap, sample = 16, 22
 	letters := text.Style{Color: black, Font: face(9), YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
@@ -279,38 +314,36 @@ func (f *figure) legend(c draw.Canvas) {
 	}
 }
 
-// save writes the figure as PNG and as SVG into a folder and returns the paths.
+// save writes the figure as PNG and as SVG, or the film as GIF, into a folder and returns the paths.
 func (f *figure) save(folder string) ([]string, error) {
-	if f.err != nil {
-		return nil, f.err
-	}
-	w, h := f.size()
-	vector := vgsvg.New(w, h)
-	f.draw(vector)
 	base := filepath.Join(folder, f.name)
-	paths := []string{base + ".png", base + ".svg"}
-	if err := write(paths[0], func(out io.Writer) error { return png.Encode(out, f.raster(pngDPI)) }); err != nil {
-		return nil, err
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case f.frame != nil:
+		return []string{base}, f.film(base)
 	}
-	return paths, write(paths[1], func(out io.Writer) error {
-		_, err := vector.WriteTo(out)
-		return err
-	})
+	vector := vgsvg.New(f.size())
+	f.draw(vector)
+	paths := []string{base + ".png", base + ".svg"}
+	for i, content := range []io.WriterTo{vgimg.PngCanvas{Canvas: f.raster(200)}, vector} {
+		if err := write(paths[i], content.WriteTo); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
 }
 
-const pngDPI = 200
-
-func (f *figure) raster(dpi int) image.Image {
-	w, h := f.size()
-	canvas := vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dpi))
+func (f *figure) raster(dpi int) *vgimg.Canvas {
+	canvas := vgimg.NewWith(vgimg.UseWH(f.size()), vgimg.UseDPI(dpi))
 	f.draw(canvas)
-	return canvas.Image()
+	return canvas
 }
 
 // write writes a file atomically.
-func write(path string, encode func(io.Writer) error) error {
+func write(path string, encode func(io.Writer) (int64, error)) error {
 	var content bytes.Buffer
-	if err := encode(&content); err != nil {
+	if _, err := encode(&content); err != nil {
 		return fmt.Errorf("figures: %s: %w", path, err)
 	}
 	return renameio.WriteFile(path, content.Bytes(), 0o644)

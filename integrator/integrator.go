@@ -57,8 +57,7 @@ func FixedSteps(f Field, starts [][]float64, times []float64, step float64, adva
 	y := make([][]float64, len(starts))
 	solutions := make([]Solution, len(starts))
 	for i, start := range starts {
-		y[i] = slices.Clone(start)
-		solutions[i].States = append(solutions[i].States, slices.Clone(start))
+		y[i], solutions[i].States = slices.Clone(start), [][]float64{slices.Clone(start)}
 	}
 	for i, end := range times[1:] {
 		interval := end - times[i]
@@ -70,18 +69,13 @@ func FixedSteps(f Field, starts [][]float64, times []float64, step float64, adva
 			if err := advance(counted, t, h, y); err != nil {
 				return nil, err
 			}
-			for j := range y {
-				if !finite(y[j]) {
-					return nil, fmt.Errorf("integrator: trajectory %d: the state is not finite after t = %g", j, t)
-				}
+			if j := slices.IndexFunc(y, notFinite); j >= 0 {
+				return nil, fmt.Errorf("integrator: trajectory %d: the state is not finite after t = %g", j, t)
 			}
 		}
 		for j := range y {
-			solutions[j].States = append(solutions[j].States, slices.Clone(y[j]))
+			solutions[j] = Solution{append(solutions[j].States, slices.Clone(y[j])), evaluations}
 		}
-	}
-	for j := range solutions {
-		solutions[j].Evaluations = evaluations
 	}
 	return solutions, nil
 }
@@ -104,18 +98,21 @@ func check(starts [][]float64, times []float64) error {
 		if len(start) == 0 || len(start) != len(starts[0]) {
 			return fmt.Errorf("integrator: initial state %d has %d components, but the first has %d; all need the same number, at least 1", i, len(start), len(starts[0]))
 		}
-		if !finite(start) {
+		if notFinite(start) {
 			return fmt.Errorf("integrator: initial state %d is %v; its components must be finite", i, start)
 		}
 	}
 	return nil
 }
 
-func finite(values []float64) bool {
-	for _, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return false
-		}
+func notFinite(values []float64) bool {
+	return slices.ContainsFunc(values, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+}
+
+func zeros(rows, columns int) [][]float64 {
+	m := make([][]float64, rows)
+	for i := range m {
+		m[i] = make([]float64, columns)
 	}
-	return true
+	return m
 }

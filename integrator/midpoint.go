@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // ImplicitMidpoint is the implicit midpoint rule at a fixed step, y₁ = y₀ + h·f(t + h/2, (y₀ + y₁)/2). It has order 2, is symmetric in time, and is
@@ -23,8 +25,8 @@ const (
 func (m ImplicitMidpoint) Solve(f Field, starts [][]float64, times []float64) ([]Solution, error) {
 	var slope, middle, improved [][]float64 // slope starts as the field at the middle of the previous step
 	return FixedSteps(f, starts, times, m.Step, func(f Field, t, h float64, y [][]float64) error {
-		if slope == nil {
-			slope, middle, improved = zeros(y), zeros(y), zeros(y)
+		if n := len(y[0]); slope == nil {
+			slope, middle, improved = zeros(len(y), n), zeros(len(y), n), zeros(len(y), n)
 		}
 		advance(middle, y, h/2, slope)
 		last := math.Inf(1)
@@ -48,20 +50,10 @@ func (m ImplicitMidpoint) Solve(f Field, starts [][]float64, times []float64) ([
 	})
 }
 
-func zeros(like [][]float64) [][]float64 {
-	m := make([][]float64, len(like))
-	for i := range m {
-		m[i] = make([]float64, len(like[i]))
-	}
-	return m
-}
-
 // advance writes y + h·slope into out, which may be y.
 func advance(out, y [][]float64, h float64, slope [][]float64) {
 	for i := range y {
-		for j := range y[i] {
-			out[i][j] = y[i][j] + h*slope[i][j]
-		}
+		floats.AddScaledTo(out[i], y[i], h, slope[i])
 	}
 }
 

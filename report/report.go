@@ -3,20 +3,19 @@ package report
 
 import (
 	"bytes"
-	_ "embed"
+	"cmp"
+	"embed"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
-	"image/color"
 	"io"
 	"io/fs"
 	"mime"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -60,17 +59,12 @@ type Result struct {
 	Paper, Code           float64 // the paper's number, and that of a run of the published code; 0 if unknown
 }
 
-// quantities are the names of the Scores.
-var quantities = []string{"train loss", "test loss", "energy MSE"}
-
 func list(s datasets.Scores) []float64 { return []float64{s.Train, s.Test, s.Energy} }
 
 // scores returns the scores of a model and their errors. An unknown energy is 0.
 func scores(m *analysis.ModelMetrics) (values, deviations []float64) {
-	if m.EnergyErrors == nil {
-		m.EnergyErrors = &analysis.EnergyErrors{}
-	}
-	return []float64{m.Train, m.Test, m.EnergyMSE}, []float64{m.TrainError, m.TestError, m.EnergyMSEError}
+	energy := cmp.Or(m.EnergyErrors, &analysis.EnergyErrors{})
+	return []float64{m.Train, m.Test, energy.EnergyMSE}, []float64{m.TrainError, m.TestError, energy.EnergyMSEError}
 }
 
 // Results reads the metrics of all tasks. It leaves out those that do not exist.
@@ -93,7 +87,7 @@ func (r Report) Results() ([]Result, error) {
 		}
 		for _, model := range hamiltonian.Models {
 			published := task.Published[model.Name]
-			for q, quantity := range quantities {
+			for q, quantity := range []string{"train loss", "test loss", "energy MSE"} {
 				result := Result{Task: task.Name, Model: model.Name, Quantity: quantity, Paper: list(published.Paper)[q], Code: list(published.Code)[q]}
 				for i, seed := range r.Seeds {
 					if m := found[i].Models[model.Name]; m != nil {
@@ -167,14 +161,24 @@ func (r Report) Write(folder string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	pictures := r.pictures(folder)
+	data := struct {
+		Report
+		Results  map[string][]Result // by task
+		Pictures map[string][]picture
+	}{r, map[string][]Result{}, r.pictures(folder)}
+	for _, result := range results {
+		data.Results[result.Task] = append(data.Results[result.Task], result)
+	}
 	var paths []string
 	for _, file := range []struct {
 		name  string
-		write func(io.Writer, []Result, []picture) error
-	}{{"index.html", r.page}, {"results.md", r.markdown}, {"results.csv", r.csv}} {
+		write func(w io.Writer, data any) error
+	}{
+		{"index.html", page.Execute}, {"results.md", markdown.Execute},
+		{"results.csv", func(w io.Writer, _ any) error { return table(w, results) }},
+	} {
 		var content bytes.Buffer
-		if err := file.write(&content, results, pictures); err != nil {
+		if err := file.write(&content, data); err != nil {
 			return nil, fmt.Errorf("report: %s: %w", file.name, err)
 		}
 		path := filepath.Join(folder, file.name)
@@ -186,7 +190,7 @@ func (r Report) Write(folder string) ([]string, error) {
 	return paths, nil
 }
 
-func (r Report) csv(w io.Writer, results []Result, _ []picture) error {
+func table(w io.Writer, results []Result) error {
 	rows := [][]string{{"task", "model", "quantity", "seed", "value", "mean", "error", "paper", "relative_to_paper", "published_code", "relative_to_published_code"}}
 	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	relative := func(mean, reference float64) (string, string) {
@@ -207,85 +211,39 @@ func (r Report) csv(w io.Writer, results []Result, _ []picture) error {
 
 // picture is a figure or a film of a task.
 type picture struct {
-	Task, Caption, Path string // the path from the report's folder
-	folder              string
+	Caption, Path string // the path from the report's folder
+	file          string
 }
 
-// pictures lists the files of the first seed.
-func (r Report) pictures(folder string) []picture {
-	var list []picture
+// pictures returns the files of the first seed by task.
+func (r Report) pictures(folder string) map[string][]picture {
+	found := map[string][]picture{}
 	for _, task := range r.Tasks {
 		for _, kind := range figures.Kinds {
-			path := filepath.Join(r.Folder(r.Seeds[0]), task.Name+kind.Suffix)
-			if _, err := os.Stat(path); err != nil {
-				continue
-			}
-			if relative, err := filepath.Rel(folder, path); err == nil {
-				list = append(list, picture{task.Name, kind.Caption, filepath.ToSlash(relative), folder})
+			file := filepath.Join(r.Folder(r.Seeds[0]), task.Name+kind.Suffix)
+			relative, err := filepath.Rel(folder, file)
+			if _, missing := os.Stat(file); missing == nil && err == nil {
+				found[task.Name] = append(found[task.Name], picture{kind.Caption, filepath.ToSlash(relative), file})
 			}
 		}
 	}
-	return list
+	return found
 }
 
 // Data returns the picture's content as a URL, so that the page needs no other file.
 func (p picture) Data() (htmltemplate.URL, error) {
-	content, err := os.ReadFile(filepath.Join(p.folder, filepath.FromSlash(p.Path)))
-	kind := mime.TypeByExtension(filepath.Ext(p.Path))
+	content, err := os.ReadFile(p.file)
+	kind := mime.TypeByExtension(filepath.Ext(p.file))
 	return htmltemplate.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)), err
 }
 
-// view is the data of the templates.
-type view struct {
-	Report
-	Results  []Result
-	Pictures []picture
-}
-
-// Of returns the results of a task.
-func (v view) Of(task string) []Result {
-	return only(v.Results, func(r Result) bool { return r.Task == task })
-}
-
-// PicturesOf returns the pictures of a task.
-func (v view) PicturesOf(task string) []picture {
-	return only(v.Pictures, func(p picture) bool { return p.Task == task })
-}
-
-func only[T any](list []T, wanted func(T) bool) []T {
-	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !wanted(v) })
-}
-
-// Many reports whether the results are means over seeds.
-func (v view) Many() bool { return len(v.Seeds) > 1 }
-
 var (
-	//go:embed results.md.tmpl
-	markdownSource string
-	//go:embed index.html.tmpl
-	pageSource string
+	//go:embed *.tmpl
+	sources   embed.FS
+	functions = map[string]any{
+		"number": number, "withError": withError, "models": func() []hamiltonian.Model { return hamiltonian.Models },
+		"round": func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) },
+	}
+	page     = htmltemplate.Must(htmltemplate.New("index.html.tmpl").Funcs(functions).ParseFS(sources, "index.html.tmpl"))
+	markdown = template.Must(template.New("results.md.tmpl").Funcs(functions).ParseFS(sources, "results.md.tmpl"))
 )
-
-var functions = map[string]any{
-	"number": number, "withError": withError, "models": func() []hamiltonian.Model { return hamiltonian.Models },
-	"css": func(c color.NRGBA) htmltemplate.CSS {
-		return htmltemplate.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
-	},
-	"round": func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) },
-}
-
-func (r Report) markdown(w io.Writer, results []Result, pictures []picture) error {
-	t, err := template.New("results").Funcs(functions).Parse(markdownSource)
-	if err != nil {
-		return err
-	}
-	return t.Execute(w, view{r, results, pictures})
-}
-
-func (r Report) page(w io.Writer, results []Result, pictures []picture) error {
-	t, err := htmltemplate.New("page").Funcs(functions).Parse(pageSource)
-	if err != nil {
-		return err
-	}
-	return t.Execute(w, view{r, results, pictures})
-}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/spf13/pflag"
 	"github.com/vbauerster/mpb/v8"
@@ -21,24 +23,26 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// Exit statuses. Shells give a program that SIGINT ended the status 128 + 2.
-const (
-	failed      = 1
-	noCUDA      = 2
-	interrupted = 130
-)
+// Main runs a command. SIGINT and SIGTERM cancel its context.
+func Main(name string, run func(ctx context.Context, arguments []string, stdout, stderr io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		Exit(name, err)
+	}
+}
 
-// Exit ends the program. After an interruption it prints nothing and the status is 130. After any other error it prints one line on
-// stderr; the status is 2 if -cuda found no GPU, and 1 otherwise.
+// Exit ends the program. After an interruption it prints nothing and the status is 130, as a shell's after SIGINT. After any other error it
+// prints one line on stderr; the status is 2 if -cuda found no GPU, and 1 otherwise.
 func Exit(name string, err error) {
 	if errors.Is(err, context.Canceled) {
-		os.Exit(interrupted)
+		os.Exit(130)
 	}
 	fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
 	if errors.Is(err, libtorch.ErrNoCUDA) {
-		os.Exit(noCUDA)
+		os.Exit(2)
 	}
-	os.Exit(failed)
+	os.Exit(1)
 }
 
 // Flags returns an empty set of flags that takes - and _ between words: the published scripts write total_steps.
@@ -55,6 +59,14 @@ func Flags(name string) *pflag.FlagSet {
 // CUDA adds the flag -cuda.
 func CUDA(flags *pflag.FlagSet, cuda *bool) {
 	flags.BoolVar(cuda, "cuda", false, "train on the GPU; without a usable one this is an error with exit status 2")
+}
+
+// Table adds the flags that say of a table what it does not.
+func Table(flags *pflag.FlagSet) *datasets.TableOptions {
+	o := &datasets.TableOptions{}
+	flags.StringSliceVar(&o.Angles, "angles", nil, "positions of a table that are angles, such as q1,q2, or none (default: those that jump by a full turn)")
+	flags.Float64SliceVar(&o.Masses, "mass", nil, "masses of the positions, for momenta that were not measured (default: 1)")
+	return o
 }
 
 // Parse reads the arguments. Flags start with one dash or two. It returns pflag.ErrHelp if they ask for help.
@@ -79,12 +91,12 @@ func Parse(flags *pflag.FlagSet, arguments []string) error {
 }
 
 // Task returns the task with the given name (the value of -task) or, if the name is empty, the task of a data file (the value of -data).
-func Task(name, file string) (datasets.Task, error) {
+func Task(name, file string, table datasets.TableOptions) (datasets.Task, error) {
 	switch {
 	case name != "":
 		return datasets.Find(name)
 	case file != "":
-		return datasets.FromTable(file)
+		return datasets.FromTableWith(file, table)
 	default:
 		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data takes a file of your own", strings.Join(TaskNames(), ", "))
 	}
@@ -138,24 +150,14 @@ func TimeLeft() []decor.Decorator {
 	}
 }
 
-// Stages shows the present stage of a long computation.
-type Stages struct {
-	bars  *mpb.Progress
-	bar   *mpb.Bar
-	stage *atomic.Value
+// Spinner shows the present stage of a long computation if w is a terminal and visible is set. Any goroutine may call say with the stage that
+// begins; end removes the line from the terminal.
+func Spinner(w io.Writer, visible bool) (say func(stage string), end func()) {
+	bars := Bars(w, visible)
+	var stage atomic.Pointer[string]
+	say = func(s string) { stage.Store(&s) }
+	say("")
+	shown := decor.Any(func(decor.Statistics) string { return *stage.Load() })
+	bar := bars.AddSpinner(0, mpb.BarWidth(1), mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 5}), decor.Name(" "), shown))
+	return say, func() { bar.Abort(true); bars.Wait() }
 }
-
-// Spinner returns Stages that show no stage yet. They appear if w is a terminal and visible is set.
-func Spinner(w io.Writer, visible bool) Stages {
-	s := Stages{bars: Bars(w, visible), stage: new(atomic.Value)}
-	s.Say("")
-	stage := decor.Any(func(decor.Statistics) string { return s.stage.Load().(string) })
-	s.bar = s.bars.AddSpinner(0, mpb.BarWidth(1), mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 5}), decor.Name(" "), stage))
-	return s
-}
-
-// Say names the stage that begins. Any goroutine may call it.
-func (s Stages) Say(stage string) { s.stage.Store(stage) }
-
-// Clear removes the line from the terminal.
-func (s Stages) Clear() { s.bar.Abort(true); s.bars.Wait() }

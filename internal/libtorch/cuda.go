@@ -21,25 +21,25 @@ import (
 // ErrNoCUDA is the base of LoadCUDA's errors. They name what is missing: LibTorch's CUDA library, the driver or a GPU.
 var ErrNoCUDA = errors.New("cannot compute on a GPU")
 
-// LoadCUDA loads LibTorch's CUDA library. A Scope can then make tensors on the first GPU. LoadCUDA looks in the folder of the LibTorch in use,
-// then in python3's torch of the same version. The error wraps ErrNoCUDA and names what is missing.
-func LoadCUDA() error {
-	if err := loadCUDA(); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoCUDA, err)
-	}
-	return nil
-}
-
 // Version is that of the LibTorch that the program was compiled for.
 func Version() string { return C.GoString(C.hnn_torch_version()) }
 
 const cudaLibrary = "libtorch_cuda.so"
 
-func loadCUDA() error {
-	folder, err := torchFolder()
-	if err != nil {
+// LoadCUDA loads LibTorch's CUDA library. A Scope can then make tensors on the first GPU. LoadCUDA looks in the folder of the LibTorch in use,
+// then in python3's torch of the same version. The error wraps ErrNoCUDA and names what is missing.
+func LoadCUDA() (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrNoCUDA, err)
+		}
+	}()
+	var origin *C.char
+	if err := check("folder", C.hnn_torch_folder(&origin)); err != nil {
 		return err
 	}
+	folder := C.GoString(origin)
+	C.free(unsafe.Pointer(origin))
 	path := filepath.Join(folder, cudaLibrary)
 	if _, err := os.Stat(path); err != nil {
 		if path, err = pythonLibrary(Version()); err != nil {
@@ -48,11 +48,8 @@ func loadCUDA() error {
 	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	if err := check("CUDA library", C.hnn_torch_cuda_load(name)); err != nil {
-		return err
-	}
 	var driver, devices, failure C.int
-	if err := check("CUDA devices", C.hnn_torch_cuda_devices(&driver, &devices, &failure)); err != nil {
+	if err := check("CUDA library", C.hnn_torch_cuda_load(name, &driver, &devices, &failure)); err != nil {
 		return err
 	}
 	return diagnose(int(driver), int(devices), int(failure))
@@ -73,15 +70,6 @@ func diagnose(driver, devices, failure int) error {
 		return fmt.Errorf("NVIDIA's driver (CUDA %s) answers with error %d", version(), failure)
 	}
 	return nil
-}
-
-func torchFolder() (string, error) {
-	var folder *C.char
-	if err := check("folder", C.hnn_torch_folder(&folder)); err != nil {
-		return "", err
-	}
-	defer C.free(unsafe.Pointer(folder))
-	return C.GoString(folder), nil
 }
 
 // pythonLibrary returns the CUDA library of python3's torch if that is of the given version.
@@ -108,21 +96,15 @@ func pythonLibrary(version string) (string, error) {
 	return path, nil
 }
 
-// Stream is a CUDA stream. The thread's GPU operations go to it until Leave. A recording needs its own stream: memory that its operations used
-// is then not given to operations outside of the stream.
-type Stream struct{ left C.int64_t }
-
-// EnterStream makes a new stream and makes it the thread's current stream.
-func EnterStream() (Stream, error) {
-	var s Stream
-	return s, check("stream", C.hnn_torch_stream_enter(&s.left))
+// EnterStream makes a new CUDA stream. The thread's GPU operations go to it until leave, which waits for them and restores the previous stream.
+// A recording needs its own stream: memory that its operations used is then not given to operations outside of the stream.
+func EnterStream() (leave func() error, err error) {
+	var left C.int64_t
+	if err := check("stream", C.hnn_torch_stream_switch(1, &left)); err != nil {
+		return nil, err
+	}
+	return func() error { return check("stream", C.hnn_torch_stream_switch(0, &left)) }, nil
 }
-
-// Leave waits for the stream's operations and restores the thread's previous stream.
-func (s Stream) Leave() error { return check("stream", C.hnn_torch_stream_leave(s.left)) }
-
-// Wait waits for all operations of the thread's current stream.
-func Wait() error { return check("wait", C.hnn_torch_stream_wait()) }
 
 // Graph is a CUDA graph: a recorded sequence of GPU operations that one call replays.
 type Graph struct{ handle unsafe.Pointer }
@@ -133,12 +115,9 @@ func Record(work func() error) (*Graph, error) {
 	if err := check("record", C.hnn_torch_graph_begin()); err != nil {
 		return nil, err
 	}
-	g := &Graph{}
-	workError := work()
-	if err := errors.Join(workError, check("record", C.hnn_torch_graph_end(&g.handle))); err != nil {
-		return nil, err
-	}
-	return g, nil
+	var g Graph
+	err := work()
+	return &g, errors.Join(err, check("record", C.hnn_torch_graph_end(&g.handle)))
 }
 
 // Replay executes the recorded operations.
@@ -147,56 +126,40 @@ func (g *Graph) Replay() error { return check("replay", C.hnn_torch_graph_replay
 // Free frees the graph.
 func (g *Graph) Free() error { return check("graph", C.hnn_torch_graph_free(g.handle)) }
 
-// Buffer is a matrix in the CPU's memory. For CUDA the memory is pinned, so copies run asynchronously.
+// Buffer is a tensor on a scope's device with rows in the CPU's memory that it is copied from and to. For CUDA this memory is pinned, so the
+// copies run asynchronously.
 type Buffer[T float32 | int64] struct {
-	tensor *ts.Tensor
-	rows   []*ts.Tensor
-	values []T
+	Tensor *ts.Tensor
+	Rows   []T // row by row; each has as many numbers as the tensor
+	views  []*ts.Tensor
 }
 
-// NewBuffer returns a matrix of unset numbers. The caller frees it.
-func NewBuffer[T float32 | int64](rows, columns int, pinned bool) (*Buffer[T], error) {
-	var zero T
-	_, integers := any(zero).(int64)
-	var pointer unsafe.Pointer
-	if err := check("buffer", C.hnn_torch_buffer(C.int64_t(rows), C.int64_t(columns), flag(integers), flag(pinned), &pointer)); err != nil {
-		return nil, err
+// NewBuffer returns a buffer with unset rows and a tensor of the given values and shape. The scope owns both. Without values, the buffer is
+// empty.
+func NewBuffer[T float32 | int64](s *Scope, rows int, values []T, shape ...int64) (b Buffer[T]) {
+	if values == nil {
+		return b
 	}
-	b := &Buffer[T]{tensor: ts.FromCtensor(pointer)}
-	memory, err := b.tensor.DataPtr()
-	for row := 0; row < rows && err == nil; row++ {
-		var view *ts.Tensor
-		if view, err = b.tensor.Select(0, int64(row), false); err == nil {
-			b.rows = append(b.rows, view)
-		}
+	b.Tensor = newTensor(s, values, shape, false)
+	memory := newTensor[T](s, nil, []int64{int64(rows), int64(len(values))}, false)
+	for row := range rows {
+		b.views = append(b.views, s.operator("row", []float64{float64(row)}, memory))
 	}
-	if err != nil {
-		b.Free()
-		return nil, err
-	}
-	b.values = unsafe.Slice((*T)(memory), rows*columns)
-	return b, nil
+	b.Rows = Memory[T](s, memory)
+	return b
 }
 
-// Row returns the numbers of a row, in the buffer's own memory.
-func (b *Buffer[T]) Row(row int) []T {
-	columns := len(b.values) / len(b.rows)
-	return b.values[row*columns : (row+1)*columns]
-}
-
-// Upload copies a row into a tensor of the same size, after the stream's earlier work.
-func (b *Buffer[T]) Upload(row int, to *ts.Tensor) error { return Copy(to, b.rows[row]) }
-
-// Download copies a tensor into a row, after the stream's earlier work. The numbers are there after Wait.
-func (b *Buffer[T]) Download(row int, from *ts.Tensor) error { return Copy(b.rows[row], from) }
-
-// Free frees the buffer.
-func (b *Buffer[T]) Free() {
-	for _, row := range b.rows {
-		_ = row.Drop()
+// Upload copies values through a row into the tensor, after the stream's earlier work. On an empty buffer it does nothing.
+func (b Buffer[T]) Upload(row int, values []T) error {
+	if b.Tensor == nil {
+		return nil
 	}
-	_ = b.tensor.Drop()
+	copy(b.Rows[row*len(values):], values)
+	return Copy(b.Tensor, b.views[row])
 }
+
+// Download copies the tensor into a row, after the stream's earlier work. The numbers are there after Wait.
+func (b Buffer[T]) Download(row int) error { return Copy(b.views[row], b.Tensor) }
 
 // Copy copies a tensor's elements into another tensor of the same size, after the stream's earlier work.
 func Copy(to, from *ts.Tensor) error {
@@ -206,11 +169,10 @@ func Copy(to, from *ts.Tensor) error {
 	return err
 }
 
-// FusedAdam is Adam in one GPU kernel. The step number is a float32 tensor of one element. FusedAdam increments it and makes that step, so a
-// recorded graph can replay the operation.
-func FusedAdam(parameters, gradients, mean, square []*ts.Tensor, step *ts.Tensor, learningRate, weightDecay float64) error {
-	p, g, m, s := pointers(parameters), pointers(gradients), pointers(mean), pointers(square)
-	err := check("adam", C.hnn_torch_fused_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), step.Ctensor(), C.double(learningRate), C.double(weightDecay)))
-	runtime.KeepAlive([][]*ts.Tensor{parameters, gradients, mean, square, {step}})
-	return err
+// Wait waits on a GPU for all operations of the thread's current stream.
+func (s *Scope) Wait() error {
+	if !s.CUDA {
+		return nil
+	}
+	return check("wait", C.hnn_torch_stream_wait())
 }

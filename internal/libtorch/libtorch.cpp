@@ -13,8 +13,7 @@
 
 namespace {
 
-// What at::CPUGeneratorImpl::get_state returns: the legacy state of torch.get_rng_state.
-constexpr int64_t generator_state_size = 5056;
+const c10::Device gpu(c10::DeviceType::CUDA, 0);
 
 at::Generator& generator(void* p) { return *static_cast<at::Generator*>(p); }
 
@@ -57,13 +56,11 @@ char* hnn_torch_generator(int64_t seed, void** generator) {
 
 void hnn_torch_generator_free(void* generator) { delete static_cast<at::Generator*>(generator); }
 
-int64_t hnn_torch_generator_state_size(void) { return generator_state_size; }
-
 char* hnn_torch_generator_state(void* g, void* bytes) {
   return protect([&] {
     std::lock_guard<std::mutex> lock(generator(g).mutex());
     const at::Tensor state = generator(g).get_state();
-    TORCH_CHECK(state.numel() == hnn_torch_generator_state_size(), "the generator's state has ", state.numel(), " bytes");
+    TORCH_CHECK(state.numel() == hnn_torch_generator_state_size, "the generator's state has ", state.numel(), " bytes");
     memcpy(bytes, state.data_ptr(), state.numel());
   });
 }
@@ -71,7 +68,7 @@ char* hnn_torch_generator_state(void* g, void* bytes) {
 char* hnn_torch_set_generator_state(void* g, void* bytes) {
   return protect([&] {
     std::lock_guard<std::mutex> lock(generator(g).mutex());
-    generator(g).set_state(at::from_blob(bytes, {hnn_torch_generator_state_size()}, at::kByte).clone());
+    generator(g).set_state(at::from_blob(bytes, {hnn_torch_generator_state_size}, at::kByte).clone());
   });
 }
 
@@ -150,81 +147,72 @@ void init_orthogonal(at::Tensor weight, at::Generator& g) {
 
 }  // namespace
 
-char* hnn_torch_init_layers(void* g, int64_t layers, const int64_t* in, const int64_t* out, float** weights, float** biases) {
+char* hnn_torch_init_layer(void* g, int orthogonal, int64_t in, int64_t out, float* weight, float* bias) {
   return protect([&] {
     torch::NoGradGuard no_grad;
     // With more threads the decomposition that makes a weight orthogonal sums in another order, and gives other weights.
     const int threads = at::get_num_threads();
     at::set_num_threads(1);
-    std::vector<at::Tensor> drawn;
-    for (int64_t i = 0; i < layers; i++) {
-      drawn.push_back(at::from_blob(weights[i], {out[i], in[i]}, at::kFloat));
-      init_linear(drawn[i], biases[i] ? at::from_blob(biases[i], {out[i]}, at::kFloat) : at::Tensor(), generator(g));
-    }
-    for (auto& weight : drawn) init_orthogonal(weight, generator(g));
+    const at::Tensor drawn = at::from_blob(weight, {out, in}, at::kFloat);
+    if (orthogonal)
+      init_orthogonal(drawn, generator(g));
+    else
+      init_linear(drawn, bias ? at::from_blob(bias, {out}, at::kFloat) : at::Tensor(), generator(g));
     at::set_num_threads(threads);
   });
 }
 
-// The operators of a model. gotch has them too, but leaves 32 bytes behind at every call.
-
-#define OPERATOR(...) \
-  return protect([&] { *result = new at::Tensor(__VA_ARGS__); })
-
-char* hnn_torch_from_floats(const float* values, int64_t rows, int64_t columns, void** result) {
-  const auto shape = columns > 0 ? std::vector<int64_t>{rows, columns} : std::vector<int64_t>{rows};
-  OPERATOR(at::from_blob(const_cast<float*>(values), shape, at::kFloat).clone());
-}
-
-char* hnn_torch_from_integers(const int64_t* values, int64_t count, void** result) {
-  OPERATOR(at::from_blob(const_cast<int64_t*>(values), {count}, at::kLong).clone());
-}
-
-char* hnn_torch_to_device(void* x, int cuda, int requires_gradient, void** result) {
-  OPERATOR(tensor(x).detach().to(cuda ? c10::Device(c10::DeviceType::CUDA, 0) : c10::Device(c10::DeviceType::CPU)).requires_grad_(requires_gradient));
-}
-
-char* hnn_torch_linear(void* x, void* weight, void* bias, void** result) {
-  OPERATOR(at::linear(tensor(x), tensor(weight), bias ? c10::optional<at::Tensor>(tensor(bias)) : c10::nullopt));
-}
-
-char* hnn_torch_matmul(void* a, void* b, void** result) { OPERATOR(at::matmul(tensor(a), tensor(b))); }
-char* hnn_torch_add(void* a, void* b, void** result) { OPERATOR(at::add(tensor(a), tensor(b))); }
-char* hnn_torch_sub(void* a, void* b, void** result) { OPERATOR(at::sub(tensor(a), tensor(b))); }
-char* hnn_torch_mul(void* a, void* b, void** result) { OPERATOR(at::mul(tensor(a), tensor(b))); }
-char* hnn_torch_scale(double a, void* x, void** result) { OPERATOR(at::mul(tensor(x), a)); }
-char* hnn_torch_shift(void* x, int64_t n, void** result) { OPERATOR(at::add(tensor(x), n)); }
-char* hnn_torch_sum(void* x, void** result) { OPERATOR(at::sum(tensor(x))); }
-char* hnn_torch_mean(void* x, void** result) { OPERATOR(at::mean(tensor(x))); }
-char* hnn_torch_row_means(void* x, void** result) { OPERATOR(at::mean(tensor(x), {1})); }
-char* hnn_torch_square(void* x, void** result) { OPERATOR(at::square(tensor(x))); }
-char* hnn_torch_columns(void* x, int64_t first, int64_t count, void** result) { OPERATOR(tensor(x).narrow(1, first, count)); }
-char* hnn_torch_rows(void* x, void* index, void** result) { OPERATOR(at::index_select(tensor(x), 0, tensor(index))); }
-char* hnn_torch_concat(void* a, void* b, void** result) { OPERATOR(at::cat({tensor(a), tensor(b)}, 1)); }
-
-char* hnn_torch_activation(const char* name, void* x, void** result) {
+char* hnn_torch_tensor(const void* values, const int64_t* shape, size_t dimensions, int integers, int cuda, int requires_gradient,
+                       void** result) {
   return protect([&] {
-    const std::string activation(name);
-    const at::Tensor& a = tensor(x);
-    const auto value = [&] {
-      if (activation == "tanh") return at::tanh(a);
-      if (activation == "relu") return at::relu(a);
-      if (activation == "sigmoid") return at::sigmoid(a);
-      if (activation == "softplus") return at::softplus(a);
-      if (activation == "selu") return at::selu(a);
-      if (activation == "elu") return at::elu(a);
-      TORCH_CHECK(activation == "swish", "there is no nonlinearity ", activation);
-      return at::mul(a, at::sigmoid(a));
-    };
-    *result = new at::Tensor(value());
+    const at::IntArrayRef sizes(shape, dimensions);
+    const auto type = integers ? at::kLong : at::kFloat;
+    const c10::Device device = cuda ? gpu : c10::Device(c10::DeviceType::CPU);
+    at::Tensor x = values ? at::from_blob(const_cast<void*>(values), sizes, type).to(device, type, false, true)
+                          : at::empty(sizes, at::TensorOptions(type).pinned_memory(cuda));
+    *result = new at::Tensor(x.requires_grad_(requires_gradient));
   });
 }
 
-char* hnn_torch_values(void* x, float* values) {
+// The operators of a model. gotch has them too, but leaves 32 bytes behind at every call.
+char* hnn_torch_operator(const char* characters, size_t length, void** x, const double* numbers, void** result) {
   return protect([&] {
-    const at::Tensor rows = tensor(x).detach().to(c10::DeviceType::CPU).contiguous();
-    TORCH_CHECK(rows.scalar_type() == at::kFloat, "the elements are ", rows.scalar_type(), " and not float32");
-    memcpy(values, rows.data_ptr<float>(), rows.numel() * sizeof(float));
+    const std::string_view name(characters, length);
+    const at::Tensor& a = tensor(x[0]);
+    const auto value = [&]() -> at::Tensor {
+      if (name == "linear") return at::linear(a, tensor(x[1]), x[2] ? c10::optional<at::Tensor>(tensor(x[2])) : c10::nullopt);
+      if (name == "matmul") return at::matmul(a, tensor(x[1]));
+      if (name == "add") return at::add(a, tensor(x[1]));
+      if (name == "sub") return at::sub(a, tensor(x[1]));
+      if (name == "multiply") return at::mul(a, tensor(x[1]));
+      if (name == "sine") return at::sin(a);
+      if (name == "cosine") return at::cos(a);
+      if (name == "one") return at::ones_like(a);
+      if (name == "square") return at::mul(at::mul(a, a), 0.5);
+      if (name == "scale") return at::mul(a, numbers[0]);
+      if (name == "shift") return at::add(a, int64_t(numbers[0]));
+      if (name == "sum") return at::sum(a);
+      if (name == "mean") return at::mean(a);
+      if (name == "row means") return at::mean(a, {1});
+      if (name == "squared error") return at::square(at::sub(a, tensor(x[1])));
+      if (name == "columns") return a.narrow(1, int64_t(numbers[0]), int64_t(numbers[1]));
+      if (name == "row") return a.select(0, int64_t(numbers[0]));
+      if (name == "rows") return at::index_select(a, 0, tensor(x[1]));
+      if (name == "concat") return at::cat({a, tensor(x[1])}, 1);
+      if (name == "values") {
+        TORCH_CHECK(a.scalar_type() == at::kFloat, "the elements are ", a.scalar_type(), " and not float32");
+        return a.detach().to(c10::DeviceType::CPU).contiguous();
+      }
+      if (name == "tanh") return at::tanh(a);
+      if (name == "relu") return at::relu(a);
+      if (name == "sigmoid") return at::sigmoid(a);
+      if (name == "softplus") return at::softplus(a);
+      if (name == "selu") return at::selu(a);
+      if (name == "elu") return at::elu(a);
+      TORCH_CHECK(name == "swish", "there is no operator or nonlinearity ", name);
+      return at::mul(a, at::sigmoid(a));
+    };
+    *result = new at::Tensor(value());
   });
 }
 
@@ -237,20 +225,23 @@ char* hnn_torch_gradient(void* output, void** inputs, size_t n, int create_graph
 }
 
 // The update in the order of operations of torch.optim.Adam (betas .9 and .999, eps 1e-8, weight decay added to the gradient).
-char* hnn_torch_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, int64_t step, double learning_rate,
-               double weight_decay) {
+char* hnn_torch_adam(void** lists, size_t n, int64_t step, void* steps, double learning_rate, double weight_decay) {
   return protect([&] {
     torch::NoGradGuard no_grad;
     const double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+    auto p = tensors(lists, n), g = tensors(lists + n, n), mean = tensors(lists + 2 * n, n), square = tensors(lists + 3 * n, n);
+    if (steps) {
+      const std::vector<at::Tensor> made(n, tensor(steps).add_(1));
+      at::_fused_adam_(p, g, mean, square, {}, made, learning_rate, beta1, beta2, weight_decay, eps, false, false);
+      return;
+    }
     const double correction1 = 1 - std::pow(beta1, step), correction2 = 1 - std::pow(beta2, step);
     for (size_t i = 0; i < n; i++) {
-      at::Tensor& p = tensor(parameters[i]);
-      at::Tensor g = tensor(gradients[i]);
-      if (weight_decay != 0) g = g.add(p, weight_decay);
-      tensor(mean[i]).lerp_(g, 1 - beta1);
-      tensor(square[i]).mul_(beta2).addcmul_(g, g, 1 - beta2);
-      at::Tensor denominator = (tensor(square[i]).sqrt() / std::sqrt(correction2)).add_(eps);
-      p.addcdiv_(tensor(mean[i]), denominator, -learning_rate / correction1);
+      if (weight_decay != 0) g[i] = g[i].add(p[i], weight_decay);
+      mean[i].lerp_(g[i], 1 - beta1);
+      square[i].mul_(beta2).addcmul_(g[i], g[i], 1 - beta2);
+      at::Tensor denominator = (square[i].sqrt() / std::sqrt(correction2)).add_(eps);
+      p[i].addcdiv_(mean[i], denominator, -learning_rate / correction1);
     }
   });
 }
@@ -277,8 +268,6 @@ void cuda_must(const char* name, Arguments... arguments) {
   auto text = reinterpret_cast<const char* (*)(int)>(dlsym(cuda_library, "cudaGetErrorString"));
   TORCH_CHECK(false, name, ": ", text ? text(code) : "", " (error ", code, ")");
 }
-
-const c10::Device gpu(c10::DeviceType::CUDA, 0);
 
 c10::impl::VirtualGuardImpl gpu_guard() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
 
@@ -307,34 +296,21 @@ char* hnn_torch_folder(char** folder) {
 
 const char* hnn_torch_version(void) { return TORCH_VERSION; }
 
-char* hnn_torch_cuda_load(const char* path) {
+char* hnn_torch_cuda_load(const char* path, int* driver, int* devices, int* failure) {
   return protect([&] {
     cuda_library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     if (!cuda_library) throw std::runtime_error(dlerror());
-  });
-}
-
-char* hnn_torch_cuda_devices(int* driver, int* devices, int* failure) {
-  return protect([&] {
     *driver = *devices = 0;
     cuda("cudaDriverGetVersion", driver);
     *failure = cuda("cudaGetDeviceCount", devices);
   });
 }
 
-char* hnn_torch_stream_enter(int64_t* left) {
+char* hnn_torch_stream_switch(int fresh, int64_t* stream) {
   return protect([&] {
     auto guard = gpu_guard();
     guard.synchronizeStream(guard.getStream(gpu));
-    *left = guard.exchangeStream(guard.getStreamFromGlobalPool(gpu)).id();
-  });
-}
-
-char* hnn_torch_stream_leave(int64_t left) {
-  return protect([&] {
-    auto guard = gpu_guard();
-    guard.synchronizeStream(guard.getStream(gpu));
-    guard.exchangeStream(c10::Stream(c10::Stream::UNSAFE, gpu, left));
+    *stream = guard.exchangeStream(fresh ? guard.getStreamFromGlobalPool(gpu) : c10::Stream(c10::Stream::UNSAFE, gpu, *stream)).id();
   });
 }
 
@@ -365,27 +341,9 @@ char* hnn_torch_graph_free(void* graph) {
   return protect([&] { cuda_must("cudaGraphExecDestroy", graph); });
 }
 
-char* hnn_torch_buffer(int64_t rows, int64_t columns, int integers, int pinned, void** buffer) {
-  return protect([&] {
-    const auto options = at::TensorOptions(integers ? at::kLong : at::kFloat).pinned_memory(pinned);
-    *buffer = new at::Tensor(at::empty({rows, columns}, options));
-  });
-}
-
 char* hnn_torch_copy(void* to, void* from) {
   return protect([&] {
     torch::NoGradGuard no_grad;
     tensor(to).copy_(tensor(from).view_as(tensor(to)), true);
-  });
-}
-
-char* hnn_torch_fused_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, void* step, double learning_rate,
-                     double weight_decay) {
-  return protect([&] {
-    torch::NoGradGuard no_grad;
-    tensor(step).add_(1);
-    auto values = tensors(parameters, n), slopes = tensors(gradients, n), means = tensors(mean, n), squares = tensors(square, n);
-    const std::vector<at::Tensor> steps(n, tensor(step));
-    at::_fused_adam_(values, slopes, means, squares, {}, steps, learning_rate, 0.9, 0.999, weight_decay, 1e-8, false, false);
   });
 }

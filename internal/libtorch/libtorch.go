@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/sugarme/gotch/ts"
@@ -60,14 +61,14 @@ func NewGenerator(seed uint32) (*Generator, error) {
 // State returns the generator's state, in the format of torch.get_rng_state.
 func (g *Generator) State() ([]byte, error) {
 	defer runtime.KeepAlive(g)
-	state := make([]byte, C.hnn_torch_generator_state_size())
+	state := make([]byte, C.hnn_torch_generator_state_size)
 	return state, check("generator state", C.hnn_torch_generator_state(g.handle, unsafe.Pointer(unsafe.SliceData(state))))
 }
 
 // SetState restores what State returned.
 func (g *Generator) SetState(state []byte) error {
 	defer runtime.KeepAlive(g)
-	if want := int(C.hnn_torch_generator_state_size()); len(state) != want {
+	if want := int(C.hnn_torch_generator_state_size); len(state) != want {
 		return fmt.Errorf("libtorch: a generator's state has %d bytes, and %d are given", want, len(state))
 	}
 	return check("generator state", C.hnn_torch_set_generator_state(g.handle, unsafe.Pointer(unsafe.SliceData(state))))
@@ -95,63 +96,43 @@ type Layer struct {
 // torch.nn.init.orthogonal_ (Saxe, McClelland and Ganguli, 2014).
 func (g *Generator) InitLayers(layers []Layer) error {
 	defer runtime.KeepAlive(g)
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	in, out := make([]C.int64_t, len(layers)), make([]C.int64_t, len(layers))
-	weights, biases := make([]*C.float, len(layers)), make([]*C.float, len(layers))
-	pointer := func(values []float32) *C.float {
-		if values == nil {
-			return nil
+	for _, orthogonal := range []bool{false, true} {
+		for _, l := range layers {
+			weight, bias := (*C.float)(unsafe.SliceData(l.Weight)), (*C.float)(unsafe.SliceData(l.Bias))
+			err := check("initial weights", C.hnn_torch_init_layer(g.handle, flag(orthogonal), C.int64_t(l.Inputs), C.int64_t(l.Outputs), weight, bias))
+			if err != nil {
+				return err
+			}
 		}
-		pin.Pin(unsafe.SliceData(values))
-		return (*C.float)(unsafe.SliceData(values))
 	}
-	for i, l := range layers {
-		in[i], out[i], weights[i], biases[i] = C.int64_t(l.Inputs), C.int64_t(l.Outputs), pointer(l.Weight), pointer(l.Bias)
-	}
-	return check("initial weights", C.hnn_torch_init_layers(g.handle, C.int64_t(len(layers)), &in[0], &out[0], &weights[0], &biases[0]))
+	return nil
 }
 
-func pointers(list []*ts.Tensor) []unsafe.Pointer {
-	result := make([]unsafe.Pointer, len(list))
-	for i, t := range list {
-		result[i] = t.Ctensor()
-	}
-	return result
-}
-
-// Gradient returns the derivative of the scalar output with respect to each input, zero where it does not depend on it.
-// With createGraph the derivatives can be differentiated again. The caller drops them.
-func Gradient(output *ts.Tensor, inputs []*ts.Tensor, createGraph bool) ([]*ts.Tensor, error) {
-	in, out := pointers(inputs), make([]unsafe.Pointer, len(inputs))
-	err := check("gradient", C.hnn_torch_gradient(output.Ctensor(), &in[0], C.size_t(len(in)), flag(createGraph), &out[0]))
-	runtime.KeepAlive(output)
-	runtime.KeepAlive(inputs)
-	if err != nil {
-		return nil, err
-	}
-	gradients := make([]*ts.Tensor, len(out))
-	for i, p := range out {
-		gradients[i] = ts.FromCtensor(p)
-	}
-	return gradients, nil
-}
-
-// Adam makes one step of Adam; the first has the number 1 (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added to the gradient).
-// It changes the parameters and the running mean and square of their gradients in place.
-func Adam(parameters, gradients, mean, square []*ts.Tensor, step int, learningRate, weightDecay float64) error {
-	p, g, m, s := pointers(parameters), pointers(gradients), pointers(mean), pointers(square)
-	err := check("adam", C.hnn_torch_adam(&p[0], &g[0], &m[0], &s[0], C.size_t(len(p)), C.int64_t(step), C.double(learningRate),
-		C.double(weightDecay)))
-	runtime.KeepAlive([][]*ts.Tensor{parameters, gradients, mean, square})
+// Adam makes one step of Adam; the first has the number 1 (Kingma and Ba, 2015; betas .9 and .999, eps 1e-8, L2 weight decay added to the
+// gradient). It changes the parameters and the running mean and square of their gradients in place. On a GPU, steps is a float32 tensor of
+// one element: the number of steps made so far. Adam increments it and makes that step in one kernel, so a recorded graph can replay the
+// operation. Otherwise steps is nil.
+func Adam(parameters, gradients, mean, square []*ts.Tensor, step int, steps *ts.Tensor, learningRate, weightDecay float64) error {
+	lists := slices.Concat(parameters, gradients, mean, square)
+	err := check("adam", C.hnn_torch_adam(handles(lists), C.size_t(len(parameters)), C.int64_t(step), handle(steps),
+		C.double(learningRate), C.double(weightDecay)))
+	runtime.KeepAlive(lists)
+	runtime.KeepAlive(steps)
 	return err
 }
 
-// Memory returns the elements of a contiguous float32 tensor on the processor, in the tensor's own memory.
-func Memory(t *ts.Tensor) ([]float32, error) {
-	elements, err := t.DataPtr()
-	if err != nil {
-		return nil, err
+// handle returns LibTorch's tensor, or nil for nil.
+func handle(t *ts.Tensor) unsafe.Pointer {
+	if t == nil {
+		return nil
 	}
-	return unsafe.Slice((*float32)(elements), t.Numel()), nil
+	return t.Ctensor()
+}
+
+func handles(list []*ts.Tensor) *unsafe.Pointer {
+	result := make([]unsafe.Pointer, len(list))
+	for i, t := range list {
+		result[i] = handle(t)
+	}
+	return unsafe.SliceData(result)
 }

@@ -11,56 +11,37 @@ char* hnn_torch_configure(int threads);
 // A random generator of its own: at::Generator*, with the stream of torch.manual_seed(seed).
 char* hnn_torch_generator(int64_t seed, void** generator);
 void hnn_torch_generator_free(void* generator);
-int64_t hnn_torch_generator_state_size(void);
+enum { hnn_torch_generator_state_size = 5056 };  // of at::CPUGeneratorImpl::get_state: the legacy state of torch.get_rng_state
 char* hnn_torch_generator_state(void* generator, void* bytes);
 char* hnn_torch_set_generator_state(void* generator, void* bytes);
 char* hnn_torch_permutation(void* generator, int64_t n, int64_t* first, int64_t count);
 char* hnn_torch_normal(void* generator, float* values, int64_t count);
-// Initialises the layers of one module: all by torch.nn.Linear's default, and then each weight, of shape (out, in), by
-// torch.nn.init.orthogonal_. A bias may be NULL.
-char* hnn_torch_init_layers(void* generator, int64_t layers, const int64_t* in, const int64_t* out, float** weights, float** biases);
+// Initialises a layer by torch.nn.Linear's default or, if orthogonal is set, its weight, of shape (out, in), by torch.nn.init.orthogonal_.
+// The bias may be NULL.
+char* hnn_torch_init_layer(void* generator, int orthogonal, int64_t in, int64_t out, float* weight, float* bias);
 
-// Operators. Each sets *result to a new tensor.
-// columns is 0 for a vector.
-char* hnn_torch_from_floats(const float* values, int64_t rows, int64_t columns, void** result);
-char* hnn_torch_from_integers(const int64_t* values, int64_t count, void** result);
-char* hnn_torch_to_device(void* x, int cuda, int requires_gradient, void** result);
-char* hnn_torch_linear(void* x, void* weight, void* bias, void** result);  // bias may be NULL
-char* hnn_torch_matmul(void* a, void* b, void** result);
-char* hnn_torch_add(void* a, void* b, void** result);
-char* hnn_torch_sub(void* a, void* b, void** result);
-char* hnn_torch_mul(void* a, void* b, void** result);
-char* hnn_torch_scale(double a, void* x, void** result);
-char* hnn_torch_shift(void* x, int64_t n, void** result);
-char* hnn_torch_sum(void* x, void** result);
-char* hnn_torch_mean(void* x, void** result);
-char* hnn_torch_row_means(void* x, void** result);
-char* hnn_torch_square(void* x, void** result);
-char* hnn_torch_columns(void* x, int64_t first, int64_t count, void** result);
-char* hnn_torch_rows(void* x, void* index, void** result);
-char* hnn_torch_concat(void* a, void* b, void** result);
-char* hnn_torch_activation(const char* name, void* x, void** result);
-
-// Copies the elements of a tensor of floats to the processor's memory, by rows.
-char* hnn_torch_values(void* x, float* values);
-
+// Sets *result to a new tensor of floats or of 64-bit integers. Without values, it is unset and in the processor's memory. cuda then pins the
+// memory, so that the GPU copies from and to it by itself.
+char* hnn_torch_tensor(const void* values, const int64_t* shape, size_t dimensions, int integers, int cuda, int requires_gradient,
+                       void** result);
+// Sets *result to a named operator's tensor. Operands and numbers are as many as it needs. The bias, linear's third operand, may be NULL.
+char* hnn_torch_operator(const char* name, size_t length, void** operands, const double* numbers, void** result);
 char* hnn_torch_gradient(void* output, void** inputs, size_t n, int create_graph, void** gradients);
-char* hnn_torch_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, int64_t step, double learning_rate,
-               double weight_decay);
+// lists holds n parameters, their n gradients, and the running means of the gradients and of their squares. If steps is not NULL, one
+// kernel makes the step after that number, a float on the GPU, and increments it.
+char* hnn_torch_adam(void** lists, size_t n, int64_t step, void* steps, double learning_rate, double weight_decay);
 
 // The folder of the LibTorch in use, which the caller frees, and its version.
 char* hnn_torch_folder(char** folder);
 const char* hnn_torch_version(void);
 
-// Loads LibTorch's CUDA library. All of the following need it.
-char* hnn_torch_cuda_load(const char* path);
-// Fills in the driver's version, 0 where there is none, the number of GPUs, and CUDA's error or 0.
-char* hnn_torch_cuda_devices(int* driver, int* devices, int* failure);
+// Loads LibTorch's CUDA library, which all of the following need. Fills in the driver's version, 0 where there is none, the number of GPUs, and
+// CUDA's error or 0.
+char* hnn_torch_cuda_load(const char* path, int* driver, int* devices, int* failure);
 
-// Makes a stream of its own this thread's, and goes back to the one that was left. Memory that is freed on a stream is given out again
-// on this stream alone.
-char* hnn_torch_stream_enter(int64_t* left);
-char* hnn_torch_stream_leave(int64_t left);
+// Waits for this thread's stream and goes to a fresh one, or to *stream. *stream becomes the one that was left. Memory that is freed on a
+// stream is given out again on this stream alone.
+char* hnn_torch_stream_switch(int fresh, int64_t* stream);
 char* hnn_torch_stream_wait(void);
 
 // The work that is given to the GPU between begin and end is recorded in a CUDA graph and not done. replay does it.
@@ -69,14 +50,8 @@ char* hnn_torch_graph_end(void** graph);
 char* hnn_torch_graph_replay(void* graph);
 char* hnn_torch_graph_free(void* graph);
 
-// A matrix of floats or of 64-bit integers in the processor's memory. The GPU copies from and to pinned memory by itself.
-char* hnn_torch_buffer(int64_t rows, int64_t columns, int integers, int pinned, void** buffer);
 // Copies elements without waiting, where one of the tensors is the GPU's and the other's memory is pinned.
 char* hnn_torch_copy(void* to, void* from);
-
-// hnn_torch_adam in one kernel, by the step number after the given one, a float on the GPU, which becomes that number.
-char* hnn_torch_fused_adam(void** parameters, void** gradients, void** mean, void** square, size_t n, void* step, double learning_rate,
-                     double weight_decay);
 #ifdef __cplusplus
 }
 #endif

@@ -173,7 +173,7 @@ func TestValues(t *testing.T) {
 	defer s.Free()
 	x := s.Matrix([]float32{1, 2, 3, 4, 5, 6}, 3)
 	transposed := x.MustTranspose(0, 1, false)
-	s.Keep(transposed)
+	s.owned = append(s.owned, transposed)
 	if got := s.Values(transposed); !slices.Equal(got, []float32{1, 4, 2, 5, 3, 6}) {
 		t.Errorf("a transposed matrix gave %v", got)
 	}

@@ -1,11 +1,11 @@
 package libtorch
 
-// #include <stdlib.h>
 // #include "libtorch.h"
 import "C"
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/sugarme/gotch/ts"
@@ -33,124 +33,96 @@ func (s *Scope) Free() {
 	s.owned = s.owned[:0]
 }
 
-// Keep makes the scope the owner of tensors.
-func (s *Scope) Keep(tensors ...*ts.Tensor) { s.owned = append(s.owned, tensors...) }
-
-// operator calls a LibTorch function, unless an earlier operation of the scope failed.
-func (s *Scope) operator(what string, call func(result *unsafe.Pointer) *C.char, operands ...*ts.Tensor) *ts.Tensor {
-	if s.err != nil {
-		return nil
+// own calls a function that makes a number of tensors, unless an earlier operation of the scope failed.
+func (s *Scope) own(what string, count int, call func(results *unsafe.Pointer) *C.char) []*ts.Tensor {
+	tensors, results := make([]*ts.Tensor, count), make([]unsafe.Pointer, count)
+	if s.err == nil {
+		s.err = check(what, call(&results[0]))
 	}
-	var result unsafe.Pointer
-	s.err = check(what, call(&result))
-	runtime.KeepAlive(operands)
 	if s.err != nil {
-		return nil
+		return tensors
 	}
-	t := ts.FromCtensor(result)
-	s.owned = append(s.owned, t)
-	return t
+	for i, r := range results {
+		tensors[i] = ts.FromCtensor(r)
+	}
+	s.owned = append(s.owned, tensors...)
+	return tensors
 }
 
-func handle(t *ts.Tensor) unsafe.Pointer {
-	if t == nil {
-		return nil
-	}
-	return t.Ctensor()
+// operator calls an operator of libtorch.cpp.
+func (s *Scope) operator(name string, numbers []float64, operands ...*ts.Tensor) *ts.Tensor {
+	defer runtime.KeepAlive(operands)
+	return s.own(name, 1, func(result *unsafe.Pointer) *C.char {
+		characters := (*C.char)(unsafe.Pointer(unsafe.StringData(name)))
+		return C.hnn_torch_operator(characters, C.size_t(len(name)), handles(operands), (*C.double)(unsafe.SliceData(numbers)), result)
+	})[0]
 }
 
 // Linear returns x·weightᵀ + bias. A bias may be nil.
 func (s *Scope) Linear(x, weight, bias *ts.Tensor) *ts.Tensor {
-	return s.operator("linear", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_linear(handle(x), handle(weight), handle(bias), r) }, x, weight, bias)
+	return s.operator("linear", nil, x, weight, bias)
 }
 
 // Activation returns the elementwise nonlinearity of a name (nets.Activations).
-func (s *Scope) Activation(name string, x *ts.Tensor) *ts.Tensor {
-	text := C.CString(name)
-	defer C.free(unsafe.Pointer(text))
-	return s.operator(name, func(r *unsafe.Pointer) *C.char { return C.hnn_torch_activation(text, handle(x), r) }, x)
-}
+func (s *Scope) Activation(name string, x *ts.Tensor) *ts.Tensor { return s.operator(name, nil, x) }
 
 // Matmul returns the matrix product a·b.
-func (s *Scope) Matmul(a, b *ts.Tensor) *ts.Tensor {
-	return s.operator("matmul", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_matmul(handle(a), handle(b), r) }, a, b)
-}
+func (s *Scope) Matmul(a, b *ts.Tensor) *ts.Tensor { return s.operator("matmul", nil, a, b) }
 
 // Add returns a + b.
-func (s *Scope) Add(a, b *ts.Tensor) *ts.Tensor {
-	return s.operator("add", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_add(handle(a), handle(b), r) }, a, b)
-}
+func (s *Scope) Add(a, b *ts.Tensor) *ts.Tensor { return s.operator("add", nil, a, b) }
 
 // Sub returns a − b.
-func (s *Scope) Sub(a, b *ts.Tensor) *ts.Tensor {
-	return s.operator("sub", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_sub(handle(a), handle(b), r) }, a, b)
-}
+func (s *Scope) Sub(a, b *ts.Tensor) *ts.Tensor { return s.operator("sub", nil, a, b) }
 
-// Mul returns the elementwise product.
-func (s *Scope) Mul(a, b *ts.Tensor) *ts.Tensor {
-	return s.operator("mul", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_mul(handle(a), handle(b), r) }, a, b)
-}
+// Multiply returns the elementwise product of a and b.
+func (s *Scope) Multiply(a, b *ts.Tensor) *ts.Tensor { return s.operator("multiply", nil, a, b) }
 
 // Scale returns a·x.
 func (s *Scope) Scale(a float64, x *ts.Tensor) *ts.Tensor {
-	return s.operator("scale", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_scale(C.double(a), handle(x), r) }, x)
+	return s.operator("scale", []float64{a}, x)
 }
 
 // Shift returns x + n for integers.
-func (s *Scope) Shift(x *ts.Tensor, n int64) *ts.Tensor {
-	return s.operator("shift", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_shift(handle(x), C.int64_t(n), r) }, x)
-}
-
-// Sum returns the sum over all elements.
-func (s *Scope) Sum(x *ts.Tensor) *ts.Tensor {
-	return s.operator("sum", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_sum(handle(x), r) }, x)
+func (s *Scope) Shift(x *ts.Tensor, n int) *ts.Tensor {
+	return s.operator("shift", []float64{float64(n)}, x)
 }
 
 // Mean returns the mean over all elements.
-func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor {
-	return s.operator("mean", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_mean(handle(x), r) }, x)
-}
+func (s *Scope) Mean(x *ts.Tensor) *ts.Tensor { return s.operator("mean", nil, x) }
 
 // RowMeans returns the mean over the columns of each row of a matrix.
-func (s *Scope) RowMeans(x *ts.Tensor) *ts.Tensor {
-	return s.operator("row means", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_row_means(handle(x), r) }, x)
-}
+func (s *Scope) RowMeans(x *ts.Tensor) *ts.Tensor { return s.operator("row means", nil, x) }
 
 // SquaredError returns the elementwise (a − b)².
 func (s *Scope) SquaredError(a, b *ts.Tensor) *ts.Tensor {
-	difference := s.Sub(a, b)
-	return s.operator("square", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_square(handle(difference), r) }, difference)
+	return s.operator("squared error", nil, a, b)
 }
 
 // Columns returns count columns of a matrix from the column first on.
 func (s *Scope) Columns(x *ts.Tensor, first, count int) *ts.Tensor {
-	return s.operator("columns", func(r *unsafe.Pointer) *C.char {
-		return C.hnn_torch_columns(handle(x), C.int64_t(first), C.int64_t(count), r)
-	}, x)
+	return s.operator("columns", []float64{float64(first), float64(count)}, x)
 }
 
 // Rows returns the rows of x that the index names.
-func (s *Scope) Rows(x, index *ts.Tensor) *ts.Tensor {
-	return s.operator("rows", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_rows(handle(x), handle(index), r) }, x, index)
-}
+func (s *Scope) Rows(x, index *ts.Tensor) *ts.Tensor { return s.operator("rows", nil, x, index) }
 
 // Concat returns the columns of a followed by those of b.
-func (s *Scope) Concat(a, b *ts.Tensor) *ts.Tensor {
-	return s.operator("concat", func(r *unsafe.Pointer) *C.char { return C.hnn_torch_concat(handle(a), handle(b), r) }, a, b)
-}
+func (s *Scope) Concat(a, b *ts.Tensor) *ts.Tensor { return s.operator("concat", nil, a, b) }
 
 // Gradient returns ∂(Σ output)/∂x as a tensor that can itself be differentiated.
 func (s *Scope) Gradient(output, x *ts.Tensor) *ts.Tensor {
-	sum := s.Sum(output)
-	if s.err != nil {
-		return nil
-	}
-	g, err := Gradient(sum, []*ts.Tensor{x}, true)
-	if s.err = err; err != nil {
-		return nil
-	}
-	s.Keep(g[0])
-	return g[0]
+	return s.Gradients(s.operator("sum", nil, output), []*ts.Tensor{x}, true)[0]
+}
+
+// Gradients returns the derivative of the scalar output with respect to each input, zero where it does not depend on it.
+// With createGraph the derivatives can be differentiated again.
+func (s *Scope) Gradients(output *ts.Tensor, inputs []*ts.Tensor, createGraph bool) []*ts.Tensor {
+	defer runtime.KeepAlive(output)
+	defer runtime.KeepAlive(inputs)
+	return s.own("gradient", len(inputs), func(gradients *unsafe.Pointer) *C.char {
+		return C.hnn_torch_gradient(output.Ctensor(), handles(inputs), C.size_t(len(inputs)), flag(createGraph), gradients)
+	})
 }
 
 // Matrix makes a float32 tensor of shape (rows, columns) from elements in row-major order.
@@ -163,41 +135,38 @@ func (s *Scope) Variable(values []float32, columns int) *ts.Tensor {
 	return s.Tensor(values, []int64{int64(len(values) / columns), int64(columns)}, true)
 }
 
-// Tensor makes a float32 tensor of one or two dimensions from elements in row-major order.
+// Tensor makes a float32 tensor from elements in row-major order.
 func (s *Scope) Tensor(values []float32, shape []int64, requiresGradient bool) *ts.Tensor {
-	rows, columns := shape[0], int64(0)
-	if len(shape) > 1 {
-		columns = shape[1]
-	}
-	return s.place(requiresGradient, s.operator("tensor", func(r *unsafe.Pointer) *C.char {
-		return C.hnn_torch_from_floats((*C.float)(unsafe.SliceData(values)), C.int64_t(rows), C.int64_t(columns), r)
-	}))
+	return newTensor(s, values, shape, requiresGradient)
 }
 
 // Indices makes a tensor of int64 of shape (n).
 func (s *Scope) Indices(values []int64) *ts.Tensor {
-	return s.place(false, s.operator("indices", func(r *unsafe.Pointer) *C.char {
-		return C.hnn_torch_from_integers((*C.int64_t)(unsafe.SliceData(values)), C.int64_t(len(values)), r)
-	}))
+	return newTensor(s, values, []int64{int64(len(values))}, false)
 }
 
-// place moves a new tensor to the scope's device.
-func (s *Scope) place(requiresGradient bool, t *ts.Tensor) *ts.Tensor {
-	if !s.CUDA && !requiresGradient {
-		return t
-	}
-	return s.operator("device", func(r *unsafe.Pointer) *C.char {
-		return C.hnn_torch_to_device(handle(t), flag(s.CUDA), flag(requiresGradient), r)
-	}, t)
+// newTensor makes a tensor on the scope's device or, without values, an unset one in the CPU's memory.
+func newTensor[T float32 | int64](s *Scope, values []T, shape []int64, requiresGradient bool) *ts.Tensor {
+	_, integers := any(values).([]int64)
+	return s.own("tensor", 1, func(result *unsafe.Pointer) *C.char {
+		return C.hnn_torch_tensor(unsafe.Pointer(unsafe.SliceData(values)), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
+			flag(integers), flag(s.CUDA), flag(requiresGradient), result)
+	})[0]
 }
 
 // Values returns the elements of a float32 tensor in row-major order.
 func (s *Scope) Values(x *ts.Tensor) []float32 {
+	return slices.Clone(Memory[float32](s, s.operator("values", nil, x)))
+}
+
+// Memory returns the elements of a contiguous tensor on the processor, in the tensor's own memory.
+func Memory[T float32 | int64](s *Scope, x *ts.Tensor) []T {
 	if s.err != nil {
 		return nil
 	}
-	values := make([]float32, x.Numel())
-	s.err = check("values", C.hnn_torch_values(x.Ctensor(), (*C.float)(unsafe.SliceData(values))))
-	runtime.KeepAlive(x)
-	return values
+	elements, err := x.DataPtr()
+	if s.err = err; err != nil {
+		return nil
+	}
+	return unsafe.Slice((*T)(elements), x.Numel())
 }

@@ -28,7 +28,8 @@ type Job struct {
 	Err  error         // the last line of stderr, or the error of a job in After
 	Took time.Duration // 0 if the job did not run
 
-	state state
+	started, ended bool
+	held           int // processors while it runs
 }
 
 // Progress is a line of JSON that a job writes to ProgressFile: the step that it has made and its last step.
@@ -37,68 +38,53 @@ type Progress struct {
 	Last int `json:"last"`
 }
 
-// ProgressFile is the file to which a job that has a Progress function writes its progress.
+// ProgressFile is the file to which a job can write its progress.
 const ProgressFile = "/dev/fd/3"
-
-type state int
-
-const (
-	waiting state = iota
-	running
-	ended
-)
 
 // Run runs the jobs and returns when all of them have ended. Among the jobs that can run, the first in the list starts first. A job that
 // fails stops only the jobs that wait for it. Cancelling the context interrupts the running jobs and starts no others; Run then returns the
 // context's error.
 func Run(ctx context.Context, jobs []*Job, processors int) error {
 	results := make(chan *Job)
-	free, active := processors, 0
-	for {
-		for progress := true; progress; {
-			progress = false
-			for _, j := range jobs {
-				if j.state != waiting || ctx.Err() != nil {
-					continue
-				}
-				ready, err := j.ready()
-				switch {
-				case err != nil || j.Done:
-					j.Err, progress = err, true
-					j.end()
-				case ready && j.takes(processors) <= free:
-					free, active, j.state = free-j.takes(processors), active+1, running
-					go func() {
-						begin := time.Now()
-						j.Err = j.run(ctx)
-						j.Took = time.Since(begin)
-						results <- j
-					}()
-				}
+	for free, active := processors, 0; ; active-- {
+		for _, j := range jobs {
+			if j.started || ctx.Err() != nil {
+				continue
 			}
+			ready, err := j.ready()
+			idle := err != nil || j.Done
+			if !idle {
+				j.held = min(j.Processors, processors)
+			}
+			if !idle && !ready || j.held > free {
+				continue
+			}
+			j.started, j.Err = true, err
+			free, active = free-j.held, active+1
+			go func() {
+				if !idle {
+					begin := time.Now()
+					j.Err = j.run(ctx)
+					j.Took = time.Since(begin)
+				}
+				results <- j
+			}()
 		}
 		if active == 0 {
 			return ctx.Err()
 		}
 		j := <-results
-		free, active = free+j.takes(processors), active-1
-		j.end()
-	}
-}
-
-func (j *Job) takes(processors int) int { return min(j.Processors, processors) }
-
-func (j *Job) end() {
-	j.state = ended
-	if j.Ended != nil {
-		j.Ended(j)
+		free, j.ended = free+j.held, true
+		if j.Ended != nil {
+			j.Ended(j)
+		}
 	}
 }
 
 // ready reports whether all jobs in After have ended, and returns an error if one of them failed.
 func (j *Job) ready() (bool, error) {
 	for _, before := range j.After {
-		if before.state != ended {
+		if !before.ended {
 			return false, nil
 		}
 		if before.Err != nil {
@@ -115,12 +101,29 @@ func (j *Job) run(ctx context.Context) error {
 	}
 	defer log.Close()
 	fmt.Fprintln(log, strings.Join(j.Program, " "))
+	lines, written, err := os.Pipe()
+	if err != nil {
+		return err
+	}
 	command := exec.CommandContext(ctx, j.Program[0], j.Program[1:]...)
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = time.Minute // an interrupted training saves its files
 	var complaint bytes.Buffer
 	command.Stdout, command.Stderr = log, io.MultiWriter(log, &complaint)
-	if err := j.follow(command); err != nil {
+	command.ExtraFiles = []*os.File{written} // the command's file descriptor 3
+	err = command.Start()
+	_ = written.Close()
+	for decoder := json.NewDecoder(lines); err == nil; {
+		var p Progress
+		if decoder.Decode(&p) != nil { // the command has ended
+			break
+		}
+		if j.Progress != nil {
+			j.Progress(p)
+		}
+	}
+	_ = lines.Close()
+	if err != nil {
 		return err
 	}
 	err = command.Wait()
@@ -132,29 +135,4 @@ func (j *Job) run(ctx context.Context) error {
 		return errors.New(said[strings.LastIndexByte(said, '\n')+1:])
 	}
 	return err
-}
-
-// follow starts a command and passes its progress on until it ends.
-func (j *Job) follow(command *exec.Cmd) error {
-	if j.Progress == nil {
-		return command.Start()
-	}
-	lines, written, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer lines.Close()
-	command.ExtraFiles = []*os.File{written} // the command's file descriptor 3
-	err = command.Start()
-	_ = written.Close()
-	if err != nil {
-		return err
-	}
-	for decoder := json.NewDecoder(lines); ; {
-		var p Progress
-		if decoder.Decode(&p) != nil { // the command has ended
-			return nil
-		}
-		j.Progress(p)
-	}
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/csv"
+	"context"
 	"fmt"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strconv"
+	"slices"
 	"strings"
 
 	"hnn/datasets"
@@ -36,15 +33,14 @@ func repeated(task datasets.Task, rows int) datasets.Task {
 	task.BatchSize = 0
 	task.Generate = func(seed uint32) (datasets.Dataset, error) {
 		data, err := generate(seed)
-		for _, set := range []*datasets.Samples{&data.Train, &data.Test} {
-			var long datasets.Samples
-			for i := range rows {
-				j := i % len(set.X)
-				long.X, long.DX = append(long.X, set.X[j]), append(long.DX, set.DX[j])
-			}
-			*set = long
+		if err != nil {
+			return data, err
 		}
-		return data, err
+		for _, set := range []*datasets.Samples{&data.Train, &data.Test} {
+			count := rows/len(set.X) + 1
+			set.X, set.DX = slices.Repeat(set.X, count)[:rows], slices.Repeat(set.DX, count)[:rows]
+		}
+		return data, nil
 	}
 	return task
 }
@@ -52,55 +48,37 @@ func repeated(task datasets.Task, rows int) datasets.Task {
 // onGPU compares 2,000 steps of every run on the GPU with the processor's, and times steps beside PyTorch's. Every program reads its losses
 // after a hundred steps.
 func onGPU(o options) error {
-	if err := parity(o); err != nil {
+	if err := parity(); err != nil {
 		return err
 	}
 	frameworks := []string{notRecorded, "cuda", "cuda-graph"}
-	head("Training step and test loss on the GPU, in ms", "task, model", frameworks)
-	for _, task := range append(o.tasks, large) {
-		if err := stepsOf(o, task, frameworks, frameworks, runtime.NumCPU(), 100); err != nil {
-			return err
-		}
-	}
-	return nil
+	return steps(o, "Training step and test loss on the GPU, in ms", append(o.tasks, large), frameworks, runtime.NumCPU(), 100)
 }
 
 // parity prints the relative differences between the losses on the two devices. It returns an error if one is too large.
-func parity(o options) error {
+func parity() error {
 	const steps, compared, allowed = 2000, 200, 1e-2
 	fmt.Printf("\n%d steps on the processor and on the GPU: the larger relative difference of the two losses\n\n| run | step 0 | step %d | step %d |\n|---|---|---|---|\n", steps, compared, steps)
 	var apart []string
 	for _, task := range datasets.Tasks() {
 		for _, model := range command.PublishedModels() {
 			settings := trainer.DefaultSettings(task)
-			settings.Model = model
-			var losses [2][][]string
+			settings.Model, settings.TotalSteps = model, steps
+			var losses [2]trainer.Losses
 			for i, cuda := range []bool{false, true} {
-				folder := filepath.Join(o.work, fmt.Sprintf("cuda-%t", cuda))
-				arguments := []string{"-task", task.Name, "-quiet", "-total-steps", strconv.Itoa(steps), "-save-dir", folder,
-					"-model", model, fmt.Sprintf("-cuda=%t", cuda)}
-				if output, err := exec.Command("./train", arguments...).CombinedOutput(); err != nil {
-					return fmt.Errorf("./train %s: %w: %s", strings.Join(arguments, " "), err, output)
+				t, err := trainer.New(task, settings, trainer.Execution{CUDA: cuda, Record: true})
+				if err == nil {
+					err = t.Run(context.Background(), nil)
 				}
-				file, err := os.Open(settings.FilesIn(folder).Losses)
 				if err != nil {
-					return err
+					return fmt.Errorf("%s: %w", settings.Label(), err)
 				}
-				losses[i], err = csv.NewReader(file).ReadAll()
-				_ = file.Close()
-				if err != nil {
-					return err
-				}
+				losses[i] = t.Losses
 			}
-			difference := func(step int) float64 {
-				worst := 0.0
-				for column := 1; column <= 2; column++ {
-					var values [2]float64
-					for i := range values {
-						values[i], _ = strconv.ParseFloat(losses[i][step+1][column], 64) // 0 if the step has no evaluation
-					}
-					if values[0] != values[1] {
-						worst = max(worst, math.Abs(values[1]/values[0]-1))
+			difference := func(step int) (worst float64) {
+				for _, pair := range [][2]float32{{losses[0].Train[step], losses[1].Train[step]}, {losses[0].Test[step], losses[1].Test[step]}} {
+					if d := math.Abs(float64(pair[1])/float64(pair[0]) - 1); d > worst { // not if the step has no evaluation
+						worst = d
 					}
 				}
 				return worst

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gonum.org/v1/gonum/floats"
 
 	"hnn/hamiltonian"
 	"hnn/internal/command"
@@ -74,7 +77,8 @@ func run() error {
 		return onGPU(o)
 	}
 	for _, processors := range slices.Compact([]int{1, runtime.NumCPU()}) {
-		if err := steps(o, processors); err != nil {
+		title := fmt.Sprintf("Training step and test loss on %d of the processors, in ms", processors)
+		if err := steps(o, title, o.tasks, []string{"torch", "compile", "jax"}, processors, 1); err != nil {
 			return err
 		}
 	}
@@ -92,12 +96,21 @@ type peer struct {
 	answers  *bufio.Scanner
 }
 
-// start runs a program on the first of the processors.
-func start(name string, processors int, program ...string) (*peer, error) {
+// start starts this program or a framework to train a task's model on the first of the processors.
+func start(o options, name, task, model string, processors int) (*peer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	program := []string{o.python, "scripts/bench/peers.py", name, task, model, o.work}
+	switch name {
+	case us:
+		program = []string{self, "-serve", task + "-" + model, fmt.Sprintf("-cuda=%t", o.cuda)}
+	case notRecorded:
+		program = []string{self, "-serve", task + "-" + model, "-cuda", "-cuda-graph=false"}
+	}
 	list := fmt.Sprintf("0-%d", processors-1)
 	p := &peer{name: name, process: exec.Command("taskset", append([]string{"-c", list}, program...)...)}
-	p.process.Stderr = nil
-	var err error
 	if p.requests, err = p.process.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -114,41 +127,58 @@ func (p *peer) stop() {
 	_ = p.process.Wait()
 }
 
-// ask sends a request and returns the seconds that the work took.
-func (p *peer) ask(request string) (float64, error) {
-	if _, err := fmt.Fprintln(p.requests, request); err != nil {
+// ask asks for a number of repetitions of a work and returns the seconds that they took.
+func (p *peer) ask(work string, repetitions int) (float64, error) {
+	if _, err := fmt.Fprintln(p.requests, work, repetitions); err != nil {
 		return 0, fmt.Errorf("%s: %w", p.name, err)
 	}
 	if !p.answers.Scan() {
-		return 0, fmt.Errorf("%s ended at %q", p.name, request)
+		return 0, fmt.Errorf("%s ended at \"%s %d\"", p.name, work, repetitions)
 	}
 	return strconv.ParseFloat(p.answers.Text(), 64)
 }
 
-// times asks the peers in turns for the same work, repeated to fill a turn, and returns the milliseconds of one repetition by peer and turn.
-// The losses of together steps are read at once.
-func times(o options, peers []*peer, work string, together int) (map[string][]float64, error) {
-	counts, result := map[string]int{}, map[string][]float64{}
-	for _, p := range peers {
-		if _, err := p.ask(fmt.Sprintf("%s %d", work, 3*together)); err != nil { // the first request compiles
-			return nil, err
+// times starts this program and the frameworks. It asks them in turns for the same works, repeated to fill a turn, and returns the
+// milliseconds of one repetition by work, program and turn. The losses of together steps are read at once.
+func times(o options, frameworks []string, task, model string, processors, together int, works ...string) ([]map[string][]float64, error) {
+	var peers []*peer
+	defer func() {
+		for _, p := range peers {
+			p.stop()
 		}
-		taken, err := p.ask(fmt.Sprintf("%s %d", work, 5*together))
+	}()
+	for _, f := range append([]string{us}, frameworks...) {
+		p, err := start(o, f, task, model, processors)
 		if err != nil {
 			return nil, err
 		}
-		counts[p.name] = together * max(1, int(o.seconds/(taken/5)))
+		peers = append(peers, p)
 	}
-	for range o.repetitions {
+	var results []map[string][]float64
+	for _, work := range works {
+		counts, result := map[string]int{}, map[string][]float64{}
 		for _, p := range peers {
-			took, err := p.ask(fmt.Sprintf("%s %d", work, counts[p.name]))
+			if _, err := p.ask(work, 3*together); err != nil { // the first request compiles
+				return nil, err
+			}
+			taken, err := p.ask(work, 5*together)
 			if err != nil {
 				return nil, err
 			}
-			result[p.name] = append(result[p.name], took/float64(counts[p.name])*1e3)
+			counts[p.name] = together * max(1, int(o.seconds/(taken/5)))
 		}
+		for range o.repetitions {
+			for _, p := range peers {
+				took, err := p.ask(work, counts[p.name])
+				if err != nil {
+					return nil, err
+				}
+				result[p.name] = append(result[p.name], took/float64(counts[p.name])*1e3)
+			}
+		}
+		results = append(results, result)
 	}
-	return result, nil
+	return results, nil
 }
 
 const us = "this program"
@@ -165,114 +195,55 @@ func row(label string, frameworks []string, taken map[string][]float64, format s
 		}
 		fmt.Printf(" "+format+" ["+format+"–"+format+"]", median(list), slices.Min(list), slices.Max(list))
 		if f != us {
-			ratios := make([]float64, len(list))
-			for i, v := range list {
-				ratios[i] = v / taken[us][i]
-			}
-			fmt.Printf(", **%.2f×**", median(ratios))
+			fmt.Printf(", **%.2f×**", median(floats.DivTo(make([]float64, len(list)), list, taken[us])))
 		}
 		fmt.Print(" |")
 	}
 	fmt.Println()
 }
 
-func median(list []float64) float64 {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
-}
+func median(list []float64) float64 { return slices.Sorted(slices.Values(list))[len(list)/2] }
 
 func head(title, first string, frameworks []string) {
 	fmt.Printf("\n%s\n\n| %s | %s | %s |\n|%s\n", title, first, us, strings.Join(frameworks, " | "), strings.Repeat("---|", len(frameworks)+2))
 }
 
-func open(o options, frameworks []string, task, model string, processors int) ([]*peer, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	var peers []*peer
-	for _, f := range append([]string{us}, frameworks...) {
-		program := []string{o.python, "scripts/bench/peers.py", f, task, model, o.work}
-		switch f {
-		case us:
-			program = []string{self, "-serve", task + "-" + model, fmt.Sprintf("-cuda=%t", o.cuda)}
-		case notRecorded:
-			program = []string{self, "-serve", task + "-" + model, "-cuda", "-cuda-graph=false"}
+// steps prints the times of a training step and a test loss, with a row for each task and model. The losses of together steps are read at once.
+func steps(o options, title string, tasks, frameworks []string, processors, together int) error {
+	head(title, "task, model", frameworks)
+	for _, task := range tasks {
+		if err := dump(o.work, task); err != nil {
+			return err
 		}
-		p, err := start(f, processors, program...)
-		if err != nil {
-			return nil, err
-		}
-		peers = append(peers, p)
-	}
-	return peers, nil
-}
-
-func steps(o options, processors int) error {
-	frameworks := []string{"torch", "compile", "jax"}
-	head(fmt.Sprintf("Training step and test loss on %d of the processors, in ms", processors), "task, model", frameworks)
-	for _, task := range o.tasks {
-		list := frameworks
+		asked := frameworks
 		if task == "pixel" {
-			list = []string{"torch", "jax"}
+			asked = slices.DeleteFunc(slices.Clone(frameworks), func(f string) bool { return f == "compile" })
 		}
-		if err := stepsOf(o, task, frameworks, list, processors, 1); err != nil {
-			return err
+		for _, model := range command.PublishedModels() {
+			taken, err := times(o, asked, task, model, processors, together, "step")
+			if err != nil {
+				return err
+			}
+			row(task+" "+model, frameworks, taken[0], "%.3f")
 		}
-	}
-	return nil
-}
-
-// stepsOf prints the rows of a task's models. The columns are the frameworks; those that are not asked stay empty.
-func stepsOf(o options, task string, frameworks, asked []string, processors, together int) error {
-	if err := dump(o.work, task); err != nil {
-		return err
-	}
-	for _, model := range command.PublishedModels() {
-		peers, err := open(o, asked, task, model, processors)
-		if err != nil {
-			return err
-		}
-		taken, err := times(o, peers, "step", together)
-		for _, p := range peers {
-			p.stop()
-		}
-		if err != nil {
-			return err
-		}
-		row(task+" "+model, frameworks, taken, "%.3f")
 	}
 	return nil
 }
 
 func fields(o options) error {
-	frameworks := []string{"torch", "jax"}
+	frameworks, works := []string{"torch", "jax"}, []string{"field 1", "field 100", "field 10000"}
 	head(hamiltonian.Default.Title+": field of 2body on all processors, in µs", "states", frameworks)
 	if err := dump(o.work, "2body"); err != nil {
 		return err
 	}
-	peers, err := open(o, frameworks, "2body", hamiltonian.Default.Name, runtime.NumCPU())
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, p := range peers {
-			p.stop()
-		}
-	}()
-	for _, batch := range []int{1, 100, 10_000} {
-		taken, err := times(o, peers, fmt.Sprintf("field %d", batch), 1)
-		if err != nil {
-			return err
-		}
+	results, err := times(o, frameworks, "2body", hamiltonian.Default.Name, runtime.NumCPU(), 1, works...)
+	for i, taken := range results {
 		for _, list := range taken {
-			for i := range list {
-				list[i] *= 1e3
-			}
+			floats.Scale(1e3, list)
 		}
-		row(strconv.Itoa(batch), frameworks, taken, "%.1f")
+		row(strings.TrimPrefix(works[i], "field "), frameworks, taken, "%.1f")
 	}
-	return nil
+	return err
 }
 
 func wholes(o options) error {
@@ -293,7 +264,7 @@ func wholes(o options) error {
 			if output, err := exec.Command(program[0], program[1:]...).CombinedOutput(); err != nil {
 				return fmt.Errorf("%s: %w: %s", strings.Join(program, " "), err, output)
 			}
-			taken[name] = append(taken[name], time.Since(begin).Seconds())
+			taken[name] = []float64{time.Since(begin).Seconds()}
 		}
 		row(task, []string{"torch"}, taken, "%.1f")
 	}
@@ -306,36 +277,32 @@ func dump(folder, name string) error {
 	if err != nil {
 		return err
 	}
-	write := func(what string, rows, columns int, value func(row, column int) float64) error {
-		values := make([]float32, 0, rows*columns)
-		for i := range rows {
-			for j := range columns {
-				values = append(values, float32(value(i, j)))
-			}
-		}
-		file, err := os.Create(filepath.Join(folder, fmt.Sprintf("%s-%s-%dx%d", name, what, rows, columns)))
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		return binary.Write(file, binary.LittleEndian, values)
+	write := func(what string, rows int, values []float32) error {
+		content, err := binary.Append(nil, binary.LittleEndian, values)
+		path := filepath.Join(folder, fmt.Sprintf("%s-%s-%dx%d", name, what, rows, len(values)/rows))
+		return errors.Join(err, os.WriteFile(path, content, 0o600))
 	}
 	data, err := task.Generate(0)
 	if err != nil {
 		return err
 	}
-	if images := data.Images; images != nil {
-		for what, list := range map[string][]int64{"train": images.Train, "test": images.Test} {
-			if err := write(what, len(list), 1, func(i, _ int) float64 { return float64(list[i]) }); err != nil {
-				return err
-			}
-		}
-		return write("frames", len(images.Frames), len(images.Frames[0]), func(i, j int) float64 { return float64(images.Frames[i][j]) / 255 })
+	if m := data.Images; m != nil {
+		return errors.Join(write("train", len(m.Train), flat(m.Train)), write("test", len(m.Test), flat(m.Test)),
+			write("frames", len(m.Frames), m.Pixels(0, int64(len(m.Frames)))))
 	}
 	for what, rows := range map[string][][]float64{"x": data.Train.X, "dx": data.Train.DX, "test_x": data.Test.X, "test_dx": data.Test.DX} {
-		if err := write(what, len(rows), len(rows[0]), func(i, j int) float64 { return rows[i][j] }); err != nil {
+		if err := write(what, len(rows), flat(rows...)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func flat[T float64 | int64](rows ...[]T) (values []float32) {
+	for _, row := range rows {
+		for _, v := range row {
+			values = append(values, float32(v))
+		}
+	}
+	return values
 }

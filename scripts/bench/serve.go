@@ -2,13 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,47 +31,35 @@ func answer(label string, cuda, record bool) error {
 	if err != nil {
 		return err
 	}
-	requests := bufio.NewScanner(os.Stdin)
-	next := func() (what string, repetitions int, err error) {
-		if !requests.Scan() {
-			return "", 0, errors.Join(requests.Err(), io.EOF)
+	in := bufio.NewReader(os.Stdin)
+	next := func() (states, repetitions int, err error) { // a request is "step REPETITIONS" or "field STATES REPETITIONS"
+		var what string
+		if _, err = fmt.Fscan(in, &what); err == nil && what == "field" {
+			_, err = fmt.Fscan(in, &states)
+		} else if err == nil && what != "step" {
+			err = fmt.Errorf("the request is %q; it must be step or field", what)
 		}
-		i := strings.LastIndexByte(requests.Text(), ' ')
-		repetitions, err = strconv.Atoi(requests.Text()[i+1:])
-		return requests.Text()[:i], repetitions, err
+		if err == nil {
+			_, err = fmt.Fscan(in, &repetitions)
+		}
+		return states, repetitions, err
 	}
-	works := map[string]func() error{}
-	for {
-		what, repetitions, err := next()
-		if what == "step" {
+	for err == nil {
+		var states, repetitions int
+		if states, repetitions, err = next(); err == nil && states == 0 {
 			err = answerSteps(t, repetitions, next)
+		} else if err == nil {
+			err = answerField(t.Model.Dynamics(), states, repetitions)
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if works[what] == nil {
-			work, free, err := field(t.Model.Dynamics(), what)
-			if err != nil {
-				return err
-			}
-			defer free()
-			works[what] = work
-		}
-		begin := time.Now()
-		for range repetitions {
-			if err := works[what](); err != nil {
-				return err
-			}
-		}
-		fmt.Println(time.Since(begin).Seconds())
 	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
-// answerSteps answers requests for steps from one run.
-func answerSteps(t *trainer.Trainer, repetitions int, next func() (string, int, error)) (err error) {
+// answerSteps answers this request and all later ones for steps from one run.
+func answerSteps(t *trainer.Trainer, repetitions int, next func() (int, int, error)) (err error) {
 	t.Settings.TotalSteps = 1_000_000
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -87,25 +75,29 @@ func answerSteps(t *trainer.Trainer, repetitions int, next func() (string, int, 
 		}
 		begin = time.Now()
 	})
-	if err == nil {
-		err = ended
-	}
-	return err
+	return cmp.Or(err, ended)
 }
 
-// field returns the work of the request "field B": dx/dt at B states, as an integrator asks for it.
-func field(dynamics hamiltonian.Dynamics, what string) (work func() error, free func(), err error) {
-	var batch int
-	if _, err := fmt.Sscanf(what, "field %d", &batch); err != nil {
-		return nil, nil, fmt.Errorf("the request is %q; it must be step or field", what)
-	}
+// answerField evaluates dx/dt at many states, as an integrator asks for it. The first evaluation is not timed.
+func answerField(dynamics hamiltonian.Dynamics, states, repetitions int) error {
 	evaluator, err := dynamics.Evaluator(0)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	defer evaluator.Close()
 	n := dynamics.Equation.Dimension()
-	states, out := random(batch, n), random(batch, n)
-	return func() error { return evaluator.Field(nil, states, out) }, evaluator.Close, nil
+	x, out := random(states, n), random(states, n)
+	var begin time.Time
+	for i := range repetitions + 1 {
+		if i == 1 {
+			begin = time.Now()
+		}
+		if err := evaluator.Field(nil, x, out); err != nil {
+			return err
+		}
+	}
+	fmt.Println(time.Since(begin).Seconds())
+	return nil
 }
 
 func random(rows, columns int) [][]float64 {
