@@ -14,13 +14,11 @@ import (
 // Camera renders the pendulum of gym's Pendulum-v0 as the published code sees it. The code crops the screen around the pivot, subtracts green
 // from red, so that only the rod is left, and resizes the result to Side×Side bytes. Several goroutines may share a camera.
 type Camera struct {
-	Side     int
-	scale    float64    // pixels of the screen per unit of length
-	left     int        // first column of the crop
-	top      int        // first row of the crop
-	size     int        // rows and columns of the crop
-	rod      *resizable // red minus green of a rod that covers the whole crop, under the axle and the arrow
-	canvases sync.Pool  // of *canvas
+	Side            int
+	scale           float64    // pixels of the screen per unit of length
+	left, top, size int        // of the crop: its first column, its first row, and the number of its rows and columns
+	spans           sync.Pool  // of *[][shapes]span, a Frame's memory
+	rod             *resizable // red minus green of a rod that covers the whole crop, under the axle and the arrow
 }
 
 // The scene that gym draws. Lengths are in units of the world; the screen shows −2.2 to 2.2.
@@ -59,13 +57,14 @@ func NewCamera(screen, side int) (*Camera, error) {
 	}
 	shade := image.NewAlpha(arrow.Bounds())
 	draw.Draw(shade, shade.Rect, arrow, shade.Rect.Min, draw.Src)
-	start, end := c.place(0, 0).onScreen(vector{-0.5, -0.5}), c.place(0, 0).onScreen(vector{0.5, 0.5}) // lower left and upper right of the arrow
+	left, bottom := c.place(0, 0).onScreen(vector{-0.5, -0.5})
+	right, top := c.place(0, 0).onScreen(vector{0.5, 0.5})
 	size := shade.Rect.Size()
 	rod := make([]byte, c.size*c.size)
 	for row := range c.size {
-		y := texel(c.top+row, start.y, end.y, size.Y)
+		y := texel(c.top+row, bottom, top, size.Y)
 		for column := range c.size {
-			light := 255 - opacity(shade, texel(c.left+column, start.x, end.x, size.X), y)
+			light := 255 - opacity(shade, texel(c.left+column, left, right, size.X), y)
 			rod[row*c.size+column] = scaled(rodRed, light) - scaled(rodGreen, light)
 		}
 	}
@@ -74,8 +73,11 @@ func NewCamera(screen, side int) (*Camera, error) {
 	for row, covered := range axle {
 		clear(rod[row*c.size:][covered[0].first:covered[0].last])
 	}
+	c.spans.New = func() any {
+		rows := make([][shapes]span, c.size)
+		return &rows
+	}
 	c.rod = newResizable(rod, c.size, side)
-	c.canvases.New = c.rod.newCanvas
 	return c, nil
 }
 
@@ -132,15 +134,12 @@ func (c *Camera) place(angle, along float64) placement {
 }
 
 // onScreen returns the position of a corner in pixels from the upper left of the screen.
-func (p placement) onScreen(corner vector) point {
+func (p placement) onScreen(corner vector) (right, down float32) {
 	x, y := float32(corner[0]), float32(corner[1])
-	right := float32(float32(p.xx*x)+float32(p.xy*y)) + p.x
+	along := float32(float32(p.xx*x)+float32(p.xy*y)) + p.x
 	up := float32(float32(p.yx*x)+float32(p.yy*y)) + p.y
-	return point{fused(right, p.half, p.half), fused(up, -p.half, p.half)}
+	return fused(along, p.half, p.half), fused(up, -p.half, p.half)
 }
-
-// point is a position on the screen, to the right and down.
-type point struct{ x, y float32 }
 
 // sincos32 returns the sine and the cosine that the GNU C library's sinf and cosf give, which are not always the nearest float32. They use the
 // minimax polynomials of degree 7 and 8 on ±π/4 (for sin x/x and cos x).
@@ -165,26 +164,25 @@ func sincos32(angle float32) (sin, cos float32) {
 // come anticlockwise in units of the world. Like OpenGL, cover rounds them to 1/256 of a pixel.
 func (c *Camera) cover(rows [][shapes]span, shape int, corners []vector, place placement) {
 	const unitBits, unit = 8, 1 << 8
-	type fixed struct{ x, y int } // units to the right and down from the centre of the crop's first pixel
-	at := func(corner vector) fixed {
-		p := place.onScreen(corner)
-		return fixed{int(math.RoundToEven(float64(unit*(p.x-0.5)))) - unit*c.left, int(math.RoundToEven(float64(unit*(p.y-0.5)))) - unit*c.top}
+	at := func(corner vector) image.Point { // units from the centre of the crop's first pixel
+		x, y := place.onScreen(corner)
+		return image.Pt(int(math.RoundToEven(float64(unit*(x-0.5))))-unit*c.left, int(math.RoundToEven(float64(unit*(y-0.5))))-unit*c.top)
 	}
 	a := at(corners[len(corners)-1])
 	for _, corner := range corners {
 		b := at(corner)
 		upper, lower := a, b
-		if a.y > b.y {
+		if a.Y > b.Y {
 			upper, lower = b, a
 		}
 		// An edge that goes down bounds its rows on the left, an edge that goes up on the right. A row at a corner belongs to the edges above it.
-		if dx, dy := lower.x-upper.x, lower.y-upper.y; dy > 0 {
-			row, end := max(0, upper.y>>unitBits+1), min(c.size, lower.y>>unitBits+1)
+		if dx, dy := lower.X-upper.X, lower.Y-upper.Y; dy > 0 {
+			row, end := max(0, upper.Y>>unitBits+1), min(c.size, lower.Y>>unitBits+1)
 			// x is the first pixel whose centre is not left of the edge. beyond is the distance between the two, in 1/dy of a unit.
-			x, beyond := ceiling(upper.x*dy+(row*unit-upper.y)*dx, dy*unit)
+			x, beyond := ceiling(upper.X*dy+(row*unit-upper.Y)*dx, dy*unit)
 			step, more := ceiling(dx, dy)
 			for ; row < end; row++ {
-				if a.y < b.y {
+				if a.Y < b.Y {
 					rows[row][shape].first = max(0, x)
 				} else {
 					rows[row][shape].last = min(c.size, x)
@@ -218,12 +216,14 @@ var (
 
 // Frame renders the pendulum at an angle from upright, anticlockwise, in radians. It returns Side×Side shades, row by row: 128 on the rod, 0 off it.
 func (c *Camera) Frame(angle float64) []byte {
-	canvas := c.canvases.Get().(*canvas)
-	defer c.canvases.Put(canvas)
+	spans := c.spans.Get().(*[][shapes]span)
+	defer c.spans.Put(spans)
+	rows := *spans
+	clear(rows)
 	angle += math.Pi / 2
-	pivot, end := c.place(angle, 0), c.place(angle, rodLength)
-	c.cover(canvas.rows, 0, rodSides, pivot)
-	c.cover(canvas.rows, 1, rodEnd, pivot)
-	c.cover(canvas.rows, 2, rodEnd, end)
-	return c.rod.resize(canvas)
+	pivot := c.place(angle, 0)
+	c.cover(rows, 0, rodSides, pivot)
+	c.cover(rows, 1, rodEnd, pivot)
+	c.cover(rows, 2, rodEnd, c.place(angle, rodLength))
+	return c.rod.resize(rows)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/floats"
+
 	"hnn/integrator"
 )
 
@@ -44,18 +46,11 @@ func (m Images) Pixels(first, count int64) []float32 {
 	pixels := make([]float32, 0, int(count)*m.Side*m.Side)
 	for _, frame := range m.Frames[first : first+count] {
 		for _, shade := range frame {
-			pixels = append(pixels, shades[shade])
+			pixels = append(pixels, float32(float64(shade)/255))
 		}
 	}
 	return pixels
 }
-
-var shades = func() (values [256]float32) {
-	for i := range values {
-		values[i] = float32(float64(i) / 255)
-	}
-	return values
-}()
 
 // Trajectories are reference trajectories at common times. A model is integrated from their first states with the same solver and compared
 // with them.
@@ -78,13 +73,14 @@ func (t Trajectories) Starts() [][]float64 {
 // FromHamiltonian returns.
 type Task struct {
 	Name        string // for flags and files
-	Number      string // in the paper; empty for a task that is not in it
 	Aliases     []string
 	Description string // one line for help texts
 	Dimension   int    // of a state: n positions and n momenta
 	Bodies      int    // bodies that move in a plane; 0 for any other system
 	Labels      Labels
 	File        string // the table that FromTable read; empty for all other tasks
+	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.
+	Observed *Observations
 
 	// Hamiltonian returns the true energy of a state (a fitted one for measurements). Dynamics is the true field. Both are nil where only
 	// observations are known.
@@ -156,11 +152,7 @@ func Find(name string) (Task, error) {
 
 // linspace returns n values from start to stop, both included, rounded as numpy.linspace rounds them.
 func linspace(start, stop float64, n int) []float64 {
-	values := make([]float64, n)
-	step := (stop - start) / float64(n-1)
-	for i := range values {
-		values[i] = float64(i)*step + start
-	}
+	values := floats.Span(make([]float64, n), start, stop)
 	values[n-1] = stop
 	return values
 }

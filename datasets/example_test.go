@@ -46,16 +46,17 @@ func ExampleFromHamiltonian() {
 	// 1 − cos 2 = 1.416147, and after two seconds H = 1.416147
 }
 
-// Free fall from rest is measured at uneven times. Parabolas give its exact derivatives.
+// Two stones fall from rest and are measured at uneven times. Parabolas give the exact derivatives.
 func ExampleFromTable() {
 	folder, err := os.MkdirTemp("", "datasets")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
-	content := "t,q,p\n"
-	for _, t := range []float64{0, 1, 3, 4, 5, 7, 8, 10, 12, 13} {
-		content += fmt.Sprintf("%g,%g,%g\n", t, -5*t*t, -10*t)
+	content := "trajectory,t [s],q [m],p [kg m/s]\n"
+	for _, t := range []float64{0, 1, 3, 4, 5} {
+		content += fmt.Sprintf("light,%g,%g,%g\n", t, -5*t*t, -10*t)
+		content += fmt.Sprintf("heavy,%g,%g,%g\n", t, -5*t*t, -20*t)
 	}
 	path := filepath.Join(folder, "fall.csv")
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -69,9 +70,9 @@ func ExampleFromTable() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s, dimension %d, %d and %d rows\n", task.Name, task.Dimension, len(data.Train.X), len(data.Test.X))
+	fmt.Printf("%s, dimension %d, %s, %d and %d rows\n", task.Name, task.Dimension, task.Labels.Position, len(data.Train.X), len(data.Test.X))
 	fmt.Printf("at %.0f the derivative is %.0f\n", data.Train.X[2], data.Train.DX[2])
 	// Output:
-	// fall, dimension 2, 8 and 2 rows
+	// fall, dimension 2, q [m], 5 and 5 rows
 	// at [-45 -30] the derivative is [-30 -10]
 }

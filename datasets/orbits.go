@@ -3,6 +3,7 @@ package datasets
 import (
 	"math"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,13 +24,19 @@ type orbits struct {
 	trialUntil   float64
 }
 
+// task completes a task whose data are those of the orbits.
+func (o orbits) task(t Task) Task {
+	t.Dimension, t.Bodies, t.Labels = 4*o.bodies, o.bodies, dimensionless
+	t.Hamiltonian = func(y []float64) float64 { return kineticEnergy(y) + gravitationalEnergy(y) }
+	t.Kinetic, t.Potential, t.Dynamics = kineticEnergy, gravitationalEnergy, gravity
+	t.Generate, t.Example, t.Trials = o.generate, o.trajectory, o.trials
+	t.Steps = 10000
+	return t
+}
+
 // solver returns the published solver. The published code integrates the masses too, which affects the step control.
 func (o orbits) solver() integrator.RK45 {
-	masses := make([]float64, o.bodies)
-	for i := range masses {
-		masses[i] = 1
-	}
-	return integrator.RK45{Relative: 1e-9, Constants: masses}
+	return integrator.RK45{Relative: 1e-9, Constants: slices.Repeat([]float64{1}, o.bodies)}
 }
 
 // generate draws all starts in order and integrates them on all processors. The first 20% of the rows are the test set.
@@ -40,29 +47,27 @@ func (o orbits) generate(seed uint32) (Dataset, error) {
 		starts[i] = o.draw(random)
 	}
 	times := linspace(0, o.duration, o.points)
-	rows := o.count * o.points
-	all := Samples{X: make([][]float64, rows), DX: make([][]float64, rows)}
+	batches := slices.Collect(slices.Chunk(starts, 50))
+	parts := make([]Samples, len(batches))
+	err := parallel(len(batches), func(i int) error {
+		motion, err := trajectories(gravity, batches[i], times, o.solver())
+		states := slices.Concat(motion.States...)
+		parts[i] = Samples{X: states, DX: derivatives(gravity, states)}
+		return err
+	})
+	all := join(parts)
+	split := len(all.X) / 5
+	return Dataset{Train: all.slice(split, len(all.X)), Test: all.slice(0, split)}, err
+}
+
+// parallel calls work for 0 to n−1, on all processors, and returns the first error.
+func parallel(n int, work func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	const chunk = 50
-	for first := 0; first < o.count; first += chunk {
-		group.Go(func() error {
-			solutions, err := o.solver().Solve(integrator.Each(gravity), starts[first:min(first+chunk, o.count)], times)
-			for i, solution := range solutions {
-				for j, state := range solution.States {
-					row := (first+i)*o.points + j
-					all.X[row], all.DX[row] = state, make([]float64, len(state))
-					gravity(times[j], state, all.DX[row])
-				}
-			}
-			return err
-		})
+	for i := range n {
+		group.Go(func() error { return work(i) })
 	}
-	if err := group.Wait(); err != nil {
-		return Dataset{}, err
-	}
-	split := rows / 5
-	return Dataset{Train: all.slice(split, rows), Test: all.slice(0, split)}, nil
+	return group.Wait()
 }
 
 // trajectory integrates the orbit of the published figures.

@@ -22,6 +22,15 @@ const (
 	duration     = 3.0
 )
 
+// task completes a task whose data are those of the oscillator.
+func (o oscillator) task(t Task) Task {
+	t.Dimension, t.Labels, t.Dynamics = 2, dimensionless, o.dynamics
+	t.Generate, t.Increments, t.TimeStep = o.generate, o.increments, o.timeStep
+	t.Example, t.Trials = o.trajectory, o.trials
+	t.Steps, t.WeightDecay = 2000, 1e-4
+	return t
+}
+
 func (o oscillator) generate(seed uint32) (Dataset, error) { return o.observe(seed, 0) }
 
 func (o oscillator) increments(seed uint32) (Dataset, error) { return o.observe(seed, o.timeStep) }
@@ -31,52 +40,35 @@ func (o oscillator) increments(seed uint32) (Dataset, error) { return o.observe(
 func (o oscillator) observe(seed uint32, step float64) (Dataset, error) {
 	random := numpy.NewRandom(seed)
 	times := linspace(0, duration, o.points)
-	solver := integrator.RK45{Relative: 1e-10}
 	var all Samples
 	for range oscillations {
-		y := []float64{random.Float64()*2 - 1, random.Float64()*2 - 1}
-		radius := random.Float64()*o.span + o.radius
-		length := math.Sqrt(y[0]*y[0] + y[1]*y[1])
-		y[0], y[1] = y[0]/length*radius, y[1]/length*radius
-		path, err := solver.Solve(integrator.Each(o.dynamics), [][]float64{y}, times)
+		direction := vector{random.Float64()*2 - 1, random.Float64()*2 - 1}
+		radius, length := random.Float64()*o.span+o.radius, direction.length()
+		start := []float64{direction[0] / length * radius, direction[1] / length * radius}
+		path, err := trajectories(o.dynamics, [][]float64{start}, times, integrator.RK45{Relative: 1e-10})
 		if err != nil {
 			return Dataset{}, err
 		}
-		states := path[0].States
-		derivatives, err := o.derivatives(states, step)
-		if err != nil {
-			return Dataset{}, err
+		states := path.States[0]
+		rates := derivatives(o.dynamics, states)
+		if step != 0 {
+			paths, err := trajectories(o.dynamics, states, []float64{0, step}, integrator.RK45{Relative: 1e-12, Absolute: 1e-12})
+			if err != nil {
+				return Dataset{}, err
+			}
+			for i, path := range paths.States {
+				rates[i] = meanDerivative(path[0], path[1], step)
+			}
 		}
 		for axis := range 2 {
 			for _, state := range states {
 				state[axis] += random.Normal() * o.noise
 			}
 		}
-		all.X, all.DX = append(all.X, states...), append(all.DX, derivatives...)
+		all.X, all.DX = append(all.X, states...), append(all.DX, rates...)
 	}
 	half := len(all.X) / 2
 	return Dataset{Train: all.slice(0, half), Test: all.slice(half, len(all.X))}, nil
-}
-
-// derivatives returns dx/dt at each state, or its mean over a step from there if the step is not 0.
-func (o oscillator) derivatives(states [][]float64, step float64) ([][]float64, error) {
-	derivatives := make([][]float64, len(states))
-	if step == 0 {
-		for i, state := range states {
-			derivatives[i] = make([]float64, len(state))
-			o.dynamics(0, state, derivatives[i])
-		}
-		return derivatives, nil
-	}
-	solver := integrator.RK45{Relative: 1e-12, Absolute: 1e-12}
-	steps, err := solver.Solve(integrator.Each(o.dynamics), states, []float64{0, step})
-	if err != nil {
-		return nil, err
-	}
-	for i, s := range steps {
-		derivatives[i] = meanDerivative(s.States[0], s.States[1], step)
-	}
-	return derivatives, nil
 }
 
 // meanDerivative returns (to − from)/time, the mean derivative of a trajectory between the two states.
@@ -110,15 +102,22 @@ func (o oscillator) trials(Dataset) (Trajectories, error) {
 // trialCount is the number of trajectories over which the published notebooks average the energy's error.
 const trialCount = 15
 
+// derivatives evaluates a field that does not depend on time.
+func derivatives(dynamics integrator.Derivative, states [][]float64) [][]float64 {
+	rows := make([][]float64, len(states))
+	for i, state := range states {
+		rows[i] = make([]float64, len(state))
+		dynamics(0, state, rows[i])
+	}
+	return rows
+}
+
 // trajectories integrates the true field.
 func trajectories(dynamics integrator.Derivative, starts [][]float64, times []float64, solver integrator.RK45) (Trajectories, error) {
 	solutions, err := solver.Solve(integrator.Each(dynamics), starts, times)
-	if err != nil {
-		return Trajectories{}, err
-	}
 	t := Trajectories{Times: times, Solver: solver}
 	for _, s := range solutions {
 		t.States = append(t.States, s.States)
 	}
-	return t, nil
+	return t, err
 }

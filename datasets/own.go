@@ -2,12 +2,12 @@ package datasets
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/diff/fd"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/interp"
 	"gonum.org/v1/gonum/stat"
 
@@ -37,18 +37,9 @@ func FromHamiltonian(name string, hamiltonian func(q, p []float64) float64, star
 	}
 	observed := make([]Samples, len(starts))
 	for i, states := range motion.States {
-		observed[i] = Samples{X: states, Times: times}
-		for j, state := range states {
-			observed[i].DX = append(observed[i].DX, make([]float64, len(state)))
-			dynamics(times[j], state, observed[i].DX[j])
-		}
+		observed[i] = Samples{X: states, DX: derivatives(dynamics, states), Times: times}
 	}
-	task, err := fromObservations(name, observed)
-	if err != nil {
-		return Task{}, fmt.Errorf("%s: %w", name, err)
-	}
-	task.Hamiltonian, task.Dynamics = energy, dynamics
-	return task, nil
+	return fromObservations(Task{Name: name, Hamiltonian: energy, Dynamics: dynamics}, observed)
 }
 
 const (
@@ -57,44 +48,42 @@ const (
 	periods    = 10   // duration of the comparison with observations
 )
 
-// fromObservations makes a task from observed trajectories.
-func fromObservations(name string, observed []Samples) (Task, error) {
+// fromObservations completes a task from observed trajectories.
+func fromObservations(task Task, observed []Samples) (Task, error) {
+	source := cmp.Or(task.File, task.Name)
 	if rows := len(join(observed).X); rows < fewestRows {
-		return Task{}, fmt.Errorf("%d rows are too few for a training and a test set; at least %d are needed", rows, fewestRows)
+		return Task{}, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least %d are needed", source, rows, fewestRows)
 	}
-	train, test := split(observed)
+	train, test := split(observed, 0.2, Samples.rows, Samples.slice)
 	data := Dataset{Train: join(train), Test: join(test)}
 	span := periods * period(data.Train)
 	if !(span > 0) || math.IsInf(span, 0) {
-		return Task{}, errors.New("the training rows show no motion: their states are all the same, or their derivatives all 0")
+		return Task{}, fmt.Errorf("%s: the training rows show no motion: their states are all the same, or their derivatives all 0", source)
 	}
-	steps, batch := 2000, 0
+	task.Description, task.Dimension, task.Labels = "a system of your own", len(data.Train.X[0]), dimensionless
+	task.Generate = func(uint32) (Dataset, error) { return data, nil }
+	task.Example = func(Dataset) (Trajectories, error) { return compared(test, 1, span), nil }
+	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span), nil }
+	task.Steps = 2000
 	if len(data.Train.X) > wholeBatch {
-		steps, batch = 10000, min(600, len(data.Test.X))
+		task.Steps, task.BatchSize = 10000, min(600, len(data.Test.X))
 	}
-	return Task{
-		Name:        name,
-		Description: "a system of your own",
-		Dimension:   len(data.Train.X[0]),
-		Labels:      dimensionless,
-		Generate:    func(uint32) (Dataset, error) { return data, nil },
-		Example:     func(Dataset) (Trajectories, error) { return compared(test, 1, span), nil },
-		Trials:      func(Dataset) (Trajectories, error) { return compared(test, trialCount, span), nil },
-		Steps:       steps,
-		BatchSize:   batch,
-	}, nil
+	return task, nil
 }
 
-// split takes the last 20% of the trajectories, and at least one, as the test set. Of a single trajectory it takes the last 20% of the rows.
-func split(observed []Samples) (train, test []Samples) {
-	if len(observed) == 1 {
-		s := observed[0]
-		first := len(s.X) - max(1, len(s.X)/5)
-		return []Samples{s.slice(0, first)}, []Samples{s.slice(first, len(s.X))}
+// split takes the last fraction of the trajectories, and at least one, as the test set. Of a single trajectory it takes the last fraction of the
+// rows.
+func split[T any](observed []T, fraction float64, rows func(T) int, slice func(T, int, int) T) (train, test []T) {
+	keep := func(n int) int { return n - max(1, int(fraction*float64(n)+1e-9)) }
+	if s := observed[0]; len(observed) == 1 {
+		first := keep(rows(s))
+		return []T{slice(s, 0, first)}, []T{slice(s, first, rows(s))}
 	}
-	first := len(observed) - max(1, len(observed)/5)
+	first := keep(len(observed))
 	return observed[:first], observed[first:]
 }
+
+func (s Samples) rows() int { return len(s.X) }
 
 func (s Samples) slice(first, last int) Samples {
 	part := Samples{X: s.X[first:last], DX: s.DX[first:last]}
@@ -136,12 +125,7 @@ func column(rows [][]float64, axis int) []float64 {
 // some of them as starts only.
 func compared(test []Samples, count int, span float64) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
-	var timed []Samples
-	for _, s := range test {
-		if len(s.Times) > 1 {
-			timed = append(timed, s)
-		}
-	}
+	timed := slices.DeleteFunc(slices.Clone(test), func(s Samples) bool { return len(s.Times) < 2 })
 	if len(timed) == 0 {
 		rows := join(test).X
 		n := min(count, len(rows))
@@ -152,17 +136,11 @@ func compared(test []Samples, count int, span float64) Trajectories {
 		return t
 	}
 	slices.SortStableFunc(timed, func(a, b Samples) int { return cmp.Compare(b.duration(), a.duration()) })
-	last := 0
-	for last < min(count, len(timed)) && timed[last].duration() >= timed[0].duration()/2 {
-		last++
-	}
-	timed = timed[:last]
-	end := min(span, timed[last-1].duration())
-	for _, time := range timed[0].elapsed() {
-		if time <= end*(1+1e-9) { // the times may be rounded
-			t.Times = append(t.Times, time)
-		}
-	}
+	timed = timed[:min(count, len(timed))]
+	longest := timed[0].duration()
+	timed = slices.DeleteFunc(timed, func(s Samples) bool { return s.duration() < longest/2 })
+	end := min(span, timed[len(timed)-1].duration())
+	t.Times = slices.DeleteFunc(timed[0].elapsed(), func(time float64) bool { return time > end*(1+1e-9) }) // the times may be rounded
 	if len(t.Times) < 2 {
 		t.Times = []float64{0, end}
 	}
@@ -176,10 +154,8 @@ func (s Samples) duration() float64 { return s.Times[len(s.Times)-1] - s.Times[0
 
 // elapsed returns the times of the rows since the first.
 func (s Samples) elapsed() []float64 {
-	times := make([]float64, len(s.Times))
-	for i, t := range s.Times {
-		times[i] = t - s.Times[0]
-	}
+	times := slices.Clone(s.Times)
+	floats.AddConst(-s.Times[0], times)
 	return times
 }
 

@@ -87,7 +87,7 @@ func TestSplitAndSettings(t *testing.T) {
 		content.WriteString("trajectory,q,p,dq,dp\n")
 		for trajectory := range test.trajectories {
 			for row := range test.rows {
-				fmt.Fprintf(&content, "%d,%d,1,2,3\n", trajectory, row)
+				fmt.Fprintf(&content, "%d,%d,%[2]d,2,3\n", trajectory, row)
 			}
 		}
 		task, err := table(t, "own.csv", content.String())
@@ -192,8 +192,8 @@ func TestTableErrorsNameLineAndColumn(t *testing.T) {
 		"t,q,p\n2,0,0\n2,0,1\n":  "line 3, column 1 (t): time 2 does not follow 2; times must increase along a trajectory",
 		"q,p,t\n1,\"2,3\n":       "own.csv, line 2, character",
 		"q,p,t\n1,2,3\n1,2,4\n":  "line 2: the trajectory that begins here has 2 rows; derivatives from times need 3",
-		"q,p,dq,dp\n1,2,3,4\n":   "own.csv: 1 rows are too few for a training and a test set; at least 10 are needed",
-		"q,p,t\n" + still(10, 1): "own.csv: the training rows show no motion",
+		"q,p,dq,dp\n1,2,3,4\n":   "own.csv: 1 rows of one trajectory are too few; at least 20 rows or several trajectories are needed",
+		"q,p,t\n" + still(20, 1): "own.csv, line 2, column 1 (q1): q1 is constant: all rows have 1",
 	} {
 		_, err := table(t, "own.csv", content)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

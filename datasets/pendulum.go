@@ -3,26 +3,15 @@ package datasets
 import "math"
 
 // Pendulum is an ideal pendulum, H = 3(1 − cos q) + p², observed with noise (section 3.2 of the paper).
-var Pendulum = Task{
+var Pendulum = pendulum.task(Task{
 	Name:        "pend",
-	Number:      "2",
 	Description: "ideal pendulum, H = 3(1 − cos q) + p², noisy",
-	Dimension:   2,
-	Labels:      dimensionless,
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 3*(1-math.Cos(s[0])) },
-	Dynamics:    pendulum.dynamics,
-	Generate:    pendulum.generate,
-	Increments:  pendulum.increments,
-	Example:     pendulum.trajectory,
-	Trials:      pendulum.trials,
-	Steps:       2000,
-	WeightDecay: 1e-4,
-	TimeStep:    pendulum.timeStep,
 	Published: map[string]PublishedModel{
 		"baseline": {Paper: Scores{3.2606e-2, 3.5273e-2, 4.1519e-2}, Code: Scores{Train: 3.2606e-2, Test: 3.5281e-2, Energy: 2.3227e-2}},
 		"hnn":      {Paper: Scores{3.2787e-2, 3.5586e-2, 2.4852e-2}, Code: Scores{Train: 3.2787e-2, Test: 3.5587e-2, Energy: 6.2420e-4}},
 	},
-}
+})
 
 var pendulum = oscillator{
 	dynamics: func(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -3*math.Sin(y[0]) },

@@ -4,10 +4,7 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"math"
-	"runtime"
 	"strconv"
-
-	"golang.org/x/sync/errgroup"
 
 	"hnn/internal/numpy"
 )
@@ -16,7 +13,6 @@ import (
 // quarter of the angular velocity. Its Hamiltonian was fitted to the motion.
 var Pixel = Task{
 	Name:        "pixel",
-	Number:      "5",
 	Aliases:     []string{"pixels"},
 	Description: "pendulum seen by a camera, 28×28 pixels: an autoencoder and a latent Hamiltonian",
 	Dimension:   2,
@@ -71,9 +67,6 @@ func (s *Swing) Step() {
 // the energy 1.9(1 − cos q) + p².
 func (s Swing) Coordinates() []float64 {
 	angle := math.Atan2(math.Cos(s.Angle), -math.Sin(s.Angle)) + math.Pi/2
-	if angle < -math.Pi {
-		angle += 2 * math.Pi
-	}
 	if angle > math.Pi {
 		angle -= 2 * math.Pi
 	}
@@ -96,7 +89,14 @@ func (r recording) record(seed uint32) (Images, error) {
 	random := gymRandom(seed)
 	uniform := func(reach float64) float64 { return -reach + 2*reach*random.Float64() }
 	var angles []float64
-	for range r.swings {
+	for swing := range r.swings {
+		set := &m.Train
+		if swing < r.test {
+			set = &m.Test
+		}
+		for i := 1; i < r.frames-2; i++ { // the successor of a sample ends two frames after the sample's first
+			*set = append(*set, int64(swing*r.frames+i))
+		}
 		var s Swing
 		for {
 			s = Swing{Angle: uniform(math.Pi), Velocity: uniform(1)}
@@ -111,28 +111,11 @@ func (r recording) record(seed uint32) (Images, error) {
 		}
 	}
 	m.Frames = make([][]byte, len(angles))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for swing := range r.swings {
-		group.Go(func() error {
-			for i := swing * r.frames; i < (swing+1)*r.frames; i++ {
-				m.Frames[i] = camera.Frame(angles[i])
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return m, err
-	}
-	for swing := range r.swings {
-		for i := 1; i < r.frames-2; i++ { // the successor of a sample ends two frames after the sample's first
-			first := int64(swing*r.frames + i)
-			if swing < r.test {
-				m.Test = append(m.Test, first)
-			} else {
-				m.Train = append(m.Train, first)
-			}
+	err = parallel(r.swings, func(swing int) error {
+		for i := swing * r.frames; i < (swing+1)*r.frames; i++ {
+			m.Frames[i] = camera.Frame(angles[i])
 		}
-	}
-	return m, nil
+		return nil
+	})
+	return m, err
 }

@@ -1,13 +1,10 @@
 package datasets
 
 import (
-	"bufio"
 	_ "embed"
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"strconv"
 	"strings"
 )
 
@@ -17,7 +14,6 @@ import (
 // gaps of 1/3 s or 1/2 s; all other rows are 1/6 s apart.
 var Real = Task{
 	Name:        "real",
-	Number:      "3",
 	Description: "real pendulum, measured by Schmidt and Lipson (2009)",
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
@@ -26,12 +22,11 @@ var Real = Task{
 	Generate:    func(uint32) (Dataset, error) { return embedded(0) },
 	Increments:  func(uint32) (Dataset, error) { return embedded(realStep) },
 	Load: func(path string) (Dataset, error) {
-		file, err := os.Open(path)
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return Dataset{}, err
 		}
-		defer file.Close()
-		return readMeasurements(path, file, 0)
+		return readMeasurements(path, string(content), 0)
 	},
 	Example:     measured,
 	Trials:      measured,
@@ -51,69 +46,58 @@ var measurements string
 const realStep = 1. / 6
 
 func embedded(spacing float64) (Dataset, error) {
-	return readMeasurements("the embedded measurements", strings.NewReader(measurements), spacing)
+	return readMeasurements("the embedded measurements", measurements, spacing)
 }
 
 // measured returns the test set as a trajectory. Models are integrated with scipy's default tolerances, as in the published notebook.
 func measured(data Dataset) (Trajectories, error) {
-	times := make([]float64, len(data.Test.Times))
-	for i, t := range data.Test.Times {
-		times[i] = t - data.Test.Times[0]
-	}
-	return Trajectories{Times: times, States: [][][]float64{data.Test.X}}, nil
+	return Trajectories{Times: data.Test.elapsed(), States: [][][]float64{data.Test.X}}, nil
 }
 
 // readMeasurements reads rows of trial, t, θ and ω; lines that begin with % are comments. The derivatives are forward differences, which are the
 // mean derivatives up to the next row. The test set is the last 20% of the rows in the published rounding. If the spacing is not 0, both sets
 // keep only the rows whose successor follows after that time.
-func readMeasurements(name string, r io.Reader, spacing float64) (Dataset, error) {
-	var times []float64
-	var states [][]float64
-	scanner := bufio.NewScanner(r)
-	for line := 1; scanner.Scan(); line++ {
-		fields := strings.Fields(scanner.Text())
+func readMeasurements(name, content string, spacing float64) (Dataset, error) {
+	var all, train, test Samples
+	for i, text := range strings.Split(content, "\n") {
+		fields := strings.Fields(text)
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "%") {
 			continue
 		}
 		if len(fields) != 4 {
-			return Dataset{}, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, line, len(fields))
+			return Dataset{}, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, i+1, len(fields))
 		}
-		var row [4]float64
-		for i, field := range fields {
-			value, err := strconv.ParseFloat(field, 64)
-			if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
-				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %q is not a finite number", name, line, i+1, field)
+		row := make([]float64, 4)
+		for j, field := range fields {
+			var err error
+			if row[j], err = parseFinite(field); err != nil {
+				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %w", name, i+1, j+1, err)
 			}
-			row[i] = value
 		}
-		if len(times) > 0 && row[1] <= times[len(times)-1] {
-			return Dataset{}, fmt.Errorf("%s, line %d: time %g does not follow %g; times must increase", name, line, row[1], times[len(times)-1])
+		if err := all.appendTime(row[1]); err != nil {
+			return Dataset{}, fmt.Errorf("%s, line %d: %w", name, i+1, err)
 		}
-		times, states = append(times, row[1]), append(states, []float64{row[2], row[3]})
+		all.X = append(all.X, row[2:])
 	}
-	if err := scanner.Err(); err != nil {
-		return Dataset{}, fmt.Errorf("%s: %w", name, err)
-	}
-	n := len(states) - 1
+	n := len(all.X) - 1
 	// The published split truncates 0.8·n, and 0.2·n with 1 − 0.8 rounded to 0.19999999999999996. Rows past both join the training set.
 	fraction := 0.8
 	start := int(float64(n) * fraction)
 	end := start + int(float64(n)*(1-fraction))
 	if start < 1 || end == start {
-		return Dataset{}, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least 8 are needed", name, len(states))
+		return Dataset{}, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least 8 are needed", name, len(all.X))
 	}
-	var data Dataset
 	for i := range n {
-		dt := times[i+1] - times[i]
+		dt := all.Times[i+1] - all.Times[i]
 		if spacing != 0 && math.Abs(dt-spacing) > 1e-3 {
 			continue
 		}
-		set := &data.Train
+		set := &train
 		if i >= start && i < end {
-			set = &data.Test
+			set = &test
 		}
-		set.X, set.Times = append(set.X, states[i]), append(set.Times, times[i])
-		set.DX = append(set.DX, meanDerivative(states[i], states[i+1], dt))
+		set.X, set.Times = append(set.X, all.X[i]), append(set.Times, all.Times[i])
+		set.DX = append(set.DX, meanDerivative(all.X[i], all.X[i+1], dt))
 	}
-	return data, nil
+	return Dataset{Train: train, Test: test}, nil
 }

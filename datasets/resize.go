@@ -77,77 +77,55 @@ func newResizable(image []byte, size, side int) *resizable {
 // span is the pixels first to last−1 of a row. It is empty unless first < last.
 type span struct{ first, last int }
 
-// canvas says which parts of an image to resize, and holds the memory for that.
-type canvas struct {
-	rows [][shapes]span // the pixels that each shape covers, by row; shapes may overlap
-	line []int32        // sums of a resized row, and one more, because each pixel feeds two
-	sums []int32        // sums of the result, and one more row
-}
-
-func (s *resizable) newCanvas() any {
-	return &canvas{make([][shapes]span, len(s.totals)), make([]int32, s.side+1), make([]int32, (s.side+1)*s.side)}
-}
-
-// resize returns the resized image, with 0 where no shape covers it. Rows come first, then columns, with rounding to bytes in between. The canvas is
-// empty afterwards.
-func (s *resizable) resize(c *canvas) []byte {
-	for row := range c.rows {
-		s.addRow(c, row, s.resizeRow(c, row))
-	}
-	image := make([]byte, s.side*s.side)
-	for i, sum := range c.sums[:len(image)] {
-		image[i] = rounded(sum)
-	}
-	clear(c.rows)
-	clear(c.sums)
-	return image
-}
-
-// resizeRow adds the covered pixels of a row to the line and returns the span of the line that it changed.
-func (s *resizable) resizeRow(c *canvas, row int) span {
-	covered := c.rows[row][:]
-	lit := covered[:0]
-	for _, pixels := range covered {
-		if pixels.first < pixels.last {
-			lit = append(lit, pixels)
+// resize returns the resized image of the given spans of each row, with 0 elsewhere. Spans may overlap. Rows come first, then columns, with
+// rounding to bytes in between.
+func (s *resizable) resize(rows [][shapes]span) []byte {
+	line := make([]int32, s.side+1)          // one more than the result has, because each pixel feeds two
+	sums := make([]int32, (s.side+1)*s.side) // one more row
+	for row := range rows {
+		covered := rows[row][:]
+		lit := covered[:0]
+		for _, pixels := range covered {
+			if pixels.first < pixels.last {
+				lit = append(lit, pixels)
+			}
 		}
-	}
-	if len(lit) == 0 {
-		return span{}
-	}
-	if len(lit) > 1 { // true of few rows
-		slices.SortFunc(lit, func(a, b span) int { return a.first - b.first })
-	}
-	t, line := &s.totals[row], c.line
-	fed, end := span{first: s.feeds[lit[0].first].to}, 0
-	for _, pixels := range lit {
-		first, last := max(pixels.first, end), pixels.last // each pixel once
-		if first >= last {
+		if len(lit) == 0 {
 			continue
 		}
-		from, to := s.feeds[first].to, s.feeds[last].to
-		line[from] -= t.before[first][0]
-		line[from+1] -= t.before[first][1]
-		for i, sum := range t.whole[from:to] {
-			line[from+i] += sum
+		if len(lit) > 1 { // true of few rows
+			slices.SortFunc(lit, func(a, b span) int { return a.first - b.first })
 		}
-		line[to] += t.before[last][0]
-		line[to+1] += t.before[last][1]
-		fed.last, end = min(to+2, s.side), last
+		t, fed, end := &s.totals[row], span{first: s.side}, 0
+		for _, pixels := range lit {
+			first, last := max(pixels.first, end), pixels.last // each pixel once
+			if first >= last {
+				continue
+			}
+			from, to := s.feeds[first].to, s.feeds[last].to
+			line[from] -= t.before[first][0]
+			line[from+1] -= t.before[first][1]
+			for i, sum := range t.whole[from:to] {
+				line[from+i] += sum
+			}
+			line[to] += t.before[last][0]
+			line[to+1] += t.before[last][1]
+			fed, end = span{min(fed.first, from), min(to+2, s.side)}, last
+		}
+		f := &s.feeds[row]
+		part := line[fed.first:fed.last]
+		upper := sums[f.to*s.side+fed.first:][:len(part)]
+		lower := sums[(f.to+1)*s.side+fed.first:][:len(part)]
+		for i, sum := range part {
+			v := int32(rounded(sum))
+			upper[i] += v * f.weights[0]
+			lower[i] += v * f.weights[1]
+		}
+		clear(part)
 	}
-	return fed
-}
-
-// addRow adds the line's pixels, rounded, to the two result rows that the row feeds, and clears them.
-func (s *resizable) addRow(c *canvas, row int, fed span) {
-	f := &s.feeds[row]
-	line := c.line[fed.first:fed.last]
-	upper := c.sums[f.to*s.side+fed.first:][:len(line)]
-	lower := c.sums[(f.to+1)*s.side+fed.first:][:len(line)]
-	for i, sum := range line {
-		v := int32(rounded(sum))
-		upper[i] += v * f.weights[0]
-		lower[i] += v * f.weights[1]
-		line[i] = 0
+	image := make([]byte, s.side*s.side)
+	for i := range image {
+		image[i] = rounded(sums[i])
 	}
+	return image
 }

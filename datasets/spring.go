@@ -1,26 +1,15 @@
 package datasets
 
 // Spring is an ideal mass on a spring, H = q² + p², observed with noise (section 3.1 of the paper).
-var Spring = Task{
+var Spring = spring.task(Task{
 	Name:        "spring",
-	Number:      "1",
 	Description: "ideal mass-spring system, H = q² + p², noisy",
-	Dimension:   2,
-	Labels:      dimensionless,
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + s[0]*s[0] },
-	Dynamics:    spring.dynamics,
-	Generate:    spring.generate,
-	Increments:  spring.increments,
-	Example:     spring.trajectory,
-	Trials:      spring.trials,
-	Steps:       2000,
-	WeightDecay: 1e-4,
-	TimeStep:    spring.timeStep,
 	Published: map[string]PublishedModel{
 		"baseline": {Paper: Scores{3.7134e-2, 3.6656e-2, 1.7077e-1}, Code: Scores{Train: 3.7125e-2, Test: 3.6579e-2, Energy: 4.1361e-2}},
 		"hnn":      {Paper: Scores{3.6933e-2, 3.5928e-2, 3.8416e-4}, Code: Scores{Train: 3.6939e-2, Test: 3.5950e-2, Energy: 3.5964e-4}},
 	},
-}
+})
 
 var spring = oscillator{
 	dynamics: func(_ float64, y, out []float64) { out[0], out[1] = 2*y[1], -2*y[0] },

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -12,38 +13,84 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // FromTable makes a task from a CSV file of observations. The first line names the columns, in any order:
 //
-//	q1..qn, p1..pn     the state; q and p mean q1 and p1
-//	dq1..dqn, dp1..dpn its time derivatives; optional if there are times
+//	q1..qn             the positions; q means q1
+//	p1..pn             the momenta; optional if there are times, which then serve to estimate them
+//	dq1..dqn, dp1..dpn the time derivatives of both; optional if there are times
 //	t                  the time, which increases along a trajectory; optional if there are derivatives
+//	u1..um             inputs, which act from their row on until the next
 //	trajectory         a name or number shared by the rows of a trajectory; without this column all rows are one trajectory
+//	any other name     a number that is the same in all rows of a trajectory, such as a mass
 //
-// Lines that begin with # are comments. If the table has no derivatives, a parabola through three successive rows gives them. The task is named
-// after the file, without folder and extension. The test set is the last 20% of the trajectories, and at least one. Of a single trajectory, it
-// is the last 20% of the rows. With up to 3000 training rows, training takes 2000 steps, each on all rows. With more, it takes 10,000 steps, each
-// on a batch of 600 rows (fewer if the test set is smaller than that). Errors name the file, the line and the column.
-func FromTable(path string) (Task, error) {
+// A unit may follow a name, as in q1 [deg]. Lines that begin with # are comments. If the table has no derivatives, a parabola through three
+// successive rows gives them. The task is named after the file, without folder and extension. The test set is the last 20% of the trajectories,
+// and at least one. Of a single trajectory, it is the last 20% of the rows. With up to 3000 training rows, training takes 2000 steps, each on
+// all rows. With more, it takes 10,000 steps, each on a batch of 600 rows (fewer if the test set is smaller than that). Errors name the file,
+// the line and the column.
+func FromTable(path string) (Task, error) { return FromTableWith(path, TableOptions{}) }
+
+// FromTableWith is FromTable for a table that does not say everything.
+func FromTableWith(path string, options TableOptions) (Task, error) {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
 		return Task{}, fmt.Errorf("%s: the task would have the name %s, which is taken; give the file another name", path, name)
 	}
-	observed, err := readTable(path)
+	t, err := readTable(path, nil)
 	if err != nil {
 		return Task{}, err
 	}
-	task, err := fromObservations(name, observed)
-	if err != nil {
-		return Task{}, fmt.Errorf("%s: %w", path, err)
+	short := t.checkLengths()
+	if short != nil && t.derivatives == nil {
+		return Task{}, short
 	}
-	task.File = path
+	timed := t.time >= 0 && short == nil
+	o, err := t.observations(options, timed)
+	if err != nil {
+		return Task{}, err
+	}
+	observed := make([]Samples, len(o.Trajectories))
+	for i, s := range o.Trajectories {
+		observed[i] = Samples{X: s.States, Times: s.Times}
+		if t.derivatives == nil {
+			observed[i].differentiate()
+			continue
+		}
+		for _, row := range t.tracks[i].rows {
+			observed[i].DX = append(observed[i].DX, pick(row, t.derivatives))
+		}
+	}
+	task, err := fromObservations(Task{Name: name, File: path}, observed)
+	if err != nil {
+		return Task{}, err
+	}
+	if timed && t.derivatives == nil {
+		task.Observed = &o
+	}
+	task.Labels.Position, task.Labels.Momentum, task.Labels.Time = "q"+t.unit(t.positions...), "p"+t.unit(t.momenta...), o.TimeName
 	return task, nil
 }
 
-// readTable returns the trajectories of a file in the order of their first rows.
-func readTable(path string) ([]Samples, error) {
+// csvTable is a file: its columns, and its trajectories in the order of their first rows.
+type csvTable struct {
+	path string
+	columns
+	tracks []track
+}
+
+// track holds the rows of a trajectory: the line of each, and its numbers by column.
+type track struct {
+	label string
+	lines []int
+	rows  [][]float64
+}
+
+// readTable reads the columns of a system to learn, or of the system that like describes.
+func readTable(path string, like *Observations) (*csvTable, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -51,173 +98,261 @@ func readTable(path string) ([]Samples, error) {
 	defer file.Close()
 	rows := csv.NewReader(file)
 	rows.Comment, rows.TrimLeadingSpace, rows.ReuseRecord = '#', true, true
-	header, err := rows.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s is empty; its first line must name the columns, such as q1, p1, dq1, dp1", path)
-	}
-	if err != nil {
-		return nil, lineError(path, err, len(header), 0)
-	}
-	line, _ := rows.FieldPos(0)
-	columns, err := readHeader(header)
-	if err != nil {
-		return nil, fmt.Errorf("%s, line %d: %w", path, line, err)
-	}
-
-	var observed []Samples
-	var begins []int            // the line of each first row
+	t := &csvTable{path: path}
 	numbers := map[string]int{} // index of a trajectory by its label
 	for {
 		record, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			return nil, lineError(path, err, len(record), columns.count)
+		var syntax *csv.ParseError
+		switch {
+		case errors.As(err, &syntax) && errors.Is(err, csv.ErrFieldCount):
+			return nil, fmt.Errorf("%s, line %d: %d columns, but the header names %d", path, syntax.Line, len(record), len(t.names))
+		case syntax != nil:
+			return nil, fmt.Errorf("%s, line %d, character %d: %w", path, syntax.Line, syntax.Column, syntax.Err)
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		line, _ := rows.FieldPos(0)
+		if t.names == nil {
+			if t.columns, err = readHeader(record, like); err != nil {
+				return nil, fmt.Errorf("%s, line %d: %w", path, line, err)
+			}
+			continue
+		}
 		label := ""
-		if columns.trajectory >= 0 {
-			label = strings.TrimSpace(record[columns.trajectory])
+		if t.trajectory >= 0 {
+			label = strings.TrimSpace(record[t.trajectory])
 		}
 		number, known := numbers[label]
 		if !known {
-			number = len(observed)
-			numbers[label] = number
-			observed, begins = append(observed, Samples{}), append(begins, line)
+			number = len(t.tracks)
+			numbers[label], t.tracks = number, append(t.tracks, track{label: label})
 		}
-		if err := observed[number].read(record, columns); err != nil {
-			return nil, fmt.Errorf("%s, line %d, %w", path, line, err)
-		}
-	}
-	if columns.derivatives != nil {
-		return observed, nil
-	}
-	for i := range observed {
-		if rows := len(observed[i].X); rows < 3 {
-			return nil, fmt.Errorf("%s, line %d: the trajectory that begins here has %d rows; derivatives from times need 3", path, begins[i], rows)
-		}
-		observed[i].differentiate()
-	}
-	return observed, nil
-}
-
-// lineError names the line of a CSV error. found and wanted are numbers of columns.
-func lineError(path string, err error, found, wanted int) error {
-	var position *csv.ParseError
-	switch {
-	case !errors.As(err, &position):
-		return fmt.Errorf("%s: %w", path, err)
-	case errors.Is(err, csv.ErrFieldCount):
-		return fmt.Errorf("%s, line %d: %d columns, but the header names %d", path, position.StartLine, found, wanted)
-	default:
-		return fmt.Errorf("%s, line %d, character %d: %w", path, position.Line, position.Column, position.Err)
-	}
-}
-
-// columns holds the positions of a table's columns in a line.
-type columns struct {
-	count            int
-	names            []string // by position
-	state            []int    // positions of q1..qn, p1..pn
-	derivatives      []int    // nil if there are none
-	time, trajectory int      // −1 if there is none
-}
-
-var numbered = regexp.MustCompile(`^(d?[qp])([1-9][0-9]*)$`)
-
-// readHeader finds the columns by their names.
-func readHeader(header []string) (columns, error) {
-	c := columns{count: len(header), time: -1, trajectory: -1}
-	places := map[string]int{}
-	n := 0
-	for i, name := range header {
-		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")) // the byte order mark that spreadsheets write
-		switch name {
-		case "q", "p", "dq", "dp":
-			name += "1"
-		}
-		parts := numbered.FindStringSubmatch(name)
-		if parts == nil && name != "t" && name != "trajectory" {
-			return c, fmt.Errorf("column %d is %q; the header names q1, p1, q2, p2, …, and dq1, dp1, … or t, and trajectory, with commas between them", i+1, name)
-		}
-		if _, taken := places[name]; taken {
-			return c, fmt.Errorf("column %d is a second %s", i+1, name)
-		}
-		places[name] = i
-		c.names = append(c.names, name)
-		if parts != nil {
-			number, err := strconv.Atoi(parts[2])
-			if err != nil || number > len(header) {
-				return c, fmt.Errorf("column %d is %s, but there are only %d columns", i+1, name, len(header))
+		values := make([]float64, len(record))
+		for _, place := range t.numbers {
+			if values[place], err = parseFinite(record[place]); err != nil {
+				return nil, t.wrong(line, place, "%w", err)
 			}
-			n = max(n, number)
+		}
+		s := &t.tracks[number]
+		s.lines, s.rows = append(s.lines, line), append(s.rows, values)
+	}
+	switch {
+	case t.names == nil:
+		return nil, fmt.Errorf("%s is empty; its first line must name the columns, such as q1, p1, dq1, dp1", path)
+	case t.tracks == nil:
+		return nil, fmt.Errorf("%s has no rows below its header", path)
+	}
+	return t, cmp.Or(t.checkTimes(), t.checkOthers())
+}
+
+// wrong returns an error about a number of the table.
+func (t *csvTable) wrong(line, place int, format string, values ...any) error {
+	return fmt.Errorf("%s, line %d, column %d (%s): "+format, append([]any{t.path, line, place + 1, t.names[place]}, values...)...)
+}
+
+// values returns a column of all trajectories.
+func (t *csvTable) values(place int) (values []float64) {
+	for _, s := range t.tracks {
+		values = append(values, column(s.rows, place)...)
+	}
+	return values
+}
+
+func (t *csvTable) checkTimes() (err error) {
+	falls := 0
+	for _, s := range t.tracks {
+		for k := 1; k < len(s.rows) && t.time >= 0; k++ {
+			before, now := s.rows[k-1][t.time], s.rows[k][t.time]
+			if now > before {
+				continue
+			}
+			if falls++; err == nil {
+				err = t.wrong(s.lines[k], t.time, "time %g does not follow %g; times must increase along a trajectory", now, before)
+			}
 		}
 	}
-	if n == 0 {
-		return c, errors.New("the header names no state, such as q1 and p1")
+	if falls > 1 && len(t.tracks) == 1 {
+		err = fmt.Errorf("%w, but fall back %d times: a column trajectory, which labels the rows of each trajectory, seems to be missing", err, falls)
 	}
-	find := func(kinds ...string) (found []int, missing string) {
-		for _, kind := range kinds {
-			for i := range n {
-				name := fmt.Sprint(kind, i+1)
-				if place, ok := places[name]; ok {
-					found = append(found, place)
-				} else if missing == "" {
-					missing = name
+	return err
+}
+
+func (t *csvTable) checkOthers() error {
+	for _, place := range t.others {
+		for _, s := range t.tracks {
+			for k, row := range s.rows {
+				if first := s.rows[0][place]; row[place] != first {
+					return t.wrong(s.lines[k], place, "%g follows %g, but only t, q, p, u and their derivatives may vary along a trajectory; "+
+						"rename the column to u1, u2, … if it is an input, or remove it", row[place], first)
 				}
 			}
 		}
-		return found, missing
 	}
-	var missing string
-	if c.state, missing = find("q", "p"); missing != "" {
-		return c, fmt.Errorf("the header names no %s; each of q1 to q%d and p1 to p%d is needed", missing, n, n)
-	}
-	for name, place := range map[string]*int{"t": &c.time, "trajectory": &c.trajectory} {
-		if i, ok := places[name]; ok {
-			*place = i
+	return nil
+}
+
+func (t *csvTable) checkLengths() error {
+	for _, s := range t.tracks {
+		if rows := len(s.rows); rows < 3 {
+			return fmt.Errorf("%s, line %d: the trajectory that begins here has %d rows; derivatives from times need 3", t.path, s.lines[0], rows)
 		}
 	}
-	c.derivatives, missing = find("dq", "dp")
-	switch {
-	case len(c.derivatives) == 0 && c.time < 0:
-		return c, fmt.Errorf("the header names neither derivatives (dq1 to dq%d, dp1 to dp%d) nor t; one of them is needed", n, n)
-	case len(c.derivatives) > 0 && missing != "":
-		return c, fmt.Errorf("the header names derivatives but no %s", missing)
+	return nil
+}
+
+// columns holds the positions of a table's columns in a line, and the parts of their names.
+type columns struct {
+	names, units                []string // by position
+	positions, momenta          []int    // of q1..qn and p1..pn; momenta are nil if there are none
+	derivatives, inputs, others []int    // nil if there are none
+	numbers                     []int    // all that are read, without the trajectory
+	time, trajectory            int      // −1 if there is none
+}
+
+var (
+	columnName = regexp.MustCompile(`^(?:d?[qp]([1-9][0-9]*)|u([1-9][0-9]*)|t|trajectory)$`)
+	otherName  = regexp.MustCompile(`^\pL[^;\t|]*$`)
+	withUnit   = regexp.MustCompile(`^(.*\S)\s*\[(.*)\]$`)
+)
+
+// readHeader finds the columns of a system to learn by their names, or those of the system that like describes.
+func readHeader(header []string, like *Observations) (c columns, err error) {
+	n, m := 0, 0
+	var others []int
+	for i, name := range header {
+		name, unit := strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")), "" // the byte order mark that spreadsheets write
+		if parts := withUnit.FindStringSubmatch(name); parts != nil {
+			name, unit = parts[1], strings.TrimSpace(parts[2])
+		}
+		switch name {
+		case "q", "p", "dq", "dp", "u":
+			name += "1"
+		}
+		parts := columnName.FindStringSubmatch(name)
+		switch {
+		case parts != nil:
+		case like != nil || otherName.MatchString(name):
+			parts, others = make([]string, 3), append(others, i)
+		default:
+			return c, fmt.Errorf("column %d is %q; the header names q1, p1, q2, p2, …, and dq1, dp1, … or t, and trajectory, with commas between them", i+1, name)
+		}
+		if slices.Contains(c.names, name) {
+			return c, fmt.Errorf("column %d is a second %s", i+1, name)
+		}
+		state, _ := strconv.Atoi(parts[1]) // 0 for other columns; the largest int for a number beyond it
+		input, _ := strconv.Atoi(parts[2])
+		if max(state, input) > len(header) {
+			return c, fmt.Errorf("column %d is %s, but there are only %d columns", i+1, name, len(header))
+		}
+		c.names, c.units, n, m = append(c.names, name), append(c.units, unit), max(n, state), max(m, input)
+	}
+	if like != nil {
+		n, m, others = like.Positions, len(like.Inputs), nil
+	}
+	find := func(n int, kinds ...string) (places []int, missing string) {
+		for _, kind := range kinds {
+			for i := range n {
+				name := fmt.Sprint(kind, i+1)
+				if place := slices.Index(c.names, name); place >= 0 {
+					places = append(places, place)
+				} else {
+					missing = cmp.Or(missing, name)
+				}
+			}
+		}
+		return places, missing
+	}
+	var noPosition, noMomentum, noDerivative, noInput, noConstant string
+	c.positions, noPosition = find(n, "q")
+	c.momenta, noMomentum = find(n, "p")
+	c.inputs, noInput = find(m, "u")
+	c.time, c.trajectory, c.others = slices.Index(c.names, "t"), slices.Index(c.names, "trajectory"), others
+	if like == nil {
+		c.derivatives, noDerivative = find(n, "dq", "dp")
+	} else {
+		for _, name := range like.Constants {
+			place := slices.Index(c.names, name)
+			if c.others = append(c.others, place); place < 0 {
+				noConstant = cmp.Or(noConstant, name)
+			}
+		}
+	}
+	if c.momenta == nil && c.derivatives == nil && (like == nil || !like.Measured) {
+		noMomentum = "" // it is estimated
+	}
+	switch noState := cmp.Or(noPosition, noMomentum); {
+	case n == 0:
+		err = errors.New("the header names no state, such as q1 and p1")
+	case noState != "":
+		err = fmt.Errorf("the header names no %s; each of q1 to q%d and p1 to p%d is needed", noState, n, n)
+	case noInput != "":
+		err = fmt.Errorf("the header names no %s; each of u1 to u%d is needed", noInput, m)
+	case noConstant != "":
+		err = fmt.Errorf("the header names no %s, which is a constant of each trajectory of the system", noConstant)
+	case c.time < 0 && (c.momenta == nil || like != nil):
+		err = errors.New("the header names no t; the time of each row is needed")
+	case c.derivatives == nil && c.time < 0:
+		err = fmt.Errorf("the header names neither derivatives (dq1 to dq%d, dp1 to dp%d) nor t; one of them is needed", n, n)
+	case c.derivatives != nil && noDerivative != "":
+		err = fmt.Errorf("the header names derivatives but no %s", noDerivative)
+	}
+	if err != nil {
+		return c, err
+	}
+	places := slices.Concat(c.positions, c.momenta)
+	if like != nil && len(like.Names) == 2*n {
+		for i, place := range append(places, c.time) {
+			want := append(like.Names[:len(places):len(places)], like.TimeName)[i]
+			if got := c.label(place); got != want && strings.Contains(want, "[") && c.units[place] != "" {
+				return c, fmt.Errorf("column %d is %s; the system has %s", place+1, got, want)
+			}
+		}
+	}
+	for place := range header {
+		if place != c.trajectory && (like == nil || place == c.time || slices.Contains(slices.Concat(places, c.inputs, c.others), place)) {
+			c.numbers = append(c.numbers, place)
+		}
 	}
 	return c, nil
 }
 
-// read appends a line of the table to a trajectory.
-func (s *Samples) read(record []string, c columns) error {
-	var failed error
-	number := func(place int) float64 {
-		value, err := strconv.ParseFloat(strings.TrimSpace(record[place]), 64)
-		if failed == nil && (err != nil || math.IsNaN(value) || math.IsInf(value, 0)) {
-			failed = fmt.Errorf("column %d (%s): %q is not a finite number", place+1, c.names[place], record[place])
-		}
-		return value
+// label returns the name of a column with its unit.
+func (c columns) label(place int) string { return c.names[place] + c.unit(place) }
+
+// unit returns the common unit of columns, as in " [deg]"; nothing if they have none.
+func (c columns) unit(places ...int) string {
+	if len(places) == 0 || slices.ContainsFunc(places, func(place int) bool { return c.units[place] == "" || c.units[place] != c.units[places[0]] }) {
+		return ""
 	}
-	list := func(places []int) []float64 {
-		values := make([]float64, len(places))
-		for i, place := range places {
-			values[i] = number(place)
-		}
-		return values
+	return " [" + c.units[places[0]] + "]"
+}
+
+// pick returns the values at the given places.
+func pick(row []float64, places []int) []float64 {
+	picked := make([]float64, len(places))
+	for i, place := range places {
+		picked[i] = row[place]
 	}
-	s.X = append(s.X, list(c.state))
-	if c.derivatives != nil {
-		s.DX = append(s.DX, list(c.derivatives))
+	return picked
+}
+
+func (s *Samples) appendTime(time float64) error {
+	if last := len(s.Times) - 1; last >= 0 && time <= s.Times[last] {
+		return fmt.Errorf("time %g does not follow %g; times must increase", time, s.Times[last])
 	}
-	if c.time >= 0 {
-		time := number(c.time)
-		if before := len(s.Times) - 1; failed == nil && before >= 0 && time <= s.Times[before] {
-			failed = fmt.Errorf("column %d (t): time %g does not follow %g; times must increase along a trajectory", c.time+1, time, s.Times[before])
-		}
-		s.Times = append(s.Times, time)
+	s.Times = append(s.Times, time)
+	return nil
+}
+
+func parseFinite(field string) (float64, error) {
+	value, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
+	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
+		return 0, fmt.Errorf("%q is not a finite number", field)
 	}
-	return failed
+	return value, nil
 }
 
 // differentiate fills DX. It fits a parabola through each row and its two neighbours (at an end, through the first or last three rows) and takes
@@ -234,9 +369,7 @@ func (s *Samples) differentiate() {
 		}
 		s.DX[i] = make([]float64, len(s.X[i]))
 		for j, weight := range weights {
-			for axis, x := range s.X[first+j] {
-				s.DX[i][axis] += weight * x
-			}
+			floats.AddScaled(s.DX[i], weight, s.X[first+j])
 		}
 	}
 }

@@ -7,28 +7,16 @@ import (
 )
 
 // ThreeBody is three unit masses that start near the corners of a turning equilateral triangle. Their orbits are chaotic (appendix B of the paper).
-var ThreeBody = Task{
+var ThreeBody = threeBody.task(Task{
 	Name:        "3body",
-	Number:      "4b",
 	Description: "three bodies on near-circular orbits, chaotic",
-	Dimension:   12,
-	Bodies:      3,
-	Labels:      dimensionless,
-	Hamiltonian: func(s []float64) float64 { return kineticEnergy(s) + gravitationalEnergy(s) },
-	Dynamics:    gravity,
-	Kinetic:     kineticEnergy,
-	Potential:   gravitationalEnergy,
-	Generate:    threeBody.generate,
-	Example:     threeBody.trajectory,
-	Trials:      threeBody.trials,
-	Steps:       10000,
 	BatchSize:   600,
 	WeightDecay: 1e-4,
 	Published: map[string]PublishedModel{
 		"baseline": {Paper: Scores{9.5573e-2, 3.8000e-1, 1.0906e2}, Code: Scores{Train: 9.5581e-2, Test: 3.8005e-1, Energy: 1.0917e2}},
 		"hnn":      {Paper: Scores{8.0346e-2, 4.8809e-1, 4.1926e-2}, Code: Scores{Train: 8.2208e-2, Test: 4.7068e-1, Energy: 7.3518e-3}},
 	},
-}
+})
 
 var threeBody = orbits{
 	bodies: 3,
@@ -48,15 +36,14 @@ func nearCircularTriple(random *numpy.Random) []float64 {
 	cosine := math.Cos(math.Pi / 6)
 	speed := math.Sqrt(math.Sin(math.Pi/3)/(2*cosine*cosine)) / math.Pow(r, 1.5)
 	velocity := first.rotate(math.Pi / 2).scale(speed)
-	positions, velocities := make([]vector, 3), make([]vector, 3)
-	for body := range positions {
-		positions[body], velocities[body] = first, velocity
-		first, velocity = first.rotate(third), velocity.rotate(third)
-	}
-	for body := range velocities {
-		for axis := range 2 {
-			velocities[body][axis] *= 1 + noise*(2*random.Float64()-1)
+	var positions, velocities []vector
+	for range 3 {
+		noisy := velocity
+		for axis := range noisy {
+			noisy[axis] *= 1 + noise*(2*random.Float64()-1)
 		}
+		positions, velocities = append(positions, first), append(velocities, noisy)
+		first, velocity = first.rotate(third), velocity.rotate(third)
 	}
 	return state(positions, velocities)
 }

@@ -7,28 +7,16 @@ import (
 )
 
 // TwoBody is two unit masses on nearly circular orbits about their centre (section 4 of the paper).
-var TwoBody = Task{
+var TwoBody = twoBody.task(Task{
 	Name:        "2body",
-	Number:      "4",
 	Description: "two bodies on near-circular orbits",
-	Dimension:   8,
-	Bodies:      2,
-	Labels:      dimensionless,
-	Hamiltonian: func(s []float64) float64 { return kineticEnergy(s) + gravitationalEnergy(s) },
-	Dynamics:    gravity,
-	Kinetic:     kineticEnergy,
-	Potential:   gravitationalEnergy,
-	Generate:    twoBody.generate,
-	Example:     twoBody.trajectory,
-	Trials:      twoBody.trials,
-	Steps:       10000,
 	BatchSize:   200,
 	InputNoise:  true,
 	Published: map[string]PublishedModel{
 		"baseline": {Paper: Scores{3.2682e-5, 2.9575e-5, 6.3276e-2}, Code: Scores{Train: 3.3348e-5, Test: 3.0259e-5, Energy: 6.2897e-2}},
 		"hnn":      {Paper: Scores{2.9959e-6, 2.8218e-6, 3.8751e-5}, Code: Scores{Train: 6.7090e-6, Test: 6.5621e-6, Energy: 2.6396e-5}},
 	},
-}
+})
 
 var twoBody = orbits{
 	bodies: 2,
