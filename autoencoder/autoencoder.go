@@ -4,6 +4,7 @@ package autoencoder
 
 import (
 	"fmt"
+	"slices"
 
 	"hnn/internal/closedform"
 	"hnn/internal/kernels"
@@ -42,7 +43,7 @@ func (a Autoencoder) Coder(parameters nets.Parameters, threads int) (*Coder, err
 			return nil, fmt.Errorf("autoencoder: %w", err)
 		}
 	}
-	kernel, err := closedform.New(a.Networks(), nil, parameters, threads)
+	kernel, err := closedform.New(kernels.Config{Networks: closedform.Layers(a.Networks()), Threads: threads}, a.Networks(), parameters)
 	if err != nil {
 		return nil, err
 	}
@@ -54,50 +55,39 @@ func (c *Coder) Close() { c.kernel.Close() }
 
 // Encode maps images to latent states. An image is a row of pixels between 0 and 1.
 func (c *Coder) Encode(images [][]float32) ([][]float64, error) {
-	encoded, err := c.forward(0, c.autoencoder.Encoder, images)
-	if err != nil {
-		return nil, err
-	}
-	states := make([][]float64, len(encoded))
-	for i, row := range encoded {
-		states[i] = make([]float64, len(row))
-		for j, v := range row {
-			states[i][j] = float64(v)
-		}
-	}
-	return states, nil
+	return forward[float32, float64](c, 0, images)
 }
 
 // Decode maps latent states to images. An image is a row of pixels.
 func (c *Coder) Decode(states [][]float64) ([][]float32, error) {
-	rows := make([][]float32, len(states))
-	for i, state := range states {
-		for _, v := range state {
-			rows[i] = append(rows[i], float32(v))
-		}
-	}
-	return c.forward(1, c.autoencoder.Decoder, rows)
+	return forward[float64, float32](c, 1, states)
 }
 
-func (c *Coder) forward(number int, n nets.Network, rows [][]float32) ([][]float32, error) {
+// forward evaluates the encoder (number 0) or the decoder (number 1).
+func forward[Input, Output float32 | float64](c *Coder, number int, rows [][]Input) ([][]Output, error) {
 	const most = 1000 // rows at a time, which bounds the memory
-	var outputs [][]float32
-	for len(rows) > 0 {
-		part := rows[:min(most, len(rows))]
-		rows = rows[len(part):]
+	n := c.autoencoder.Networks()[number]
+	var outputs [][]Output
+	for part := range slices.Chunk(rows, most) {
 		var x []float32
 		for i, row := range part {
 			if len(row) != n.Inputs() {
-				return nil, fmt.Errorf("autoencoder: row %d has %d numbers, and the network takes %d", i, len(row), n.Inputs())
+				return nil, fmt.Errorf("autoencoder: row %d has %d numbers, and the network takes %d", len(outputs)+i, len(row), n.Inputs())
 			}
-			x = append(x, row...)
+			for _, v := range row {
+				x = append(x, float32(v))
+			}
 		}
 		y := make([]float32, len(part)*n.Outputs())
 		if err := c.kernel.Forward(number, x, y, len(part)); err != nil {
 			return nil, err
 		}
-		for i := range part {
-			outputs = append(outputs, y[i*n.Outputs():(i+1)*n.Outputs()])
+		for values := range slices.Chunk(y, n.Outputs()) {
+			row := make([]Output, len(values))
+			for i, v := range values {
+				row[i] = Output(v)
+			}
+			outputs = append(outputs, row)
 		}
 	}
 	return outputs, nil

@@ -1,10 +1,6 @@
 package hamiltonian
 
-import (
-	"image/color"
-
-	"hnn/nets"
-)
+import "image/color"
 
 // Baseline is a network of the same size that outputs the time derivative directly (Greydanus et al., 2019, section 3):
 //
@@ -16,6 +12,8 @@ var Baseline = Model{
 	Color:       color.NRGBA{213, 94, 0, 255}, // Okabe and Ito's vermilion
 	Published:   true,
 	Equation: func(c Config) Equation {
-		return Equation{Networks: []nets.Network{c.mlp("differentiable_model.", c.Dimension)}, Terms: []Term{Outputs(0)}}
+		e := c.equation(c.Dimension, "differentiable_model.")
+		e.Terms = []Term{Outputs(0)}
+		return e
 	},
 }

@@ -1,10 +1,6 @@
 package hamiltonian
 
-import (
-	"image/color"
-
-	"hnn/nets"
-)
+import "image/color"
 
 // Dissipative is the dissipative Hamiltonian neural network (Sosanya and Greydanus, 2022). One network learns the energy H, the other the
 // Rayleigh dissipation function D:
@@ -17,10 +13,9 @@ var Dissipative = Model{
 	Color:       color.NRGBA{0, 158, 115, 255}, // Okabe and Ito's bluish green
 	Equation: func(c Config) Equation {
 		h, d := Scalar{Network: 0}, Scalar{Network: 1}
-		return Equation{
-			Networks:    []nets.Network{c.mlp("mlp_h.", 1), c.mlp("mlp_d.", 1)},
-			Terms:       []Term{Gradient(h, Canonical(c.Dimension)), Gradient(d, Identity(c.Dimension))},
-			Hamiltonian: &h,
-		}
+		e := c.equation(1, "mlp_h.", "mlp_d.")
+		e.Terms = []Term{Gradient(h, Canonical(c.Dimension)), Gradient(d, Identity(c.Dimension))}
+		e.Hamiltonian = []Scalar{h}
+		return e
 	},
 }

@@ -13,6 +13,7 @@ import (
 type Dynamics struct {
 	Equation   Equation
 	Parameters nets.Parameters // of the equation's networks, in the order of the networks
+	Scaling    *Scaling        // of the quantities that the equation describes; nil for none
 }
 
 // Evaluator returns an Evaluator with a copy of the current parameters. It runs on the given number of threads, 0 for all processors. The
@@ -21,44 +22,91 @@ func (d Dynamics) Evaluator(threads int) (*Evaluator, error) {
 	if err := d.Equation.Check(); err != nil {
 		return nil, err
 	}
-	var terms []kernels.Term
-	for _, t := range d.Equation.Terms {
-		terms = append(terms, t.kernel())
+	e := &Evaluator{Dynamics: d, threads: threads}
+	if d.Scaling == nil {
+		e.Scaling = Unit(d.Equation.Dimension(), d.Equation.Columns)
 	}
-	kernel, err := closedform.New(d.Equation.Networks, terms, d.Parameters, threads)
-	if err != nil {
-		return nil, err
+	for _, scale := range e.Scaling.Scale {
+		e.rates = append(e.rates, scale/e.Scaling.Time)
+		e.slopes = append(e.slopes, e.Scaling.Energy()/scale)
 	}
-	return &Evaluator{equation: d.Equation, kernel: kernel}, nil
+	var err error
+	e.field, err = e.kernel(d.Equation)
+	return e, err
 }
 
-func (t Term) kernel() kernels.Term {
-	return kernels.Term{Network: t.Network, Output: t.Output, Matrix: t.Matrix.Transposed()}
+// kernel returns the kernel of an equation with the parameters of the dynamics.
+func (e *Evaluator) kernel(equation Equation) (*kernels.Model[float32], error) {
+	config := equation.kernel()
+	config.Threads = e.threads
+	return closedform.New(config, equation.Networks, e.Parameters)
+}
+
+func init() {
+	closedform.Equation = func(e any) kernels.Config { return e.(Equation).kernel() }
+}
+
+// kernel returns the equation as package kernels reads it.
+func (e Equation) kernel() kernels.Config {
+	c := kernels.Config{Networks: closedform.Layers(e.Networks), State: e.Dimension(), Columns: e.Width()}
+	for _, features := range e.Features {
+		var list []kernels.Feature
+		for _, f := range features {
+			list = append(list, kernels.Feature{Column: f.Column, Function: map[Function]kernels.Function{
+				Value: kernels.Value, Sine: kernels.Sine, Cosine: kernels.Cosine, One: kernels.One}[f.Function]})
+		}
+		c.Features = append(c.Features, list)
+	}
+	for _, t := range e.Terms {
+		term := kernels.Term{Matrix: t.Matrix.Transposed(), Network: t.Network, Offset: t.Offset}
+		for _, s := range t.Scalars {
+			term.Scalars = append(term.Scalars, kernels.Scalar(s))
+		}
+		c.Terms = append(c.Terms, term)
+	}
+	return c
 }
 
 // Evaluator evaluates Dynamics in float32. Only one goroutine at a time may use it.
 type Evaluator struct {
-	equation       Equation
-	kernel         *kernels.Model[float32]
+	Dynamics
+	// Columns holds the further columns of each state's row: driving inputs and constants. One row serves all states.
+	Columns [][]float64
+
+	threads        int
+	field          *kernels.Model[float32]
+	gradient       *kernels.Model[float32] // of H as a field; made by Gradient
+	rates, slopes  []float64               // units of dx/dt and of ∇H
 	states, result []float32
 }
 
 // Close frees the evaluator's memory and ends its threads.
-func (e *Evaluator) Close() { e.kernel.Close() }
+func (e *Evaluator) Close() {
+	e.field.Close()
+	if e.gradient != nil {
+		e.gradient.Close()
+	}
+}
 
 // Field writes dx/dt at each state of x into the same row of out. It is an integrator.Field and ignores the times.
 func (e *Evaluator) Field(_ []float64, x, out [][]float64) error {
-	return e.rows(x, out, func(rows int) error { return e.kernel.Field(e.states, e.result, rows) })
+	return e.rows(e.field, e.rates, x, out)
 }
 
 // Gradient writes ∇H = (∂H/∂q, ∂H/∂p) at each state of x into the same row of out. A trajectory along ∇H gains energy (section 6 of the
 // paper). It is an integrator.Field and ignores the times.
 func (e *Evaluator) Gradient(_ []float64, x, out [][]float64) error {
-	h := e.equation.Hamiltonian
-	if h == nil {
+	if e.Equation.Hamiltonian == nil {
 		return ErrNoHamiltonian
 	}
-	return e.rows(x, out, func(rows int) error { return e.kernel.ScalarGradient(h.Network, h.Output, e.states, e.result, rows) })
+	if e.gradient == nil {
+		equation, err := e.Equation, error(nil)
+		equation.Terms = []Term{{Scalars: e.Equation.Hamiltonian, Matrix: Identity(e.Equation.Dimension()), Network: -1}}
+		if e.gradient, err = e.kernel(equation); err != nil {
+			return err
+		}
+	}
+	return e.rows(e.gradient, e.slopes, x, out)
 }
 
 // ErrNoHamiltonian is the error of Gradient and Hamiltonian for a model without a Hamiltonian.
@@ -66,52 +114,75 @@ var ErrNoHamiltonian = errors.New("hamiltonian: this model has no Hamiltonian")
 
 // Hamiltonian returns H at each state of x.
 func (e *Evaluator) Hamiltonian(x [][]float64) ([]float64, error) {
-	h := e.equation.Hamiltonian
-	if h == nil {
+	if e.Equation.Hamiltonian == nil {
 		return nil, ErrNoHamiltonian
 	}
 	if err := e.flatten(x); err != nil {
 		return nil, err
 	}
-	outputs := e.equation.Networks[h.Network].Outputs()
-	e.result = grow(e.result, len(x)*outputs)
-	if err := e.kernel.Forward(h.Network, e.states, e.result, len(x)); err != nil {
-		return nil, err
-	}
 	energies := make([]float64, len(x))
-	for i := range energies {
-		energies[i] = float64(e.result[i*outputs+h.Output])
+	for _, h := range e.Equation.Hamiltonian {
+		inputs := e.inputs(h.Network)
+		outputs := e.Equation.Networks[h.Network].Outputs()
+		e.result = grow(e.result, len(x)*outputs)
+		if err := e.field.Forward(h.Network, inputs, e.result, len(x)); err != nil {
+			return nil, err
+		}
+		for i := range energies {
+			energies[i] += e.Scaling.Energy() * float64(e.result[i*outputs+h.Output])
+		}
 	}
 	return energies, nil
 }
 
-// flatten copies states into the float32 array that the kernel reads.
+// inputs returns the inputs of a network for the rows of e.states.
+func (e *Evaluator) inputs(network int) []float32 {
+	if e.Equation.Features == nil || e.Equation.Features[network] == nil {
+		return e.states
+	}
+	width := e.Equation.Width()
+	var inputs []float32
+	for row := e.states; len(row) > 0; row = row[width:] {
+		for _, f := range e.Equation.Features[network] {
+			inputs = append(inputs, f.Function.value(row[f.Column]))
+		}
+	}
+	return inputs
+}
+
+// flatten copies scaled rows into the float32 array that the kernel reads.
 func (e *Evaluator) flatten(x [][]float64) error {
 	e.states = e.states[:0]
 	for i, state := range x {
-		if len(state) != e.equation.Dimension() {
-			return fmt.Errorf("hamiltonian: state %d has %d components, and the model needs %d", i, len(state), e.equation.Dimension())
+		var columns []float64
+		if e.Equation.Columns > 0 {
+			if len(e.Columns) != 1 && len(e.Columns) != len(x) {
+				return fmt.Errorf("hamiltonian: there are columns for %d states, and %d states", len(e.Columns), len(x))
+			}
+			columns = e.Columns[i%len(e.Columns)]
 		}
-		for _, v := range state {
-			e.states = append(e.states, float32(v))
+		if len(state) != e.Equation.Dimension() || len(columns) != e.Equation.Columns {
+			return fmt.Errorf("hamiltonian: state %d has %d components and %d columns, and the model needs %d and %d",
+				i, len(state), len(columns), e.Equation.Dimension(), e.Equation.Columns)
 		}
+		e.states = e.Scaling.Row(e.states, state, columns)
 	}
 	return nil
 }
 
-// rows calls evaluate, which fills e.result for the states x, and copies the result to out.
-func (e *Evaluator) rows(x, out [][]float64, evaluate func(rows int) error) error {
+// rows evaluates a kernel's field at the states x and copies it to out in the given units.
+func (e *Evaluator) rows(kernel *kernels.Model[float32], units []float64, x, out [][]float64) error {
 	if err := e.flatten(x); err != nil {
 		return err
 	}
-	e.result = grow(e.result, len(e.states))
-	if err := evaluate(len(x)); err != nil {
+	n := e.Equation.Dimension()
+	e.result = grow(e.result, len(x)*n)
+	if err := kernel.Field(e.states, e.result, len(x)); err != nil {
 		return err
 	}
-	n := e.equation.Dimension()
 	for i := range out {
 		for j := range out[i] {
-			out[i][j] = float64(e.result[i*n+j])
+			out[i][j] = units[j] * float64(e.result[i*n+j])
 		}
 	}
 	return nil

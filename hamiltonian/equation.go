@@ -14,32 +14,59 @@ import (
 //
 //	dx/dt = sum of the terms
 //
-// A term is M·∇F for a scalar output F of a network, or the outputs of a network.
+// A row that the networks read is x, followed by further columns: driving inputs u and constants of a trajectory.
 type Equation struct {
 	Networks []nets.Network
+	// Features lists the inputs of each network. A nil list means the state, in its order.
+	Features [][]Feature
 	Terms    []Term
-	// Hamiltonian is the scalar that is the learned energy. It is nil in a model without one.
-	Hamiltonian *Scalar
+	// Hamiltonian lists the scalars whose sum is the learned energy. It is empty in a model without one.
+	Hamiltonian []Scalar
+	Columns     int // beside the state
 }
+
+// Feature is one input of a network: a function of a column. An angle enters as its cosine and its sine.
+type Feature struct {
+	Column   int
+	Function Function
+}
+
+// Function is a function of a column.
+type Function int
+
+// The functions of a column. One is 1 for every row: a layer on it holds constants.
+const (
+	Value Function = iota
+	Sine
+	Cosine
+	One
+)
 
 // Scalar is one output of one network, both given by index.
 type Scalar struct{ Network, Output int }
 
-// Term is one summand of dx/dt. Gradient and Outputs make one.
+// Term is one summand of dx/dt. Gradient, Damped, Outputs and Force make one.
 type Term struct {
-	Network int
-	Output  int    // index of the scalar output F; AllOutputs in a term of outputs
-	Matrix  Matrix // M in M·∇F; nil in a term of outputs
+	Scalars []Scalar // F is their sum in M·∇F; nil in a term of outputs
+	Matrix  Matrix   // M; nil in a term of outputs
+	Network int      // of L in a damped term, −1 without friction; the network of a term of outputs
+	Offset  int      // first component of dx/dt in a term of outputs
 }
 
-// AllOutputs is the value of Output in a term of outputs.
-const AllOutputs = -1
-
 // Gradient is the term M·∇F of a scalar F(x).
-func Gradient(f Scalar, m Matrix) Term { return Term{f.Network, f.Output, m} }
+func Gradient(f Scalar, m Matrix) Term { return Term{Scalars: []Scalar{f}, Matrix: m, Network: -1} }
+
+// Damped is the term (J − R)·∇H of a Hamiltonian H, the sum of scalars, for states of the given dimension. R is LLᵀ in the rows and columns
+// of the momenta and 0 elsewhere, so dH/dt = −∇H·R∇H ≤ 0. The network's outputs are L by rows. Network −1 means no friction.
+func Damped(h []Scalar, dimension, network int) Term {
+	return Term{Scalars: h, Matrix: Canonical(dimension), Network: network}
+}
 
 // Outputs is the term N(x). The network must have one output for each component of the state.
-func Outputs(network int) Term { return Term{Network: network, Output: AllOutputs} }
+func Outputs(network int) Term { return Term{Network: network} }
+
+// Force is the term (0, N): a network's outputs drive the momenta of a state of the given dimension.
+func Force(network, dimension int) Term { return Term{Network: network, Offset: dimension / 2} }
 
 // Matrix is a square matrix by rows.
 type Matrix [][]float64
@@ -98,39 +125,84 @@ func (m Matrix) antisymmetric() bool {
 // antisymmetric matrix times ∇H: then dH/dt = ∇H·dx/dt = 0.
 func (e Equation) Conserves() bool {
 	return e.Hamiltonian != nil && !slices.ContainsFunc(e.Terms, func(t Term) bool {
-		return (Scalar{t.Network, t.Output}) != *e.Hamiltonian || !t.Matrix.antisymmetric()
+		return !slices.Equal(t.Scalars, e.Hamiltonian) || !t.Matrix.antisymmetric() || t.Network >= 0
 	})
 }
 
 // Dimension returns the number of components of a state.
-func (e Equation) Dimension() int { return e.Networks[0].Inputs() }
+func (e Equation) Dimension() int {
+	if t := e.Terms[0]; t.Matrix != nil {
+		return len(t.Matrix)
+	}
+	return e.Networks[e.Terms[0].Network].Outputs()
+}
+
+// Width returns the number of columns of a row: the state and the further columns.
+func (e Equation) Width() int { return e.Dimension() + e.Columns }
+
+// inputs returns the number of inputs that a network must have.
+func (e Equation) inputs(network int) int {
+	if e.Features == nil || e.Features[network] == nil {
+		return e.Dimension()
+	}
+	return len(e.Features[network])
+}
 
 // Check returns an error that names the first invalid network or term.
 func (e Equation) Check() error {
 	if len(e.Networks) == 0 || len(e.Terms) == 0 {
 		return fmt.Errorf("hamiltonian: an equation has %d networks and %d terms; it needs at least one of each", len(e.Networks), len(e.Terms))
 	}
+	outputs := func(s Scalar) int {
+		if s.Network < 0 || s.Network >= len(e.Networks) {
+			return 0
+		}
+		return e.Networks[s.Network].Outputs()
+	}
 	for _, n := range e.Networks {
 		if err := n.Check(); err != nil {
 			return fmt.Errorf("hamiltonian: %w", err)
+		}
+	}
+	for i, t := range e.Terms {
+		if t.Network < -1 || t.Network >= len(e.Networks) || t.Matrix == nil && t.Network < 0 {
+			return fmt.Errorf("hamiltonian: term %d names network %d; there are %d networks", i, t.Network, len(e.Networks))
 		}
 	}
 	n := e.Dimension()
 	if n%2 != 0 {
 		return fmt.Errorf("hamiltonian: a state of dimension %d cannot hold as many momenta as positions", n)
 	}
-	for i, t := range e.Terms {
-		if t.Network < 0 || t.Network >= len(e.Networks) || e.Networks[t.Network].Inputs() != n {
-			return fmt.Errorf("hamiltonian: term %d names network %d; there are %d networks, and each needs %d inputs", i, t.Network, len(e.Networks), n)
+	if e.Features != nil && len(e.Features) != len(e.Networks) {
+		return fmt.Errorf("hamiltonian: there are features of %d networks, and %d networks", len(e.Features), len(e.Networks))
+	}
+	for i, network := range e.Networks {
+		if network.Inputs() != e.inputs(i) {
+			return fmt.Errorf("hamiltonian: network %d has %d inputs; it needs %d", i, network.Inputs(), e.inputs(i))
 		}
-		outputs := e.Networks[t.Network].Outputs()
+		if e.Features == nil {
+			continue
+		}
+		for _, f := range e.Features[i] {
+			if f.Column < 0 || f.Column >= e.Width() {
+				return fmt.Errorf("hamiltonian: network %d reads column %d; a row has %d", i, f.Column, e.Width())
+			}
+		}
+	}
+	for i, t := range e.Terms {
+		for _, s := range t.Scalars {
+			if s.Output < 0 || s.Output >= outputs(s) {
+				return fmt.Errorf("hamiltonian: term %d names output %d of network %d, which does not exist", i, s.Output, s.Network)
+			}
+		}
+		have := outputs(Scalar{Network: t.Network})
 		switch {
-		case t.Output == AllOutputs && outputs != n:
-			return fmt.Errorf("hamiltonian: term %d is the output of a network with %d outputs, and a state has %d components", i, outputs, n)
-		case t.Output < AllOutputs || t.Output >= outputs:
-			return fmt.Errorf("hamiltonian: term %d names output %d of a network that has %d", i, t.Output, outputs)
-		case t.Output != AllOutputs && len(t.Matrix) != n:
-			return fmt.Errorf("hamiltonian: term %d has a matrix of %d rows, and a state has %d components", i, len(t.Matrix), n)
+		case t.Matrix == nil && (t.Offset < 0 || t.Offset+have > n || t.Offset == 0 && have != n):
+			return fmt.Errorf("hamiltonian: term %d is the output of a network with %d outputs, and a state has %d components", i, have, n)
+		case t.Matrix != nil && (len(t.Matrix) != n || len(t.Scalars) == 0):
+			return fmt.Errorf("hamiltonian: term %d has a matrix of %d rows and %d scalars; a state has %d components", i, len(t.Matrix), len(t.Scalars), n)
+		case t.Matrix != nil && t.Network >= 0 && have != n*n/4:
+			return fmt.Errorf("hamiltonian: the friction of term %d comes from a network with %d outputs; %d momenta need %d", i, have, n/2, n*n/4)
 		}
 	}
 	return nil

@@ -1,10 +1,6 @@
 package hamiltonian
 
-import (
-	"image/color"
-
-	"hnn/nets"
-)
+import "image/color"
 
 // HNN is the Hamiltonian neural network of Greydanus, Dzamba and Yosinski (2019), equations 1 to 3:
 //
@@ -19,7 +15,8 @@ var HNN = Model{
 	Published:   true,
 	Equation: func(c Config) Equation {
 		f1, f2 := Scalar{0, 0}, Scalar{0, 1}
-		e := Equation{Networks: []nets.Network{c.mlp("differentiable_model.", 2)}, Hamiltonian: &f2}
+		e := c.equation(2, "differentiable_model.")
+		e.Hamiltonian = []Scalar{f2}
 		solenoidal, conservative := Gradient(f2, Canonical(c.Dimension)), Gradient(f1, Identity(c.Dimension))
 		switch c.FieldType {
 		case Conservative:

@@ -3,6 +3,7 @@ package hamiltonian
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strings"
 
 	"hnn/nets"
@@ -26,11 +27,86 @@ type Config struct {
 	HiddenLayers int             // of each network
 	Activation   nets.Activation // of the hidden layers
 	FieldType    FieldType       // used by models with several field types; others ignore it
+	Angles       []bool          // by position: whether it is an angle in radians; nil for none
+	Inputs       int             // driving inputs, the first columns after the state
+	Constants    int             // constants of a trajectory, the columns after the inputs
+	Kinetic      Kinetic         // used by models that offer it
+	Inverse      []float32       // 1/mᵢ of the kinetic energy Given
+	Friction     Friction        // used by models that offer it
 }
 
-// mlp returns an MLP on the state. Its parameters are named prefix + "linear1.weight" and so on.
-func (c Config) mlp(prefix string, outputs int) nets.Network {
-	return nets.Network{Prefix: prefix, Layers: nets.MLP(c.Dimension, c.Hidden, c.HiddenLayers, outputs, c.Activation)}
+// Kinetic selects the form of the energy's dependence on the momenta.
+type Kinetic string
+
+const (
+	// General means a network H(q, p).
+	General Kinetic = "general"
+	// Quadratic means a separable energy ½ pᵀAp + V(q), with a learned matrix A of inverse masses.
+	Quadratic Kinetic = "quadratic"
+	// Given means ½ Σ pᵢ²/mᵢ + V(q) with given masses. Momenta that were not measured need them: they are m·dq/dt.
+	Given Kinetic = "given"
+)
+
+// Friction selects the form of the matrix R.
+type Friction string
+
+const (
+	// NoFriction means R = 0.
+	NoFriction Friction = "none"
+	// ConstantFriction means that R does not depend on the state.
+	ConstantFriction Friction = "constant"
+	// StateFriction means that a network gives R at each state.
+	StateFriction Friction = "state"
+)
+
+// columns returns the number of columns beside the state.
+func (c Config) columns() int { return c.Inputs + c.Constants }
+
+// values returns features that are columns as they are.
+func values(first, count int) []Feature {
+	var list []Feature
+	for i := range count {
+		list = append(list, Feature{Column: first + i})
+	}
+	return list
+}
+
+// positions returns the features of the positions: the cosine and the sine of each angle, and the other positions.
+func (c Config) positions() []Feature {
+	list := c.free()
+	for i, angle := range c.Angles {
+		if angle {
+			list = append(list, Feature{i, Cosine}, Feature{i, Sine})
+		}
+	}
+	return list
+}
+
+// free returns the positions that are no angles.
+func (c Config) free() []Feature {
+	return slices.DeleteFunc(values(0, c.Dimension/2), func(f Feature) bool { return c.Angles != nil && c.Angles[f.Column] })
+}
+
+// features returns the features of a network that reads the whole row, nil if the row is the state and has no angles.
+func (c Config) features() []Feature {
+	if c.columns() == 0 && !slices.Contains(c.Angles, true) {
+		return nil
+	}
+	return append(append(c.positions(), values(c.Dimension/2, c.Dimension/2)...), values(c.Dimension, c.columns())...)
+}
+
+// equation returns an equation whose networks, of the given prefixes and numbers of outputs, are MLPs on the whole row.
+func (c Config) equation(outputs int, prefixes ...string) Equation {
+	e, inputs := Equation{Columns: c.columns()}, c.Dimension
+	features := c.features()
+	if features != nil {
+		inputs = len(features)
+	}
+	for _, prefix := range prefixes {
+		e.Networks = append(e.Networks, nets.Network{Prefix: prefix, Layers: nets.MLP(inputs, c.Hidden, c.HiddenLayers, outputs, c.Activation)})
+		e.Features = append(e.Features, features)
+	}
+	return e
 }
 
 // FieldType selects the field that a network with two scalar outputs represents: one part of the field's Helmholtz decomposition, or both
@@ -59,7 +135,7 @@ func (f FieldType) Check() error {
 }
 
 // Models lists the models in the order of tables and figures. To add a model, write a new file and add its variable here.
-var Models = []Model{Baseline, HNN, Dissipative}
+var Models = []Model{Baseline, HNN, Dissipative, Port}
 
 // Default is the model that ./train uses without the flag -model.
 var Default = HNN

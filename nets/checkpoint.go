@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
+	"reflect"
 
 	"github.com/google/renameio/v2"
 	"github.com/sugarme/gotch/pickle"
@@ -34,98 +34,87 @@ const settingsFile = "archive/settings.json"
 // uncompressed zip of a pickle (protocol 2), the arrays' bytes and, if they are not nil, the settings. WriteCheckpoint replaces the file
 // atomically.
 func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
-	var file bytes.Buffer
-	archive := zip.NewWriter(&file)
-	store := func(name string, content []byte) error {
-		w, err := archive.CreateRaw(&zip.FileHeader{
-			Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(content),
-			CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content)),
-		})
+	var p pickler
+	p.WriteString("\x80\x02") // protocol 2
+	p.global("collections", "OrderedDict")
+	p.WriteString(")R(") // call it, mark the items
+	files := []storedFile{{"archive/data.pkl", nil}, {"archive/byteorder", []byte("little")}}
+	for i, entry := range entries {
+		storage, ok := storages[reflect.TypeOf(entry.Data)]
+		if !ok {
+			return fmt.Errorf("nets: %s is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Name, entry.Data)
+		}
+		data, err := binary.Append(nil, binary.LittleEndian, entry.Data)
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(content)
-		return err
-	}
-
-	var p pickler
-	p.op("\x80\x02") // protocol 2
-	p.global("collections", "OrderedDict")
-	p.op(")R(") // call it, mark the items
-	arrays := make([][]byte, len(entries))
-	for i, entry := range entries {
-		var storage string
-		switch entry.Data.(type) {
-		case []float32:
-			storage = "FloatStorage"
-		case []int64:
-			storage = "LongStorage"
-		case []uint8:
-			storage = "ByteStorage"
-		default:
-			return fmt.Errorf("nets: %s is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Name, entry.Data)
-		}
-		var data bytes.Buffer
-		if err := binary.Write(&data, binary.LittleEndian, entry.Data); err != nil {
-			return err
-		}
-		arrays[i] = data.Bytes()
+		files = append(files, storedFile{fmt.Sprintf("archive/data/%d", i), data})
 		elements := int64(1)
 		strides := make([]int64, len(entry.Shape))
 		for axis := len(entry.Shape) - 1; axis >= 0; axis-- {
 			strides[axis] = elements
 			elements *= entry.Shape[axis]
 		}
-		if size := int64(binary.Size(entry.Data)); elements == 0 || size%elements != 0 || size/elements > 8 {
-			return fmt.Errorf("nets: %s has shape %v and %d bytes of data", entry.Name, entry.Shape, size)
+		if elements == 0 || elements != int64(reflect.ValueOf(entry.Data).Len()) {
+			return fmt.Errorf("nets: %s has shape %v and %d bytes of data", entry.Name, entry.Shape, len(data))
 		}
 		p.text(entry.Name)
 		p.global("torch._utils", "_rebuild_tensor_v2")
-		p.op("((")
+		p.WriteString("((")
 		p.text("storage")
 		p.global("torch", storage)
 		p.text(fmt.Sprint(i))
 		p.text("cpu")
 		p.integer(elements)
-		p.op("tQ") // a persistent id: the storage
+		p.WriteString("tQ") // a persistent id: the storage
 		p.integer(0)
 		p.tuple(entry.Shape)
 		p.tuple(strides)
-		p.op("\x89") // requires_grad: False
+		p.WriteString("\x89") // requires_grad: False
 		p.global("collections", "OrderedDict")
-		p.op(")RtR")
+		p.WriteString(")RtR")
 	}
-	p.op("u.")
-
-	if err := store("archive/data.pkl", p.Bytes()); err != nil {
-		return err
-	}
-	if err := store("archive/byteorder", []byte("little")); err != nil {
-		return err
-	}
-	for i, data := range arrays {
-		if err := store(fmt.Sprintf("archive/data/%d", i), data); err != nil {
-			return err
-		}
-	}
+	p.WriteString("u.")
+	files[0].content = p.Bytes()
 	if settings != nil {
-		if err := store(settingsFile, settings); err != nil {
+		files = append(files, storedFile{settingsFile, settings})
+	}
+	files = append(files, storedFile{"archive/version", []byte("3\n")})
+
+	var packed bytes.Buffer
+	archive := zip.NewWriter(&packed)
+	for _, f := range files {
+		size := uint64(len(f.content))
+		header := zip.FileHeader{Name: f.name, CRC32: crc32.ChecksumIEEE(f.content), CompressedSize64: size, UncompressedSize64: size}
+		w, err := archive.CreateRaw(&header)
+		if err == nil {
+			_, err = w.Write(f.content)
+		}
+		if err != nil {
 			return err
 		}
-	}
-	if err := store("archive/version", []byte("3\n")); err != nil {
-		return err
 	}
 	if err := archive.Close(); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, file.Bytes(), 0o644)
+	return renameio.WriteFile(path, packed.Bytes(), 0o644)
+}
+
+// storages names PyTorch's storage of each type of array.
+var storages = map[reflect.Type]string{
+	reflect.TypeFor[[]float32](): "FloatStorage",
+	reflect.TypeFor[[]int64]():   "LongStorage",
+	reflect.TypeFor[[]uint8]():   "ByteStorage",
+}
+
+type storedFile struct {
+	name    string
+	content []byte
 }
 
 // pickler writes the few opcodes of Python's pickle that a state dict needs.
 type pickler struct{ bytes.Buffer }
 
-func (p *pickler) op(codes string)            { p.WriteString(codes) }
 func (p *pickler) global(module, name string) { p.WriteString("c" + module + "\n" + name + "\n") }
 
 func (p *pickler) text(s string) {
@@ -164,7 +153,7 @@ func ReadCheckpoint(path string) (checkpoint Checkpoint, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Checkpoint{}, fmt.Errorf("cannot read the settings of the checkpoint %s: %w", path, err)
 	}
-	object, err := pickle.LoadWithUnpickler(path, func(r io.Reader) pickle.Unpickler { return pickle.NewUnpickler(r) })
+	object, err := pickle.LoadWithUnpickler(path, pickle.NewUnpickler)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
 	}
@@ -186,19 +175,12 @@ func ReadCheckpoint(path string) (checkpoint Checkpoint, err error) {
 			}
 			expected *= tensor.Size[axis]
 		}
-		entry := Entry{Name: name, Shape: tensor.Size}
-		first, last := tensor.StorageOffset, tensor.StorageOffset+expected
-		switch data := tensor.Source.GetData().(type) {
-		case []float32:
-			entry.Data = data[first:last]
-		case []int64:
-			entry.Data = data[first:last]
-		case []uint8:
-			entry.Data = data[first:last]
-		default:
-			return Checkpoint{}, fmt.Errorf("%s: %s holds %T; float32, int64 and uint8 are read", path, name, data)
+		first, last := int(tensor.StorageOffset), int(tensor.StorageOffset+expected)
+		data := reflect.ValueOf(tensor.Source.GetData())
+		if storages[data.Type()] == "" {
+			return Checkpoint{}, fmt.Errorf("%s: %s holds %s; float32, int64 and uint8 are read", path, name, data.Type())
 		}
-		checkpoint.Entries[name] = entry
+		checkpoint.Entries[name] = Entry{Name: name, Shape: tensor.Size, Data: data.Slice(first, last).Interface()}
 	}
 	return checkpoint, nil
 }

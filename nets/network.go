@@ -5,6 +5,7 @@ package nets
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,12 +16,13 @@ type Activation string
 // torch.nn.functional.silu.
 var Activations = []string{"elu", "relu", "selu", "sigmoid", "softplus", "swish", "tanh"}
 
+// Square is the activation a²/2. A layer without a bias, Square and a sum are a quadratic form.
+const Square Activation = "square"
+
 // Check returns an error that lists the activation functions if a is none of them.
 func (a Activation) Check() error {
-	for _, name := range Activations {
-		if string(a) == name {
-			return nil
-		}
+	if slices.Contains(Activations, string(a)) {
+		return nil
 	}
 	return fmt.Errorf("there is no nonlinearity %q; choose one of %s", string(a), strings.Join(Activations, ", "))
 }
@@ -40,6 +42,9 @@ type Network struct {
 	Prefix string
 	First  int
 	Layers []Layer
+	// Start holds the initial weights of each layer by rows. A nil Start, or a nil list in it, means random orthogonal weights.
+	Start [][]float32
+	Fixed bool // whether training leaves the parameters as they are
 }
 
 // Inputs returns the number of components of the network's input.
@@ -85,7 +90,7 @@ func (n Network) Check() error {
 		case l.Residual && l.Inputs != l.Outputs:
 			return fmt.Errorf("layer %s is residual and has %d inputs and %d outputs; they must be equal", name, l.Inputs, l.Outputs)
 		}
-		if l.Activation != "" {
+		if l.Activation != "" && l.Activation != Square {
 			if err := l.Activation.Check(); err != nil {
 				return fmt.Errorf("layer %s: %w", name, err)
 			}
@@ -137,15 +142,6 @@ func (p Parameters) EachLayer(networks []Network, visit func(network, layer int,
 	}
 }
 
-// WithPrefix returns the same arrays with a prefix before each name.
-func (p Parameters) WithPrefix(prefix string) Parameters {
-	named := make(Parameters, len(p))
-	for i, parameter := range p {
-		named[i] = Parameter{prefix + parameter.Name, parameter.Shape, parameter.Values}
-	}
-	return named
-}
-
 // Entries returns the parameters as entries of a checkpoint. The entries share the parameters' memory.
 func (p Parameters) Entries() []Entry {
 	entries := make([]Entry, len(p))
@@ -163,7 +159,7 @@ func (p Parameters) Load(c Checkpoint) error {
 			return fmt.Errorf("the checkpoint holds no %s", parameter.Name)
 		}
 		values, ok := entry.Data.([]float32)
-		if !ok || fmt.Sprint(entry.Shape) != fmt.Sprint(parameter.Shape) || len(values) != len(parameter.Values) {
+		if !ok || !slices.Equal(entry.Shape, parameter.Shape) || len(values) != len(parameter.Values) {
 			return fmt.Errorf("the checkpoint's %s is %T of shape %v, and the model needs []float32 of shape %v", entry.Name, entry.Data, entry.Shape, parameter.Shape)
 		}
 		copy(parameter.Values, values)

@@ -36,10 +36,8 @@ func TestGradientIsAsAccurateAsLibTorchs(t *testing.T) {
 			closed.model.Store(kernels.Gradient, network, layer, weight, bias)
 		})
 
-		config := kernels.Config{Networks: closedform.Layers(networks), Threads: 1}
-		for _, term := range trainer.Model.Equation.Terms {
-			config.Terms = append(config.Terms, kernels.Term{Network: term.Network, Output: term.Output, Matrix: term.Matrix.Transposed()})
-		}
+		config := closedform.Equation(trainer.Model.Equation)
+		config.Threads = 1
 		double, err := kernels.New[float64](config)
 		if err != nil {
 			t.Fatal(err)
@@ -68,11 +66,10 @@ func TestGradientIsAsAccurateAsLibTorchs(t *testing.T) {
 		defer oracle.keep.Free()
 		var scope libtorch.Scope
 		defer scope.Free()
-		gradients, err := libtorch.Gradient(scope.Mean(oracle.errors(&scope, batch, nil, nil, false)), oracle.values, false)
-		if err != nil {
-			t.Fatal(err)
+		gradients := scope.Gradients(scope.Mean(oracle.errors(&scope, batch, nil, nil, false)), oracle.values, false)
+		if scope.Err() != nil {
+			t.Fatal(scope.Err())
 		}
-		scope.Keep(gradients...)
 		ratio := 1.0
 		for i, p := range single {
 			ours, theirs := distance(p, exact[i]), distance(nets.Parameter{Values: scope.Values(gradients[i])}, exact[i])

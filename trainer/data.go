@@ -76,7 +76,7 @@ func check(d datasets.Dataset, batch int) error {
 func (t *Trainer) whole(test, evaluate bool) kernels.Batch[float32] {
 	set := t.rows.set(test)
 	batch := kernels.Batch[float32]{X: set.x, DX: set.dx, Rows: set.first, Count: set.count}
-	batch.Step, batch.Scale = t.Loss.step(evaluate)
+	t.Loss.set(&batch, evaluate)
 	return batch
 }
 

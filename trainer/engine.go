@@ -3,7 +3,6 @@ package trainer
 import (
 	"hnn/internal/closedform"
 	"hnn/internal/kernels"
-	"hnn/nets"
 )
 
 // engine computes the steps of a run. It holds a copy of the parameters and of the optimizer's state.
@@ -52,9 +51,14 @@ func newClosedForm(t *Trainer) (*closedForm, error) {
 
 // kernel returns the model in closed form, with space for a number of state vectors. The caller closes it.
 func (m *Model) kernel(d rows, state, threads int) (*kernels.Model[float32], error) {
-	c := kernels.Config{Networks: closedform.Layers(m.networks()), State: state, Threads: threads}
-	for _, term := range m.Equation.Terms {
-		c.Terms = append(c.Terms, kernels.Term{Network: len(m.coders()) + term.Network, Output: term.Output, Matrix: term.Matrix.Transposed()})
+	c := closedform.Equation(m.Equation)
+	c.Vectors, c.Threads = state, threads
+	if coders := m.coders(); coders != nil {
+		c.Networks = append(closedform.Layers(coders), c.Networks...)
+		c.Features = append(make([][]kernels.Feature, len(coders)), c.Features...)
+		for i := range c.Terms {
+			c.Terms[i] = c.Terms[i].After(len(coders))
+		}
 	}
 	if d.images != nil {
 		c.Frames = d.images.Frames
@@ -64,7 +68,7 @@ func (m *Model) kernel(d rows, state, threads int) (*kernels.Model[float32], err
 
 // each calls copy for every layer of the parameters and of the optimizer's state.
 func (c *closedForm) each(copy func(what kernels.Kept, network, layer int, weight, bias []float32)) {
-	for i, p := range append([]nets.Parameters{c.trainer.Model.Parameters}, c.trainer.state...) {
+	for i, p := range c.trainer.vectors() {
 		what := kernels.Values
 		if i > 0 {
 			what = kernels.FirstState + kernels.Kept(i-1)

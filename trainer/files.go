@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/google/renameio/v2"
 
@@ -48,65 +47,52 @@ func (t *Trainer) Save(folder string, final *Final) error {
 	if err := nets.WriteCheckpoint(files.Checkpoint, t.Model.Parameters.Entries(), settings); err != nil {
 		return err
 	}
-	summary, err := json.MarshalIndent(struct {
-		Settings
-		*Final
-		Steps int `json:"steps_done"`
-	}{t.Settings, final, len(t.Losses.Train)}, "", "  ")
+	content, err := json.MarshalIndent(summary{t.Settings, final, len(t.Losses.Train)}, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(files.Settings, append(summary, '\n'), 0o644); err != nil {
+	if err := renameio.WriteFile(files.Settings, append(content, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := t.saveLosses(files.Losses); err != nil {
-		return err
-	}
-	if len(t.Losses.Train) == 0 {
-		return nil
-	}
-	return t.saveResume(files.Resume, settings)
-}
-
-// Finished reports whether the folder holds a finished run with these settings.
-func Finished(settings Settings, folder string) bool {
-	content, err := os.ReadFile(settings.FilesIn(folder).Settings)
-	var run struct {
-		Settings
-		*Final
-	}
-	return err == nil && json.Unmarshal(content, &run) == nil && run.Final != nil && run.Settings == settings
-}
-
-func (t *Trainer) saveLosses(path string) error {
 	var csv bytes.Buffer
 	csv.WriteString("step,train_loss,test_loss\n")
 	for step, train := range t.Losses.Train {
-		test := ""
+		fmt.Fprintf(&csv, "%d,%g,", step, train)
 		if step%t.Settings.TestEvery == 0 {
-			test = number(t.Losses.Test[step])
+			fmt.Fprintf(&csv, "%g", t.Losses.Test[step])
 		}
-		fmt.Fprintf(&csv, "%d,%s,%s\n", step, number(train), test)
+		csv.WriteByte('\n')
 	}
-	return renameio.WriteFile(path, csv.Bytes(), 0o644)
-}
-
-func number(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
-
-func (t *Trainer) saveResume(path string, settings []byte) error {
-	entries := t.Model.Parameters.Entries()
-	for _, vector := range t.state {
-		entries = append(entries, vector.Entries()...)
+	if err := renameio.WriteFile(files.Losses, csv.Bytes(), 0o644); err != nil || len(t.Losses.Train) == 0 {
+		return err
 	}
 	generator, err := t.sampler.generator.State()
 	if err != nil {
 		return err
 	}
+	var entries []nets.Entry
+	for _, vector := range t.vectors() {
+		entries = append(entries, vector.Entries()...)
+	}
 	steps := []int64{int64(len(t.Losses.Train))}
-	return nets.WriteCheckpoint(path, append(entries,
+	return nets.WriteCheckpoint(files.Resume, append(entries,
 		nets.Entry{Name: generatorKey, Shape: []int64{int64(len(generator))}, Data: generator},
 		nets.Entry{Name: trainKey, Shape: steps, Data: t.Losses.Train},
 		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test}), settings)
+}
+
+// summary is the JSON of a run.
+type summary struct {
+	Settings
+	*Final
+	Steps int `json:"steps_done"`
+}
+
+// Finished reports whether the folder holds a finished run with these settings.
+func Finished(settings Settings, folder string) bool {
+	content, err := os.ReadFile(settings.FilesIn(folder).Settings)
+	var run summary
+	return err == nil && json.Unmarshal(content, &run) == nil && run.Final != nil && run.Settings == settings
 }
 
 // Resume restores the run that Save wrote into a folder. Run then continues exactly where that run stopped. All settings except TotalSteps
@@ -129,7 +115,7 @@ func (t *Trainer) Resume(folder string) error {
 		return fmt.Errorf("%s is of a run with other settings: %+v, and now they are %+v", path, settings, t.Settings)
 	}
 	t.newState()
-	for _, vector := range append([]nets.Parameters{t.Model.Parameters}, t.state...) {
+	for _, vector := range t.vectors() {
 		if err := vector.Load(checkpoint); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"hnn/datasets"
+	"hnn/internal/kernels"
 )
 
 // Loss is the function that training minimises: the mean squared error of the model's prediction at a state.
@@ -45,22 +45,14 @@ func FindLoss(name string) (Loss, error) {
 	return Loss{}, fmt.Errorf("there is no loss %q; choose one of %s", name, strings.Join(names, ", "))
 }
 
-// findLoss is FindLoss with the time step of a task.
-func findLoss(name string, task datasets.Task) (Loss, error) {
-	l, err := FindLoss(name)
-	l.Step = task.TimeStep
-	return l, err
-}
-
-// step returns the time step h and the factor that scales the increment. Both are 0 if the loss compares derivatives. With -use_rk4, the
-// published script trains on increments but evaluates the test loss on derivatives.
-func (l Loss) step(evaluate bool) (h, scale float64) {
-	switch {
-	case !l.Increments || evaluate && !l.Mean:
-		return 0, 0
-	case l.Mean:
-		return l.Step, 1 / l.Step
-	default:
-		return l.Step, 1
+// set sets the scheme, the time step h and the factor of the increment in a batch. With -use_rk4, the published script trains on increments
+// but evaluates the test loss on derivatives.
+func (l Loss) set(b *kernels.Batch[float32], evaluate bool) {
+	if !l.Increments || evaluate && !l.Mean {
+		return
+	}
+	b.Scheme, b.Step, b.Scale = kernels.RK4, l.Step, 1
+	if l.Mean {
+		b.Scale = 1 / l.Step
 	}
 }

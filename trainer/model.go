@@ -79,24 +79,16 @@ func (m *Model) Coder(threads int) (*autoencoder.Coder, error) {
 
 // init draws the initial parameters in the published order: first the autoencoder as one module, then each network of the equation.
 func (m *Model) init(g *libtorch.Generator) error {
-	modules := [][]nets.Network{}
-	if m.Autoencoder != nil {
-		modules = append(modules, m.coders())
-	}
-	for _, n := range m.Equation.Networks {
-		modules = append(modules, []nets.Network{n})
-	}
-	parameters := m.Parameters
-	for _, module := range modules {
-		var layers []libtorch.Layer
-		parameters.EachLayer(module, func(network, layer int, weight, bias []float32) {
-			l := module[network].Layers[layer]
-			layers = append(layers, libtorch.Layer{Inputs: l.Inputs, Outputs: l.Outputs, Weight: weight, Bias: bias})
-			parameters = parameters[1:]
-			if bias != nil {
-				parameters = parameters[1:]
-			}
-		})
+	networks := m.networks()
+	modules := make([][]libtorch.Layer, len(networks))
+	m.Parameters.EachLayer(networks, func(network, layer int, weight, bias []float32) {
+		l := networks[network].Layers[layer]
+		if network < len(m.coders()) {
+			network = 0
+		}
+		modules[network] = append(modules[network], libtorch.Layer{Inputs: l.Inputs, Outputs: l.Outputs, Weight: weight, Bias: bias})
+	})
+	for _, layers := range modules {
 		if err := g.InitLayers(layers); err != nil {
 			return err
 		}

@@ -115,14 +115,10 @@ func gradient(t *testing.T, trainer *Trainer) {
 		noise = s.Matrix(batch.Noise, len(batch.Noise)/batch.Count)
 	}
 	loss := s.Mean(oracle.errors(&s, batch, rows, noise, false))
+	tensors := s.Gradients(loss, oracle.values, false)
 	if s.Err() != nil {
 		t.Fatal(s.Err())
 	}
-	tensors, err := libtorch.Gradient(loss, oracle.values, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Keep(tensors...)
 	got := nets.Parameters{}
 	for _, n := range trainer.Model.networks() {
 		got = append(got, n.Zeros()...)

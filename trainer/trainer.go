@@ -71,10 +71,11 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 			return nil, err
 		}
 	}
-	loss, err := findLoss(settings.Loss, task)
+	loss, err := FindLoss(settings.Loss)
 	if err != nil {
 		return nil, err
 	}
+	loss.Step = task.TimeStep
 	if task.ImageSide > 0 && (settings.File != "" || loss.Increments) {
 		return nil, fmt.Errorf("the task %s draws its own images and has a loss of its own; give it no data file and no other loss", task.Name)
 	}
@@ -130,6 +131,11 @@ func (t *Trainer) newState() {
 		}
 		t.state = append(t.state, vector)
 	}
+}
+
+// vectors returns the parameters and the optimizer's state vectors.
+func (t *Trainer) vectors() []nets.Parameters {
+	return append([]nets.Parameters{t.Model.Parameters}, t.state...)
 }
 
 // Run trains from the step after the last recorded one up to Settings.TotalSteps. It calls done with the losses of every step; done may be nil.
@@ -226,10 +232,11 @@ func (t *Trainer) Final() (Final, error) {
 // Evaluate computes the losses of a model on a dataset. The settings name the loss. The closed form runs on the given number of threads, 0 for
 // all processors.
 func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, threads int) (Final, error) {
-	loss, err := findLoss(s.Loss, task)
+	loss, err := FindLoss(s.Loss)
 	if err != nil {
 		return Final{}, err
 	}
+	loss.Step = task.TimeStep
 	return (&Trainer{Settings: s, Data: set, Model: m, Loss: loss, Execution: Execution{Threads: threads}}).closedFinal()
 }
 
@@ -267,18 +274,14 @@ func (t *Trainer) automaticFinal() (Final, error) {
 		most /= 10
 	}
 	return t.summarise(func(batch kernels.Batch[float32], test bool) ([]float64, error) {
+		rows := batch.Rows
+		for row := len(rows); row < batch.Count; row++ { // nil for all rows
+			rows = append(rows, int64(row))
+		}
 		var errors []float64
-		for first := 0; first < batch.Count; first += most {
-			var rows []int64
-			for row := first; row < min(first+most, batch.Count); row++ {
-				if batch.Rows == nil {
-					rows = append(rows, int64(row))
-				} else {
-					rows = append(rows, batch.Rows[row])
-				}
-			}
+		for chunk := range slices.Chunk(rows, most) {
 			s := libtorch.Scope{CUDA: t.Execution.CUDA}
-			for _, v := range s.Values(o.errors(&s, batch, s.Indices(rows), nil, test)) {
+			for _, v := range s.Values(o.errors(&s, batch, s.Indices(chunk), nil, test)) {
 				errors = append(errors, float64(v))
 			}
 			s.Free()

@@ -10,13 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -31,21 +30,14 @@ import (
 	"hnn/report"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		command.Exit("reproduce", err)
-	}
-}
+func main() { command.Main("reproduce", run) }
 
 type options struct {
-	tasks  []datasets.Task
-	models []hamiltonian.Model
-	seeds  []uint32
-	quick  bool
-	cuda   bool
-	out    string
+	tasks       []datasets.Task
+	models      []hamiltonian.Model
+	seeds       []uint32
+	quick, cuda bool
+	out         string
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
@@ -179,13 +171,9 @@ func (o options) facts(p *plan) [][2]string {
 
 // processorName returns the processor's name from Linux, or its architecture.
 func processorName() string {
-	content, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for _, line := range strings.Split(string(content), "\n") {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				return strings.TrimSpace(value)
-			}
-		}
+	content, _ := os.ReadFile("/proc/cpuinfo")
+	if name := regexp.MustCompile(`(?m)^model name\s*: *(.*)$`).FindSubmatch(content); name != nil {
+		return string(name[1])
 	}
 	return runtime.GOARCH
 }

@@ -46,10 +46,8 @@ func newPlan(o options) (*plan, error) {
 		names = append(names, model.Name)
 	}
 	for _, seed := range o.seeds {
-		for _, folder := range []string{o.runs(seed), o.results(seed)} {
-			if err := os.MkdirAll(folder, 0o755); err != nil {
-				return nil, err
-			}
+		if err := os.MkdirAll(o.results(seed), 0o755); err != nil {
+			return nil, err
 		}
 		for _, task := range o.tasks {
 			metrics := filepath.Join(o.results(seed), task.Name+"-metrics.json")
@@ -90,22 +88,17 @@ func (p *plan) add(o options, seed uint32, label string, processors int, w work)
 
 // duration estimates the time of a run on one AVX-512 processor. It affects only the order of the commands and the displayed time left.
 func duration(task datasets.Task, model hamiltonian.Model, s trainer.Settings) time.Duration {
-	rows := s.BatchSize
-	if rows == 0 {
-		rows = 1000
-	}
 	var row time.Duration
 	for _, term := range model.Equation(hamiltonian.Config{Dimension: task.Dimension}).Terms {
-		if term.Output == hamiltonian.AllOutputs {
-			row += 4 * time.Microsecond
-		} else {
-			row += 7 * time.Microsecond
+		row += 7 * time.Microsecond
+		if term.Matrix == nil {
+			row -= 3 * time.Microsecond
 		}
 	}
 	if task.ImageSide > 0 {
 		row += 65 * time.Microsecond
 	}
-	return time.Duration(s.TotalSteps*rows) * row
+	return time.Duration(s.TotalSteps*cmp.Or(s.BatchSize, 1000)) * row
 }
 
 // covers reports whether a file of metrics has those of all the models.
@@ -118,10 +111,7 @@ func covers(path string, models []string) bool {
 
 // newer reports whether a file exists and was written after another one.
 func newer(path, than string) bool {
-	a, err := os.Stat(path)
-	if err != nil {
-		return false
-	}
+	a, missing := os.Stat(path)
 	b, err := os.Stat(than)
-	return err == nil && a.ModTime().After(b.ModTime())
+	return missing == nil && err == nil && a.ModTime().After(b.ModTime())
 }

@@ -16,31 +16,24 @@ import (
 // newProgress shows a bar for each task, and one for all of them with the time left. If w is not a terminal, it prints a line for each
 // command that has ended instead. The caller calls Shutdown on the result when the jobs have ended.
 func newProgress(w io.Writer, p *plan) *mpb.Progress {
-	progress := command.Bars(w, true)
-	totals, left := map[string]int64{}, int64(0)
-	var names []string
+	const all = "all"
+	progress, bars, totals := command.Bars(w, true), map[string]*mpb.Bar{}, map[string]int64{}
 	for _, j := range p.jobs {
-		if j.Done {
-			continue
+		if todo := p.works[j]; !j.Done {
+			totals[todo.task] += int64(todo.expected)
+			totals[all] += int64(todo.expected)
 		}
-		todo := p.works[j]
-		if totals[todo.task] == 0 {
-			names = append(names, todo.task)
-		}
-		totals[todo.task] += int64(todo.expected)
-		left += int64(todo.expected)
 	}
-	bars := map[string]*mpb.Bar{}
-	for _, name := range names {
-		bars[name] = command.Bar(progress, name, totals[name])
-	}
-	all := command.Bar(progress, "all", left, command.TimeLeft()...)
 	for _, j := range p.jobs {
 		todo, counted := p.works[j], int64(0)
+		if !j.Done && bars[todo.task] == nil {
+			bars[todo.task] = command.Bar(progress, todo.task, totals[todo.task])
+		}
 		advance := func(share float64) {
 			next := int64(share * float64(todo.expected))
-			bars[todo.task].IncrInt64(next - counted)
-			all.IncrInt64(next - counted)
+			for _, name := range []string{todo.task, all} {
+				bars[name].IncrInt64(next - counted)
+			}
 			counted = next
 		}
 		if len(j.After) == 0 { // a training
@@ -50,20 +43,20 @@ func newProgress(w io.Writer, p *plan) *mpb.Progress {
 			if !j.Done {
 				advance(1)
 			}
-			if command.Terminal(w) {
-				return
-			}
+			said := j.Took.Round(100 * time.Millisecond).String()
 			switch {
 			case errors.Is(j.Err, context.Canceled):
-				fmt.Fprintf(w, "%s: interrupted\n", j.Name)
+				said = "interrupted"
 			case j.Err != nil:
-				fmt.Fprintf(w, "%s: %v\n", j.Name, j.Err)
+				said = j.Err.Error()
 			case j.Done:
-				fmt.Fprintf(w, "%s: done before\n", j.Name)
-			default:
-				fmt.Fprintf(w, "%s: %s\n", j.Name, j.Took.Round(100*time.Millisecond))
+				said = "done before"
+			}
+			if !command.Terminal(w) {
+				fmt.Fprintf(w, "%s: %s\n", j.Name, said)
 			}
 		}
 	}
+	bars[all] = command.Bar(progress, all, totals[all], command.TimeLeft()...)
 	return progress
 }

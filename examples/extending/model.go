@@ -26,7 +26,7 @@ var KnownFriction = hamiltonian.Model{
 		return hamiltonian.Equation{
 			Networks:    []nets.Network{{Prefix: "h.", Layers: nets.MLP(c.Dimension, c.Hidden, c.HiddenLayers, 1, c.Activation)}},
 			Terms:       []hamiltonian.Term{hamiltonian.Gradient(h, matrix)},
-			Hamiltonian: &h,
+			Hamiltonian: []hamiltonian.Scalar{h},
 		}
 	},
 }

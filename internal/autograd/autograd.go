@@ -58,7 +58,7 @@ type Equation struct {
 func NewEquation(keep *libtorch.Scope, e hamiltonian.Equation, parameters []*ts.Tensor) *Equation {
 	bound := &Equation{Equation: e, networks: Bind(e.Networks, parameters), matrices: make([]*ts.Tensor, len(e.Terms))}
 	for i, term := range e.Terms {
-		if term.Output == hamiltonian.AllOutputs {
+		if term.Matrix == nil {
 			continue
 		}
 		var values []float32
@@ -70,19 +70,23 @@ func NewEquation(keep *libtorch.Scope, e hamiltonian.Equation, parameters []*ts.
 	return bound
 }
 
-// TimeDerivative returns dx/dt at the states x of shape (rows, dimension). x must require gradients. The result can be differentiated
-// with respect to the parameters and to x.
-func (e *Equation) TimeDerivative(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
+// TimeDerivative returns dx/dt at the states x of shape (rows, dimension). x must require gradients. columns holds the further columns of the
+// rows; it is nil if the equation has none. The result can be differentiated with respect to the parameters and to x.
+func (e *Equation) TimeDerivative(s *libtorch.Scope, x, columns *ts.Tensor) *ts.Tensor {
+	row := x
+	if columns != nil {
+		row = s.Concat(x, columns)
+	}
 	outputs := make([]*ts.Tensor, len(e.networks))
+	output := func(network int) *ts.Tensor {
+		if outputs[network] == nil {
+			outputs[network] = e.networks[network].Forward(s, e.features(s, network, row))
+		}
+		return outputs[network]
+	}
 	var sum *ts.Tensor
 	for i, term := range e.Terms {
-		if outputs[term.Network] == nil {
-			outputs[term.Network] = e.networks[term.Network].Forward(s, x)
-		}
-		summand := outputs[term.Network]
-		if term.Output != hamiltonian.AllOutputs {
-			summand = s.Matmul(s.Gradient(s.Columns(summand, term.Output, 1), x), e.matrices[i])
-		}
+		summand := e.term(s, term, e.matrices[i], x, output)
 		if sum == nil {
 			sum = summand
 		} else {
@@ -92,12 +96,90 @@ func (e *Equation) TimeDerivative(s *libtorch.Scope, x *ts.Tensor) *ts.Tensor {
 	return sum
 }
 
+// term returns one summand of dx/dt.
+func (e *Equation) term(s *libtorch.Scope, term hamiltonian.Term, matrix, x *ts.Tensor, output func(network int) *ts.Tensor) *ts.Tensor {
+	half := e.Dimension() / 2
+	if term.Matrix == nil {
+		if term.Offset == 0 {
+			return output(term.Network)
+		}
+		force := output(term.Network)
+		return s.Concat(s.Scale(0, force), force)
+	}
+	var gradient *ts.Tensor
+	for _, scalar := range term.Scalars {
+		part := s.Gradient(s.Columns(output(scalar.Network), scalar.Output, 1), x)
+		if gradient == nil {
+			gradient = part
+		} else {
+			gradient = s.Add(gradient, part)
+		}
+	}
+	field := s.Matmul(gradient, matrix)
+	if term.Network < 0 {
+		return field
+	}
+	// R∇H = L(Lᵀ·∂H/∂p), where L is given by rows.
+	l := output(term.Network)
+	product := func(a *ts.Tensor, transposed bool) *ts.Tensor {
+		var columns *ts.Tensor
+		for i := range half {
+			var sum *ts.Tensor
+			for k := range half {
+				index := i*half + k
+				if transposed {
+					index = k*half + i
+				}
+				part := s.Multiply(s.Columns(l, index, 1), s.Columns(a, k, 1))
+				if sum == nil {
+					sum = part
+				} else {
+					sum = s.Add(sum, part)
+				}
+			}
+			if columns == nil {
+				columns = sum
+			} else {
+				columns = s.Concat(columns, sum)
+			}
+		}
+		return columns
+	}
+	drag := product(product(s.Columns(gradient, half, half), true), false)
+	return s.Sub(field, s.Concat(s.Scale(0, drag), drag))
+}
+
+// features returns the inputs of a network.
+func (e *Equation) features(s *libtorch.Scope, network int, row *ts.Tensor) *ts.Tensor {
+	if e.Features == nil || e.Features[network] == nil {
+		return row
+	}
+	var inputs *ts.Tensor
+	for _, f := range e.Features[network] {
+		input := s.Columns(row, f.Column, 1)
+		switch f.Function {
+		case hamiltonian.Sine:
+			input = s.Activation("sine", input)
+		case hamiltonian.Cosine:
+			input = s.Activation("cosine", input)
+		case hamiltonian.One:
+			input = s.Activation("one", input)
+		}
+		if inputs == nil {
+			inputs = input
+		} else {
+			inputs = s.Concat(inputs, input)
+		}
+	}
+	return inputs
+}
+
 // RK4Increment returns x(t + h) − x(t) by one step of the classical Runge-Kutta method (Kutta, 1901).
 func (e *Equation) RK4Increment(s *libtorch.Scope, x *ts.Tensor, h float64) *ts.Tensor {
-	k1 := e.TimeDerivative(s, x)
-	k2 := e.TimeDerivative(s, s.Add(x, s.Scale(h/2, k1)))
-	k3 := e.TimeDerivative(s, s.Add(x, s.Scale(h/2, k2)))
-	k4 := e.TimeDerivative(s, s.Add(x, s.Scale(h, k3)))
+	k1 := e.TimeDerivative(s, x, nil)
+	k2 := e.TimeDerivative(s, s.Add(x, s.Scale(h/2, k1)), nil)
+	k3 := e.TimeDerivative(s, s.Add(x, s.Scale(h/2, k2)), nil)
+	k4 := e.TimeDerivative(s, s.Add(x, s.Scale(h, k3)), nil)
 	return s.Scale(h/6, s.Add(s.Add(s.Add(k1, s.Scale(2, k2)), s.Scale(2, k3)), k4))
 }
 
@@ -112,7 +194,7 @@ func (e *Equation) ImageLoss(s *libtorch.Scope, encoder, decoder Network, x, nex
 	if noise != nil {
 		noisy = s.Add(z, noise)
 	}
-	field := s.RowMeans(s.SquaredError(zNext, s.Add(z, e.TimeDerivative(s, noisy))))
+	field := s.RowMeans(s.SquaredError(zNext, s.Add(z, e.TimeDerivative(s, noisy, nil))))
 	half := e.Dimension() / 2
 	position, velocity, positionNext := s.Columns(z, 0, half), s.Columns(z, half, half), s.Columns(zNext, 0, half)
 	canonical := s.RowMeans(s.SquaredError(velocity, s.Sub(positionNext, position)))

@@ -6,6 +6,10 @@ import (
 	"hnn/nets"
 )
 
+// Equation returns the description of a hamiltonian.Equation for package kernels. Package hamiltonian sets it: package trainer needs the same
+// description, and no exported function of hamiltonian may return a type of an internal package.
+var Equation func(equation any) kernels.Config
+
 // Layers converts networks to the types of package kernels.
 func Layers(networks []nets.Network) [][]kernels.Layer {
 	list := make([][]kernels.Layer, len(networks))
@@ -22,9 +26,9 @@ func Load(m *kernels.Model[float32], what kernels.Kept, networks []nets.Network,
 	p.EachLayer(networks, func(network, layer int, weight, bias []float32) { m.Load(what, network, layer, weight, bias) })
 }
 
-// New returns a kernel for networks and terms, with a copy of the parameters. The caller closes it.
-func New(networks []nets.Network, terms []kernels.Term, p nets.Parameters, threads int) (*kernels.Model[float32], error) {
-	m, err := kernels.New[float32](kernels.Config{Networks: Layers(networks), Terms: terms, Threads: threads})
+// New returns a kernel with a copy of the parameters of networks, which the configuration describes. The caller closes it.
+func New(c kernels.Config, networks []nets.Network, p nets.Parameters) (*kernels.Model[float32], error) {
+	m, err := kernels.New[float32](c)
 	if err != nil {
 		return nil, err
 	}

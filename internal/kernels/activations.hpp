@@ -133,11 +133,21 @@ struct Swish {
   }
 };
 
+// a²/2. A linear layer, this and a sum give a quadratic form.
+template <class T>
+struct Square {
+  typedef Vector<T> V;
+  static constexpr bool of_input = true;
+  static V value(V a) { return T(0.5) * a * a; }
+  static V first_derivative(V a) { return a; }
+  static V second_derivative(V) { return V{} + T(1); }
+};
+
 // Returns the activation for a constant of kernels.h.
 template <class T>
 const Activation<T>& activation(long which) {
   static const Activation<T>* const all[] = {&Loops<Identity<T>, T>::table, &Loops<Tanh<T>, T>::table,     &Loops<Relu<T>, T>::table,
                                              &Loops<Sigmoid<T>, T>::table,  &Loops<Softplus<T>, T>::table, &Loops<Selu<T>, T>::table,
-                                             &Loops<Elu<T>, T>::table,      &Loops<Swish<T>, T>::table};
+                                             &Loops<Elu<T>, T>::table,      &Loops<Swish<T>, T>::table,   &Loops<Square<T>, T>::table};
   return *all[which];
 }

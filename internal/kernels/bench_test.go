@@ -18,16 +18,16 @@ func Benchmark(b *testing.B) {
 		x := normal[float32](r, size.rows*size.n, 1)
 		dx := normal[float32](r, size.rows*size.n, 1)
 		for _, baseline := range []bool{false, true} {
-			outputs, term := 2, Term{0, 1, matrix(r, size.n)}
+			outputs, term := 2, gradientOf(matrix(r, size.n), Scalar{0, 1})
 			name := size.name + "-hnn"
 			if baseline {
-				outputs, term = size.n, Term{0, -1, nil}
+				outputs, term = size.n, Term{Network: 0}
 				name = size.name + "-baseline"
 			}
 			layers := mlp(size.activation, false, size.n, 200, 200, outputs)
 			layers[2].Bias = false
 			for _, threads := range []int{1, 2} {
-				m := open[float32](b, Config{Networks: [][]Layer{layers}, Terms: []Term{term}, State: 2, Threads: threads})
+				m := open[float32](b, Config{Networks: [][]Layer{layers}, Terms: []Term{term}, State: size.n, Vectors: 2, Threads: threads})
 				step(b, fmt.Sprintf("%s-threads%d", name, threads), m, Batch[float32]{X: x, DX: dx, Count: size.rows})
 				if threads == 1 && !baseline {
 					b.Run(size.name+"-field", func(b *testing.B) {
@@ -59,7 +59,7 @@ func Benchmark(b *testing.B) {
 		rows = append(rows, r.Int64N(598))
 	}
 	for _, threads := range []int{1, 2} {
-		m := open[float32](b, Config{Networks: [][]Layer{encoder, decoder, latent}, Terms: []Term{{2, 1, []float64{0, 1, -1, 0}}}, Frames: frames, State: 2, Threads: threads})
+		m := open[float32](b, Config{Networks: [][]Layer{encoder, decoder, latent}, Terms: []Term{gradientOf([]float64{0, 1, -1, 0}, Scalar{2, 1})}, Frames: frames, State: 2, Vectors: 2, Threads: threads})
 		step(b, fmt.Sprintf("images-threads%d", threads), m, Batch[float32]{Rows: rows, Count: len(rows)})
 	}
 }

@@ -1,43 +1,245 @@
-// The field dx/dt as a sum of terms, for rows of a batch.
+// The field dx/dt as a sum of terms, for rows of a batch. A row is (x, columns that are constant along a step, 1).
+
+// A term of the field with its backward pass.
+template <class T>
+struct Term {
+  virtual ~Term() = default;
+  // Writes the term to field, or adds it if add is true.
+  virtual void forward(Place p, long rows, T* field, bool add) = 0;
+  // Computes the adjoints from r = ∂L/∂field. Adds ∂L/∂x to dx if it is not null.
+  virtual void backward(Place p, long rows, const T* r, T* dx) = 0;
+  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
+  virtual void weights(Chunk chunk, long rows, bool first) = 0;
+};
+
+// All outputs of a network, added to the columns of the field from `offset` on.
+template <class T>
+struct OutputsTerm : Term<T> {
+  const ForwardPass<T>& pass;
+  const long offset, stride;
+  Rows<T>*x, *seed;  // seed is null if r itself holds the derivatives with respect to the outputs
+  Outputs<T> outputs;
+
+  OutputsTerm(const ForwardPass<T>& p, Arena<T>& arena, Rows<T>* dxdt, long first)
+      : pass(p), offset(first), stride(dxdt->stride), x(p.x),
+        seed(p.outputs()->stride == stride && offset == 0 ? nullptr : arena.make(p.outputs()->stride, false)), outputs(p, arena, seed ? seed : dxdt) {}
+
+  void forward(Place p, long rows, T* field, bool add) override {
+    const long n = pass.layers.back().out, from = pass.outputs()->stride;
+    const T* h = (*pass.outputs())(p);
+    if (!add && seed) std::fill_n(field, rows * stride, T(0)), add = true;
+    for (long r = 0; r < rows; r++)
+      for (long j = 0; j < n; j++) field[r * stride + offset + j] = (add ? field[r * stride + offset + j] : T(0)) + h[r * from + j];
+  }
+
+  void backward(Place p, long rows, const T* r, T* dx) override {
+    if (seed)
+      for (long i = 0; i < rows; i++) std::copy_n(r + i * stride + offset, pass.layers.back().out, (*seed)(p) + i * seed->stride);
+    const T* g = outputs.backward(p, rows, dx);
+    if (!dx) return;
+    if (pass.features) {
+      const long from = outputs.g[0]->stride;
+      pass.features->each_derivative(rows, (*x)(p), x->stride,
+                                     [&](long i, long k, long column, T first, T) { dx[i * stride + column] += g[i * from + k] * first; });
+    } else
+      for (long i = 0; i < rows; i++)
+        for (long j = 0; j < pass.layers.front().in; j++) dx[i * stride + j] += g[i * stride + j];
+  }
+
+  void weights(Chunk chunk, long rows, bool first) override { outputs.weights(chunk, rows, first); }
+};
+
+// (M − P)·∇F, where F is a sum of scalars and M is a constant matrix. P is zero, or LLᵀ in the rows and columns of the momenta, where L is
+// the output of a network. A gradient is a row vector, which M multiplies from the right in transposed form.
+template <class T>
+struct GradientTerm : Term<T> {
+  const long n, stride;
+  Rows<T>* x;
+  std::deque<ScalarGradient<T>> scalars;
+  Buffer<T> matrix, transposed_matrix;
+  Rows<T>*gradient = nullptr, *direction = nullptr;  // ∇F and v = r·M; null if those of the only scalar serve
+  std::unique_ptr<Outputs<T>> friction;              // of the network of L
+  Rows<T>* products = nullptr;                       // Lᵀ times a gradient, and Lᵀ times r
+
+  GradientTerm(Arena<T>& arena, Rows<T>* rows, long dimension, const double* m) : n(dimension), stride(rows->stride), x(rows) {
+    matrix.resize(n * stride), transposed_matrix.resize(n * stride);
+    for (long i = 0; i < n; i++)
+      for (long j = 0; j < n; j++) matrix[i * stride + j] = transposed_matrix[j * stride + i] = T(m[i * n + j]);
+  }
+  // Call after the scalars are complete.
+  void reserve(Arena<T>& arena) {
+    if (scalars.size() == 1 && scalars[0].g[0]->stride == stride && !scalars[0].pass.features) return;
+    gradient = arena.make(stride, true), direction = arena.make(stride, true);
+  }
+
+  void forward(Place p, long rows, T* field, bool add) override {
+    const T* g = nullptr;
+    if (gradient) {
+      T* sum = (*gradient)(p);
+      std::fill_n(sum, rows * stride, T(0));
+      for (auto& s : scalars) add_adjoint(s, p, rows, s.gradient(p, rows), sum);
+      g = sum;
+    } else g = scalars[0].gradient(p, rows);
+    multiply<T>(rows, filled(n), n, g, stride, 1, matrix, stride, field, stride, add ? field : nullptr, stride);
+    if (friction)
+      each_friction(p, rows, [&](long r, const T* l) {
+        T* w = (*products)(p);
+        transposed_product(l, g + r * stride + n / 2, w);
+        subtract_product(l, w, field + r * stride + n / 2);
+      });
+  }
+
+  void backward(Place p, long rows, const T* r, T* dx) override {
+    T* v = direction ? (*direction)(p) : (*scalars[0].h_dot[0])(p);
+    multiply<T>(rows, filled(n), n, r, stride, 1, transposed_matrix, stride, v, stride);
+    if (friction) {
+      const T* g = gradient ? (*gradient)(p) : (*scalars[0].g[0])(p);
+      each_friction(p, rows, [&](long i, const T* l) {
+        const long half = n / 2;
+        const T *gp = g + i * stride + half, *rp = r + i * stride + half;
+        T *w = (*products)(p), *u = w + half, *seed = (*friction->g.back())(p) + i * friction->g.back()->stride;
+        transposed_product(l, gp, w), transposed_product(l, rp, u);
+        subtract_product(l, u, v + i * stride + half);
+        for (long j = 0; j < half; j++)
+          for (long k = 0; k < half; k++) seed[j * half + k] = -(rp[j] * w[k] + gp[j] * u[k]);
+      });
+      const T* e = friction->backward(p, rows, dx);
+      if (dx) add_features(friction->pass, p, rows, e, friction->g[0]->stride, dx);
+    }
+    for (auto& s : scalars) {
+      if (direction) set_direction(s, p, rows, v);
+      const T* e = s.backward(p, rows, dx);
+      if (!dx) continue;
+      if (e) add_adjoint(s, p, rows, e, dx);
+      if (s.pass.features) {
+        const T* g = (*s.g[0])(p);
+        const long from = s.g[0]->stride;
+        s.pass.features->each_derivative(rows, (*x)(p), stride, [&](long i, long k, long column, T, T second) {
+          dx[i * stride + column] += g[i * from + k] * second * v[i * stride + column];
+        });
+      }
+    }
+  }
+
+  void weights(Chunk chunk, long rows, bool first) override {
+    for (auto& s : scalars) s.weights(chunk, rows, first);
+    if (friction) friction->weights(chunk, rows, first);
+  }
+
+ private:
+  template <class F>
+  void each_friction(Place p, long rows, F f) {
+    const Rows<T>* l = friction->pass.outputs();
+    for (long r = 0; r < rows; r++) f(r, (*l)(p) + r * l->stride);
+  }
+  void transposed_product(const T* l, const T* a, T* b) const {
+    for (long k = 0; k < n / 2; k++) b[k] = 0;
+    for (long j = 0; j < n / 2; j++)
+      for (long k = 0; k < n / 2; k++) b[k] += l[j * (n / 2) + k] * a[j];
+  }
+  void subtract_product(const T* l, const T* a, T* b) const {
+    for (long j = 0; j < n / 2; j++)
+      for (long k = 0; k < n / 2; k++) b[j] -= l[j * (n / 2) + k] * a[k];
+  }
+  void add_features(const ForwardPass<T>& pass, Place p, long rows, const T* e, long from, T* to) const {
+    if (pass.features)
+      pass.features->each_derivative(rows, (*x)(p), stride, [&](long i, long k, long column, T first, T) { to[i * stride + column] += e[i * from + k] * first; });
+    else
+      for (long i = 0; i < rows; i++)
+        for (long j = 0; j < n; j++) to[i * stride + j] += e[i * from + j];
+  }
+  void add_adjoint(const ScalarGradient<T>& s, Place p, long rows, const T* e, T* to) const { add_features(s.pass, p, rows, e, s.g[0]->stride, to); }
+  // Sets the direction in the network's inputs, (∂φ/∂x)·v.
+  void set_direction(ScalarGradient<T>& s, Place p, long rows, const T* v) const {
+    T* to = (*s.h_dot[0])(p);
+    const long width = s.h_dot[0]->stride;
+    if (!s.pass.features) {
+      for (long i = 0; i < rows; i++) std::copy_n(v + i * stride, n, to + i * width);
+      return;
+    }
+    std::fill_n(to, rows * width, T(0));
+    s.pass.features->each_derivative(rows, (*x)(p), stride,
+                                     [&](long i, long k, long column, T first, T) { to[i * width + k] = first * v[i * stride + column]; });
+  }
+};
+
 template <class T>
 struct Field {
-  const long n, stride;
+  const long n, width, stride;  // dimension of x, columns of a row, and stride of a row
   Arena<T> arena;
-  Rows<T>*x, *dxdt;  // x: states, each followed by a 1; dxdt: the field, later overwritten by r = ∂L/∂field
+  Rows<T>*x, *dxdt;  // x: rows, each followed by a 1; dxdt: the field, later overwritten by r = ∂L/∂field
+  const std::deque<Features<T>>& features;
   std::deque<ForwardPass<T>> passes;
   std::vector<std::unique_ptr<Term<T>>> terms;
   Rows<T>* dx;  // ∂L/∂x, summed over terms
 
-  // pairs holds a network and an output (−1 for all outputs) per term. matrices holds an n×n matrix per term.
-  Field(const std::deque<Network<T>>& networks, long count, const int64_t* pairs, const double* matrices)
-      : n(networks[pairs[0]].front().in), stride(padded(n + 1)), x(arena.make(stride, false)), dxdt(arena.make(stride, false)),
+  // The description of a term is HNN_TERM numbers, followed by a network and an output for each of its scalars. matrices holds an n×n
+  // matrix for each term.
+  Field(const std::deque<Network<T>>& networks, const std::deque<Features<T>>& inputs, long dimension, long columns, long count, const int64_t* terms_of,
+        const double* matrices)
+      : n(dimension), width(columns), stride(padded(columns + 1)), x(arena.make(stride, false)), dxdt(arena.make(stride, false)), features(inputs),
         dx(arena.make(stride, true)) {
-    std::vector<ForwardPass<T>*> of(networks.size());
-    std::vector<long> kept(networks.size());
-    for (long i = 0; i < count; i++) {
-      const auto& network = networks[pairs[2 * i]];
-      const bool below = pairs[2 * i + 1] >= 0 && network.back().linear && !network.back().residual;
-      kept[pairs[2 * i]] = std::max(kept[pairs[2 * i]], long(network.size()) - 1 - below);
-    }
-    std::vector<char> opened(networks.size());
-    for (long i = 0; i < count; i++) {
-      const long network = pairs[2 * i], output = pairs[2 * i + 1];
-      if (!of[network]) {
-        passes.emplace_back(networks[network], arena, x, kept[network]);
-        of[network] = &passes.back();
+    struct Use {
+      ForwardPass<T>* pass = nullptr;
+      long kept = 0;
+      bool opened = false;
+    };
+    std::vector<Use> uses(networks.size());
+    auto keep = [&](long network, bool below) { uses[network].kept = std::max(uses[network].kept, long(networks[network].size()) - 1 - below); };
+    auto each_term = [&](auto f) {
+      const int64_t* t = terms_of;
+      for (long i = 0; i < count; t += HNN_TERM + 2 * t[HNN_SCALARS], i++) f(i, t, t + HNN_TERM);
+    };
+    each_term([&](long, const int64_t* t, const int64_t* scalars) {
+      if (t[HNN_NETWORK] >= 0) keep(t[HNN_NETWORK], false);
+      for (long s = 0; s < t[HNN_SCALARS]; s++) {
+        const auto& network = networks[scalars[2 * s]];
+        keep(scalars[2 * s], network.back().linear && !network.back().residual);
       }
-      if (output < 0) terms.push_back(std::make_unique<Outputs<T>>(*of[network], arena, dxdt));
-      else terms.push_back(std::make_unique<ScaledGradient<T>>(*of[network], arena, output, matrices + i * n * n));
-      terms.back()->opens = !opened[network];
-      opened[network] = 1;
-    }
+    });
+    auto pass_of = [&](long network) -> ForwardPass<T>& {
+      Use& u = uses[network];
+      if (!u.pass) passes.emplace_back(networks[network], arena, x, u.kept, &features[network]), u.pass = &passes.back();
+      return *u.pass;
+    };
+    auto opens = [&](long network) { return !std::exchange(uses[network].opened, true); };
+    each_term([&](long i, const int64_t* t, const int64_t* scalars) {
+      const long network = t[HNN_NETWORK];
+      if (t[HNN_SCALARS] == 0) {
+        auto term = std::make_unique<OutputsTerm<T>>(pass_of(network), arena, dxdt, t[HNN_OFFSET]);
+        term->outputs.opens = opens(network);
+        terms.push_back(std::move(term));
+        return;
+      }
+      auto term = std::make_unique<GradientTerm<T>>(arena, x, n, matrices + i * n * n);
+      for (long s = 0; s < t[HNN_SCALARS]; s++) {
+        term->scalars.emplace_back(pass_of(scalars[2 * s]), arena, scalars[2 * s + 1]);
+        term->scalars.back().opens = opens(scalars[2 * s]);
+      }
+      term->reserve(arena);
+      if (network >= 0) {
+        const ForwardPass<T>& pass = pass_of(network);
+        term->friction = std::make_unique<Outputs<T>>(pass, arena, arena.make(pass.outputs()->stride, false));
+        term->friction->opens = opens(network);
+        term->products = arena.make(n, true);
+      }
+      terms.push_back(std::move(term));
+    });
+  }
+
+  // The largest stride of a hidden layer.
+  long widest() const {
+    long most = stride;
+    for (const auto& pass : passes)
+      for (const auto* h : pass.h) most = std::max(most, h->stride);
+    return most;
   }
 
   void set(Place p, long rows, const T* states, const int64_t* which, long first) const {
     for (long r = 0; r < rows; r++) {
       T* to = (*x)(p) + r * stride;
-      std::copy_n(states + (which ? which[first + r] : first + r) * n, n, to);
-      to[n] = 1;
+      std::copy_n(states + (which ? which[first + r] : first + r) * width, width, to);
+      to[width] = 1;
     }
   }
 
@@ -48,12 +250,9 @@ struct Field {
 
   // Computes the adjoints for the gradient from r. Also computes dx if wanted.
   void backward(Place p, long rows, bool wanted) {
-    T* sum = (*dx)(p);
+    T* sum = wanted ? (*dx)(p) : nullptr;
     if (wanted) std::fill_n(sum, rows * stride, T(0));
-    for (auto& term : terms)
-      if (const T* part = term->backward(p, rows, (*dxdt)(p), wanted))
-        for (long r = 0; r < rows; r++)
-          for (long j = 0; j < n; j++) sum[r * stride + j] += part[r * stride + j];
+    for (auto& term : terms) term->backward(p, rows, (*dxdt)(p), sum);
   }
 
   // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.

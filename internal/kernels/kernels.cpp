@@ -11,6 +11,7 @@
 #include <new>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -26,12 +27,13 @@ struct hnn_model {
   virtual void load(int kind, int network, int layer, const void* weight, const void* bias) = 0;
   virtual void store(int kind, int network, int layer, void* weight, void* bias) = 0;
   virtual void* vector(int kind, int64_t* count) = 0;
+  virtual long size_of(int networks) const = 0;
   virtual void updated() = 0;
   virtual void adam(long step, double learning_rate, double weight_decay) = 0;
-  virtual double loss(const void* x, const void* dx, const int64_t* rows, long count, const void* noise, double noise_scale, double step,
-                      double scale, bool gradient, double* errors) = 0;
+  virtual double loss(const hnn_batch&, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise, double* errors) = 0;
+  virtual double window_loss(long count, long steps, const void* const* arrays, void* gradient, void* path) = 0;
   virtual void evaluate(const void* x, void* result, long rows) = 0;
-  virtual void network(int which, int output, const void* x, void* result, long rows) = 0;
+  virtual void network(int which, const void* x, void* result, long rows) = 0;
 };
 
 namespace {
@@ -231,7 +233,7 @@ namespace {
 
 struct InstructionSet {
   const char* name;
-  hnn_model* (*make)(const hnn_config&, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames);
+  hnn_model* (*make)(const hnn_config&, const int64_t* layers, const int64_t* inputs, const int64_t* terms, const double* matrices, const uint8_t* frames);
 };
 
 // The instruction sets that the processor supports, best first.
@@ -269,9 +271,9 @@ const char* checked(F f) {
 
 }  // namespace
 
-const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames,
-                    hnn_model** model) {
-  return checked([&] { *model = instruction_sets()[config->instruction_set].make(*config, layers, terms, matrices, frames); });
+const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64_t* inputs, const int64_t* terms, const double* matrices,
+                    const uint8_t* frames, hnn_model** model) {
+  return checked([&] { *model = instruction_sets()[config->instruction_set].make(*config, layers, inputs, terms, matrices, frames); });
 }
 
 void hnn_free(hnn_model* model) { delete model; }
@@ -286,6 +288,8 @@ void hnn_store(hnn_model* model, int kind, int network, int layer, void* weight,
 
 void* hnn_vector(hnn_model* model, int kind, int64_t* count) { return model->vector(kind, count); }
 
+int64_t hnn_size(hnn_model* model, int networks) { return model->size_of(networks); }
+
 const char* hnn_updated(hnn_model* model) {
   return checked([&] { model->updated(); });
 }
@@ -294,10 +298,18 @@ const char* hnn_adam(hnn_model* model, int64_t step, double learning_rate, doubl
   return checked([&] { model->adam(step, learning_rate, weight_decay); });
 }
 
-hnn_result hnn_loss(hnn_model* model, const void* x, const void* dx, const int64_t* rows, int64_t count, const void* noise, double noise_scale,
-                    double step, double scale, int gradient, double* errors) {
+hnn_result hnn_loss(hnn_model* model, hnn_batch batch, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise,
+                    double* errors) {
   hnn_result result{};
-  result.error = checked([&] { result.value = model->loss(x, dx, rows, count, noise, noise_scale, step, scale, gradient, errors); });
+  result.error = checked([&] { result.value = model->loss(batch, x, dx, steps, rows, noise, errors); });
+  return result;
+}
+
+hnn_result hnn_window_loss(hnn_model* model, int64_t count, int64_t steps, const void* starts, const void* constants, const void* lengths,
+                           const void* observed, const void* weights, void* gradient, void* path) {
+  hnn_result result{};
+  const void* const arrays[] = {starts, constants, lengths, observed, weights};
+  result.error = checked([&] { result.value = model->window_loss(count, steps, arrays, gradient, path); });
   return result;
 }
 
@@ -305,8 +317,8 @@ const char* hnn_field(hnn_model* model, const void* x, void* dxdt, int64_t rows)
   return checked([&] { model->evaluate(x, dxdt, rows); });
 }
 
-const char* hnn_network(hnn_model* model, int network, int output, const void* x, void* result, int64_t rows) {
-  return checked([&] { model->network(network, output, x, result, rows); });
+const char* hnn_network(hnn_model* model, int network, const void* x, void* result, int64_t rows) {
+  return checked([&] { model->network(network, x, result, rows); });
 }
 
 const char* hnn_instruction_set(int i) {

@@ -27,24 +27,61 @@ type Real interface{ float32 | float64 }
 type Layer struct {
 	Inputs, Outputs int
 	Bias, Residual  bool
-	Activation      string // σ: tanh, relu, sigmoid, softplus, selu, elu or swish; "" for none
+	Activation      string // σ: tanh, relu, sigmoid, softplus, selu, elu, swish or square; "" for none
 }
 
-// Term is a term of dx/dt. It is either the gradient of one output of a network, multiplied by Matrix from the right, or all outputs of a
-// network.
+// Function is the function of a column that a network reads.
+type Function int64
+
+// The functions of a column. One is 1 for every row.
+const (
+	Value  Function = C.HNN_VALUE
+	Sine   Function = C.HNN_SINE
+	Cosine Function = C.HNN_COSINE
+	One    Function = C.HNN_ONE
+)
+
+// Feature is one input of a network.
+type Feature struct {
+	Column   int
+	Function Function
+}
+
+// Scalar is one output of one network.
+type Scalar struct{ Network, Output int }
+
+// Term is a term of dx/dt. With Scalars, it is the gradient of their sum, multiplied by Matrix from the right, minus LLᵀ times the part of the
+// momenta, if Network is not −1. L is the output of Network. Without Scalars, it is the output of Network, added to the columns from Offset on.
 type Term struct {
-	Network, Output int       // index of the output; −1 for all outputs
-	Matrix          []float64 // n×n, row-major; nil for all outputs
+	Scalars []Scalar
+	Matrix  []float64 // n×n, row-major; nil without Scalars
+	Network int
+	Offset  int
+}
+
+// After returns the term for a list of networks with count more at its front.
+func (t Term) After(count int) Term {
+	scalars := slices.Clone(t.Scalars)
+	for i := range scalars {
+		scalars[i].Network += count
+	}
+	if t.Scalars = scalars; t.Network >= 0 {
+		t.Network += count
+	}
+	return t
 }
 
 // Config describes a model. New does not check the networks and terms. The caller checks them with nets.Network.Check and
 // hamiltonian.Equation.Check.
 type Config struct {
 	Networks [][]Layer
-	Terms    []Term   // dx/dt is their sum; may be empty
-	Frames   [][]byte // video frames, nil for a model of states; networks 0 and 1 encode and decode two consecutive frames
-	State    int      // number of optimizer state vectors
-	Threads  int      // 0 for GOMAXPROCS
+	Features [][]Feature // the inputs of each network; nil for the columns of the row in their order
+	Terms    []Term      // dx/dt is their sum; may be empty
+	State    int         // dimension of a state
+	Columns  int         // columns of a row: the state, and columns that are constant along a step; 0 for State
+	Frames   [][]byte    // video frames, nil for a model of states; networks 0 and 1 encode and decode two consecutive frames
+	Vectors  int         // number of optimizer state vectors
+	Threads  int         // 0 for GOMAXPROCS
 }
 
 // Kept selects one of the vectors that a model stores. Each has one number per parameter.
@@ -58,13 +95,15 @@ const (
 )
 
 var activations = map[string]int64{"": C.HNN_IDENTITY, "tanh": C.HNN_TANH, "relu": C.HNN_RELU, "sigmoid": C.HNN_SIGMOID,
-	"softplus": C.HNN_SOFTPLUS, "selu": C.HNN_SELU, "elu": C.HNN_ELU, "swish": C.HNN_SWISH}
+	"softplus": C.HNN_SOFTPLUS, "selu": C.HNN_SELU, "elu": C.HNN_ELU, "swish": C.HNN_SWISH,
+	"square": C.HNN_SQUARE}
 
 // Model holds networks, their optimizer state and a thread pool. Only one goroutine at a time may use it.
 type Model[T Real] struct {
 	handle   *C.hnn_model
 	networks [][]Layer
 	n        int // dimension of a state; 0 without terms
+	columns  int // of a row
 	frames   int
 	kept     [][]T
 }
@@ -77,17 +116,18 @@ func New[T Real](c Config) (*Model[T], error) {
 	}
 	n := 0
 	if len(c.Terms) > 0 {
-		n = c.Networks[c.Terms[0].Network][0].Inputs
+		n = c.State
 	}
-	m := &Model[T]{n: n, frames: len(c.Frames)}
+	m := &Model[T]{n: n, columns: max(n, c.Columns), frames: len(c.Frames)}
 	var zero T
 	config := C.hnn_config{instruction_set: C.int64_t(set), doubles: C.int64_t(unsafe.Sizeof(zero) / 8), threads: C.int64_t(c.Threads),
-		state: C.int64_t(c.State), terms: C.int64_t(len(c.Terms)), frames: C.int64_t(len(c.Frames))}
+		state: C.int64_t(c.Vectors), terms: C.int64_t(len(c.Terms)), frames: C.int64_t(len(c.Frames)),
+		dimension: C.int64_t(n), columns: C.int64_t(m.columns)}
 	if c.Threads <= 0 {
 		config.threads = C.int64_t(runtime.GOMAXPROCS(0))
 	}
 	number := map[bool]int64{true: 1}
-	var layers, terms []int64
+	var layers, inputs, terms []int64
 	for i, network := range c.Networks {
 		m.networks = append(m.networks, slices.Clone(network))
 		for l, layer := range network {
@@ -97,10 +137,21 @@ func New[T Real](c Config) (*Model[T], error) {
 			layers = append(layers, number[l == 0], int64(layer.Inputs), int64(layer.Outputs), number[layer.Bias], number[layer.Residual], activations[layer.Activation])
 			config.layers++
 		}
+		var features []Feature
+		if c.Features != nil {
+			features = c.Features[i]
+		}
+		inputs = append(inputs, int64(len(features)))
+		for _, f := range features {
+			inputs = append(inputs, int64(f.Column), int64(f.Function))
+		}
 	}
 	matrices := make([]float64, len(c.Terms)*n*n)
 	for i, term := range c.Terms {
-		terms = append(terms, int64(term.Network), int64(term.Output))
+		terms = append(terms, int64(term.Network), int64(term.Offset), int64(len(term.Scalars)))
+		for _, s := range term.Scalars {
+			terms = append(terms, int64(s.Network), int64(s.Output))
+		}
 		copy(matrices[i*n*n:], term.Matrix)
 	}
 	for i, frame := range c.Frames {
@@ -112,11 +163,11 @@ func New[T Real](c Config) (*Model[T], error) {
 		config.frame_size = C.int64_t(len(frame))
 	}
 	frames := slices.Concat(c.Frames...)
-	if err := failure(C.hnn_new(&config, (*C.int64_t)(unsafe.SliceData(layers)), (*C.int64_t)(unsafe.SliceData(terms)),
-		(*C.double)(unsafe.SliceData(matrices)), (*C.uint8_t)(unsafe.SliceData(frames)), &m.handle)); err != nil {
+	if err := failure(C.hnn_new(&config, (*C.int64_t)(unsafe.SliceData(layers)), (*C.int64_t)(unsafe.SliceData(inputs)),
+		(*C.int64_t)(unsafe.SliceData(terms)), (*C.double)(unsafe.SliceData(matrices)), (*C.uint8_t)(unsafe.SliceData(frames)), &m.handle)); err != nil {
 		return nil, err
 	}
-	for kind := range 2 + c.State {
+	for kind := range 2 + c.Vectors {
 		var count C.int64_t
 		numbers := C.hnn_vector(m.handle, C.int(kind), &count)
 		m.kept = append(m.kept, unsafe.Slice((*T)(numbers), int(count)))
@@ -170,6 +221,9 @@ func (m *Model[T]) Store(kind Kept, network, layer int, weight, bias []T) {
 // them zero if it maps zeros to zero. Call Updated after a change to Values.
 func (m *Model[T]) Vector(kind Kept) []T { return m.kept[kind] }
 
+// Size returns the part of each vector that the first networks take.
+func (m *Model[T]) Size(networks int) int { return int(C.hnn_size(m.handle, C.int(networks))) }
+
 // Updated recomputes the transposed weights. Call it after a change to Vector(Values).
 func (m *Model[T]) Updated() error {
 	return failure(C.hnn_updated(m.handle))
@@ -186,8 +240,7 @@ func (m *Model[T]) Adam(step int, learningRate, weightDecay float64) error {
 
 // Batch selects the samples of a loss. A sample is a state and its derivative or, for images, three consecutive frames.
 //
-// The loss of derivatives is the mean of (prediction + NoiseScale·Noise − DX)². The prediction is the field at X. If Step is not 0, it is
-// Scale times the increment of one classical Runge-Kutta step of that length.
+// The loss of derivatives is the mean of (prediction + NoiseScale·Noise − DX)². The Scheme names the prediction.
 //
 // The loss of images has three terms. An image consists of two consecutive frames, and the next image starts one frame later. dz is the
 // change of the latent state z = (q, p) from one to the next.
@@ -196,20 +249,37 @@ func (m *Model[T]) Adam(step int, learningRate, weightDecay float64) error {
 //   - The mean squared difference of p and the change of q.
 //   - 0.1 times the mean squared difference of dz and the field at z + NoiseScale·Noise.
 type Batch[T Real] struct {
-	X, DX      []T     // row-major, n numbers per row; nil for images
+	X          []T     // row-major, Config.Columns numbers per row; nil for images
+	DX         []T     // row-major, n numbers per row; nil for images
 	Rows       []int64 // rows of X and DX, or first frames; nil for the first Count
 	Count      int
 	Noise      []T // Count rows of n numbers, added to the prediction or to the latent states that enter the field; may be nil
 	NoiseScale float64
-	Step       float64 // 0 to compare DX with the field
-	Scale      float64 // 1/Step for the mean derivative over a step
+	Scheme     Scheme
+	Step       float64 // h of RK4
+	Scale      float64 // 1/Step for the mean derivative over a step of RK4
+	Steps      []T     // h of each row of X, for Midpoint and MIRK4
 }
 
-func (m *Model[T]) loss(b Batch[T], gradient C.int, each []float64) (float64, error) {
+// Scheme names the prediction that a loss compares with DX. Midpoint and MIRK4 use DX = (x(t+h) − x(t))/h, so both ends of the step.
+type Scheme int
+
+const (
+	// AtState is the field at X.
+	AtState Scheme = C.HNN_FIELD
+	// RK4 is Scale times the increment of one classical Runge-Kutta step from X.
+	RK4 Scheme = C.HNN_RK4
+	// Midpoint is the field at the mean of both ends.
+	Midpoint Scheme = C.HNN_MIDPOINT
+	// MIRK4 is the mono-implicit Runge-Kutta step of order 4 (Noren, Eidnes and Celledoni, 2023).
+	MIRK4 Scheme = C.HNN_MIRK4
+)
+
+func (m *Model[T]) loss(b Batch[T], gradient int, each []float64) (float64, error) {
 	if m.n == 0 {
 		return 0, errNoField
 	}
-	have := len(b.X) / m.n
+	have := len(b.X) / m.columns
 	if m.frames > 0 {
 		have = m.frames - 2
 	}
@@ -232,14 +302,18 @@ func (m *Model[T]) loss(b Batch[T], gradient C.int, each []float64) (float64, er
 		return 0, fmt.Errorf("kernels: Count is %d; it must be 1 or more", b.Count)
 	case last >= int64(have) || last < 0:
 		return 0, fmt.Errorf("kernels: a row of the batch is out of range; there are %d rows", have)
-	case m.frames == 0 && len(b.X) != len(b.DX):
-		return 0, fmt.Errorf("kernels: X has %d numbers and DX has %d; they must be equal", len(b.X), len(b.DX))
+	case m.frames == 0 && (len(b.X) != have*m.columns || len(b.DX) != have*m.n):
+		return 0, fmt.Errorf("kernels: X has %d numbers and DX has %d; rows of %d and %d are needed", len(b.X), len(b.DX), m.columns, m.n)
+	case (b.Scheme == Midpoint || b.Scheme == MIRK4) && len(b.Steps) != have:
+		return 0, fmt.Errorf("kernels: Steps has %d numbers, and there are %d rows", len(b.Steps), have)
 	case b.Noise != nil && len(b.Noise) < b.Count*m.n:
 		return 0, fmt.Errorf("kernels: Noise has %d numbers; %d rows of %d are needed", len(b.Noise), b.Count, m.n)
 	}
 	// Go memory that is passed to C must not hold Go pointers, so the fields are separate arguments.
-	result := C.hnn_loss(m.handle, pointer(b.X), pointer(b.DX), (*C.int64_t)(unsafe.SliceData(b.Rows)), C.int64_t(b.Count), pointer(b.Noise),
-		C.double(b.NoiseScale), C.double(b.Step), C.double(b.Scale), gradient, (*C.double)(unsafe.SliceData(each)))
+	batch := C.hnn_batch{count: C.int64_t(b.Count), scheme: C.int64_t(b.Scheme), gradient: C.int64_t(gradient),
+		noise_scale: C.double(b.NoiseScale), step: C.double(b.Step), scale: C.double(b.Scale)}
+	result := C.hnn_loss(m.handle, batch, pointer(b.X), pointer(b.DX), pointer(b.Steps), (*C.int64_t)(unsafe.SliceData(b.Rows)), pointer(b.Noise),
+		(*C.double)(unsafe.SliceData(each)))
 	return float64(result.value), failure(result.error)
 }
 
@@ -264,9 +338,38 @@ func (m *Model[T]) Errors(b Batch[T], out []float64) error {
 	return err
 }
 
-// Field writes the field at the states x to dxdt. Both have n numbers per row.
+// Windows are pieces of trajectories. A window is a start and Steps steps of the classical Runge-Kutta method. Arrays are row-major.
+type Windows[T Real] struct {
+	Count, Steps int
+	Starts       []T // Count × n
+	Constants    []T // Count × Steps × (Columns − n): the other columns of the rows, constant along a step
+	Lengths      []T // Count × Steps
+	Observed     []T // Count × (Steps + 1) × n
+	Weights      []T // of each squared error, in the shape of Observed; 0 where nothing is observed
+	Path         []T // receives the states, in the shape of Observed
+}
+
+// WindowLoss returns the sum of Weights·(Path − Observed)². If gradient is not nil, it receives the derivatives with respect to Starts, and
+// Vector(Gradient) those with respect to the parameters.
+func (m *Model[T]) WindowLoss(w Windows[T], gradient []T) (float64, error) {
+	states := w.Count * (w.Steps + 1) * m.n
+	switch {
+	case m.n == 0:
+		return 0, errNoField
+	case w.Count < 1 || w.Steps < 1:
+		return 0, fmt.Errorf("kernels: there are %d windows of %d steps; both must be 1 or more", w.Count, w.Steps)
+	case len(w.Starts) != w.Count*m.n || len(w.Constants) != w.Count*w.Steps*(m.columns-m.n) || len(w.Lengths) != w.Count*w.Steps ||
+		len(w.Observed) != states || len(w.Weights) != states || len(w.Path) != states || gradient != nil && len(gradient) != len(w.Starts):
+		return 0, fmt.Errorf("kernels: an array of %d windows of %d steps has the wrong length", w.Count, w.Steps)
+	}
+	result := C.hnn_window_loss(m.handle, C.int64_t(w.Count), C.int64_t(w.Steps), pointer(w.Starts), pointer(w.Constants), pointer(w.Lengths),
+		pointer(w.Observed), pointer(w.Weights), pointer(gradient), pointer(w.Path))
+	return float64(result.value), failure(result.error)
+}
+
+// Field writes the field at rows of x to dxdt. A row has Config.Columns numbers in x and n in dxdt.
 func (m *Model[T]) Field(x, dxdt []T, rows int) error {
-	if err := m.room(x, dxdt, rows, m.n, m.n); err != nil || rows == 0 {
+	if err := m.room(x, dxdt, rows, m.columns, m.n); err != nil || rows == 0 {
 		return err
 	}
 	if m.n == 0 {
@@ -275,40 +378,16 @@ func (m *Model[T]) Field(x, dxdt []T, rows int) error {
 	return failure(C.hnn_field(m.handle, pointer(x), pointer(dxdt), C.int64_t(rows)))
 }
 
-// ScalarGradient writes the gradient of one output of a network to gradient. The rows of x are inputs of the network.
-func (m *Model[T]) ScalarGradient(network, output int, x, gradient []T, rows int) error {
-	inputs, outputs, err := m.shape(network)
-	if err == nil && (output < 0 || output >= outputs) {
-		err = fmt.Errorf("kernels: there is no output %d of network %d; it has %d", output, network, outputs)
-	}
-	if err == nil {
-		err = m.room(x, gradient, rows, inputs, inputs)
-	}
-	if err != nil || rows == 0 {
-		return err
-	}
-	return failure(C.hnn_network(m.handle, C.int(network), C.int(output), pointer(x), pointer(gradient), C.int64_t(rows)))
-}
-
 // Forward writes the outputs of a network to y. The rows of x are inputs of the network.
 func (m *Model[T]) Forward(network int, x, y []T, rows int) error {
-	inputs, outputs, err := m.shape(network)
-	if err == nil {
-		err = m.room(x, y, rows, inputs, outputs)
-	}
-	if err != nil || rows == 0 {
-		return err
-	}
-	return failure(C.hnn_network(m.handle, C.int(network), -1, pointer(x), pointer(y), C.int64_t(rows)))
-}
-
-// shape returns the number of inputs and outputs of a network.
-func (m *Model[T]) shape(network int) (inputs, outputs int, err error) {
 	if network < 0 || network >= len(m.networks) {
-		return 0, 0, fmt.Errorf("kernels: there is no network %d; the model has %d", network, len(m.networks))
+		return fmt.Errorf("kernels: there is no network %d; the model has %d", network, len(m.networks))
 	}
 	layers := m.networks[network]
-	return layers[0].Inputs, layers[len(layers)-1].Outputs, nil
+	if err := m.room(x, y, rows, layers[0].Inputs, layers[len(layers)-1].Outputs); err != nil || rows == 0 {
+		return err
+	}
+	return failure(C.hnn_network(m.handle, C.int(network), pointer(x), pointer(y), C.int64_t(rows)))
 }
 
 // room checks that x and y have enough rows.

@@ -30,6 +30,11 @@ func mlp(activation string, residual bool, sizes ...int) []Layer {
 
 func matrix(r *rand.Rand, n int) []float64 { return normal[float64](r, n*n, 1) }
 
+// gradientOf is the gradient of a sum of scalars times a matrix.
+func gradientOf(matrix []float64, scalars ...Scalar) Term {
+	return Term{Scalars: scalars, Matrix: matrix, Network: -1}
+}
+
 func normal[T Real](r *rand.Rand, n int, scale float64) []T {
 	list := make([]T, n)
 	for i := range list {
@@ -89,33 +94,57 @@ func near[T, S Real](t *testing.T, name string, got []T, want []S, tolerance flo
 	}
 }
 
-// testCase is a model and a batch.
+// testCase is a model and a batch or windows.
 type testCase struct {
-	name   string
-	config Config
-	batch  Batch[float64]
+	name    string
+	config  Config
+	batch   Batch[float64]
+	windows Windows[float64]
 }
 
-func (c testCase) batch32() Batch[float32] {
+// loss returns the loss of a case. With gradient, it also returns the derivatives with respect to the starts of windows.
+func loss[T Real](m *Model[T], c testCase, gradient bool) (float64, []T, error) {
+	if w := c.windows; w.Count > 0 {
+		var starts []T
+		if gradient {
+			starts = slices.Repeat([]T{T(math.NaN())}, len(w.Starts))
+		}
+		path := make([]T, len(w.Observed))
+		l, err := m.WindowLoss(Windows[T]{w.Count, w.Steps, convert[T](w.Starts), convert[T](w.Constants), convert[T](w.Lengths), convert[T](w.Observed),
+			convert[T](w.Weights), path}, starts)
+		copy(w.Path, convert[float64](path))
+		return l, starts, err
+	}
+	if gradient {
+		l, err := m.Gradient(batch[T](c))
+		return l, nil, err
+	}
+	l, err := m.Loss(batch[T](c))
+	return l, nil, err
+}
+
+func batch[T Real](c testCase) Batch[T] {
 	b := c.batch
-	return Batch[float32]{X: convert[float32](b.X), DX: convert[float32](b.DX), Rows: b.Rows, Count: b.Count, Noise: convert[float32](b.Noise),
-		NoiseScale: b.NoiseScale, Step: b.Step, Scale: b.Scale}
+	return Batch[T]{convert[T](b.X), convert[T](b.DX), b.Rows, b.Count, convert[T](b.Noise), b.NoiseScale, b.Scheme, b.Step, b.Scale, convert[T](b.Steps)}
 }
 
 // cases returns models and losses of all kinds with random sizes.
 func cases() []testCase {
 	r := rand.New(rand.NewPCG(1, 2))
 	var list []testCase
-	batch := func(n, rows int, step float64) Batch[float64] {
+	states := func(n, rows int, step float64) Batch[float64] {
 		all := rows + 3
-		b := Batch[float64]{X: convert[float64](normal[float32](r, all*n, 1)), DX: convert[float64](normal[float32](r, all*n, 1)), Count: rows, Step: step, Scale: 1 / step}
+		b := Batch[float64]{X: exact(r, all*n, 1), DX: exact(r, all*n, 1), Count: rows, Step: step, Scale: 1 / step}
+		if step != 0 {
+			b.Scheme = RK4
+		}
 		if r.IntN(2) == 0 {
 			for range rows {
 				b.Rows = append(b.Rows, r.Int64N(int64(all)))
 			}
 		}
 		if r.IntN(2) == 0 {
-			b.Noise, b.NoiseScale = convert[float64](normal[float32](r, rows*n, 1)), 0.3
+			b.Noise, b.NoiseScale = exact(r, rows*n, 1), 0.3
 		}
 		return b
 	}
@@ -128,10 +157,11 @@ func cases() []testCase {
 			}
 			for _, step := range []float64{0, 0.3} {
 				for _, residual := range []bool{false, true} {
-					c := Config{Networks: [][]Layer{mlp(name, residual, append(slices.Clone(sizes), 2)...)}, Terms: []Term{{0, r.IntN(2), matrix(r, n)}}}
-					list = append(list, testCase{fmt.Sprintf("%s, %d layers of %d, step %g, residual %t", name, depth+1, hidden, step, residual), c, batch(n, 1+r.IntN(70), step)})
-					c = Config{Networks: [][]Layer{mlp(name, residual, append(slices.Clone(sizes), n)...)}, Terms: []Term{{0, -1, nil}}}
-					list = append(list, testCase{list[len(list)-1].name + ", baseline", c, batch(n, 1+r.IntN(70), step)})
+					c := Config{Networks: [][]Layer{mlp(name, residual, append(slices.Clone(sizes), 2)...)}, State: n, Terms: []Term{gradientOf(matrix(r, n), Scalar{0, r.IntN(2)})}}
+					title := fmt.Sprintf("%s, %d layers of %d, step %g, residual %t", name, depth+1, hidden, step, residual)
+					list = append(list, testCase{name: title, config: c, batch: states(n, 1+r.IntN(70), step)})
+					c = Config{Networks: [][]Layer{mlp(name, residual, append(slices.Clone(sizes), n)...)}, State: n, Terms: []Term{{Network: 0}}}
+					list = append(list, testCase{name: title + ", baseline", config: c, batch: states(n, 1+r.IntN(70), step)})
 				}
 			}
 		}
@@ -143,13 +173,107 @@ func cases() []testCase {
 		bare[0].Bias, bare[1].Bias, bare[1].Activation, bare[2].Bias = false, false, "", false
 		own := mlp(name, false, n, n, n)
 		own[0].Residual, own[1].Residual = true, true
-		list = append(list, testCase{name + ", several terms", Config{
-			Networks: [][]Layer{shared, mlp(name, false, n, 3), bare, own},
-			Terms:    []Term{{0, 1, matrix(r, n)}, {0, -1, nil}, {1, 2, matrix(r, n)}, {0, 0, matrix(r, n)}, {2, 0, matrix(r, n)}, {3, 1, matrix(r, n)}, {3, -1, nil}},
-		}, batch(n, 230, 0.1)})
+		terms := []Term{{Network: 0}, {Network: 3}}
+		for _, s := range []Scalar{{0, 1}, {1, 2}, {0, 0}, {2, 0}, {3, 1}} {
+			terms = slices.Insert(terms, len(terms)-1, gradientOf(matrix(r, n), s))
+		}
+		terms[0], terms[1] = terms[1], terms[0]
+		list = append(list, testCase{name: name + ", several terms", batch: states(n, 230, 0.1), config: Config{
+			Networks: [][]Layer{shared, mlp(name, false, n, 3), bare, own}, State: n, Terms: terms}})
 		list = append(list, imagesCase(r, name))
 	}
+	for _, name := range names {
+		for k := range 8 {
+			list = append(list, mixedCase(r, name, k))
+		}
+	}
 	return list
+}
+
+// exact returns random numbers that are exact in float32.
+func exact(r *rand.Rand, n int, scale float64) []float64 {
+	return convert[float64](normal[float32](r, n, scale))
+}
+
+// mixedCase returns an equation with features, further columns, friction and forces. Its loss is that of windows if k is even.
+func mixedCase(r *rand.Rand, name string, k int) testCase {
+	half, hidden := 1+r.IntN(4), 1+r.IntN(30)
+	if k == 7 && name == "tanh" {
+		half = 65
+	}
+	n := 2 * half
+	width := n + r.IntN(4)
+	if k == 6 {
+		hidden = 300 // few windows fit in a part
+	}
+	momenta := []Feature{}
+	for j := half; j < n; j++ {
+		momenta = append(momenta, Feature{j, Value})
+	}
+	some := func() []Feature {
+		list := []Feature{{r.IntN(n), Function(r.IntN(3))}}
+		for range r.IntN(20) {
+			list = append(list, Feature{r.IntN(width), Function(r.IntN(4))})
+		}
+		return list
+	}
+	c := Config{State: n, Columns: width, Features: [][]Feature{some(), momenta, {{0, One}}, some(), some(), nil}}
+	c.Networks = [][]Layer{
+		mlp(name, r.IntN(2) == 0, len(c.Features[0]), hidden, hidden, 2),
+		{{Inputs: half, Outputs: 5, Activation: "square"}, {Inputs: 5, Outputs: 1}},
+		{{Inputs: 1, Outputs: half * half}},
+		mlp(name, r.IntN(2) == 0, len(c.Features[3]), 9, half*half),
+		mlp(name, false, len(c.Features[4]), 7, half),
+		mlp(name, false, width, 11, n),
+	}
+	if k%3 == 0 {
+		c.Networks[3][1].Activation, c.Networks[4][1].Activation = name, name
+	}
+	two := []Scalar{{0, 1}, {1, 0}}
+	terms := []Term{
+		{Scalars: two, Matrix: exact(r, n*n, 0.3), Network: 2}, {Scalars: two, Matrix: exact(r, n*n, 0.3), Network: 3},
+		{Scalars: []Scalar{{5, n - 1}}, Matrix: exact(r, n*n, 0.3), Network: 3}, {Scalars: []Scalar{{0, 0}, {5, 0}, {0, 1}}, Matrix: exact(r, n*n, 0.3), Network: 2},
+		{Network: 4, Offset: half}, {Network: 5}, gradientOf(exact(r, n*n, 0.3), two...), gradientOf(exact(r, n*n, 0.3), Scalar{3, 0}),
+	}
+	r.Shuffle(len(terms), func(i, j int) { terms[i], terms[j] = terms[j], terms[i] })
+	c.Terms = terms[:1+r.IntN(len(terms))]
+	t := testCase{name: fmt.Sprintf("%s, mixed terms, %d", name, k), config: c}
+	lengths := func(n int) []float64 {
+		list := make([]float64, n)
+		for i := range list {
+			list[i] = float64(float32(0.005 + 0.02*r.Float64()))
+		}
+		return list
+	}
+	count := 1 + r.IntN(60)
+	switch k { // more windows than fit in a part
+	case 2:
+		count = 145 + r.IntN(200)
+	case 6:
+		count = 49 + r.IntN(60)
+	}
+	if k%2 == 0 {
+		w := Windows[float64]{Count: count, Steps: 1 + r.IntN(5), Starts: exact(r, count*n, 0.7)}
+		states := count * (w.Steps + 1) * n
+		w.Constants, w.Lengths = exact(r, count*w.Steps*(width-n), 1), lengths(count*w.Steps)
+		w.Observed, w.Weights, w.Path = exact(r, states, 1), exact(r, states, 1/float64(count)), make([]float64, states)
+		for i := range w.Weights {
+			if w.Weights[i] = math.Abs(w.Weights[i]); r.IntN(3) == 0 {
+				w.Weights[i], w.Observed[i] = 0, math.NaN()
+			}
+		}
+		t.windows = w
+		return t
+	}
+	all := count + 3
+	t.batch = Batch[float64]{X: exact(r, all*width, 1), DX: exact(r, all*n, 1), Count: count, Scheme: Scheme(k / 2 % 4), Step: 0.02, Scale: 50, Steps: lengths(all)}
+	if r.IntN(2) == 0 {
+		for range count {
+			t.batch.Rows = append(t.batch.Rows, r.Int64N(int64(all)))
+		}
+		t.batch.Noise, t.batch.NoiseScale = exact(r, count*n, 1), 0.3
+	}
+	return t
 }
 
 func imagesCase(r *rand.Rand, name string) testCase {
@@ -163,26 +287,26 @@ func imagesCase(r *rand.Rand, name string) testCase {
 			}
 		}
 	}
-	c := Config{Frames: frames, Terms: []Term{{2, 0, matrix(r, latent)}, {3, -1, nil}},
+	c := Config{Frames: frames, State: latent, Terms: []Term{gradientOf(matrix(r, latent), Scalar{2, 0}), {Network: 3}},
 		Networks: [][]Layer{mlp("relu", true, 2*size, 19, 19, latent), mlp(name, true, latent, 19, 19, 2*size), mlp(name, false, latent, 10, 11, 2), mlp(name, false, latent, 5, latent)}}
 	c.Networks[0][0].Bias = r.IntN(2) == 0
-	b := Batch[float64]{Count: 21, Noise: convert[float64](normal[float32](r, 21*latent, 1)), NoiseScale: 0.1}
+	b := Batch[float64]{Count: 21, Noise: exact(r, 21*latent, 1), NoiseScale: 0.1}
 	for range b.Count {
 		b.Rows = append(b.Rows, r.Int64N(38))
 	}
-	return testCase{"images, " + name, c, b}
+	return testCase{name: "images, " + name, config: c, batch: b}
 }
 
 // The float64 gradient agrees with central differences of the loss to 1e-6 of its norm. The differences are along random unit directions
-// and single parameters.
+// and single parameters. The starts of windows count as parameters.
 func TestGradient(t *testing.T) {
 	for _, c := range cases() {
-		c.config.State, c.config.Threads = 1, 2
+		c.config.Vectors, c.config.Threads = 1, 2
 		m := open[float64](t, c.config)
-		loss, err := m.Gradient(c.batch)
+		value, byStarts, err := loss(m, c, true)
 		must(t, err)
-		if same, err := m.Loss(c.batch); err != nil || math.Abs(same-loss) > 1e-14*loss {
-			t.Errorf("%s: Loss returns %g and Gradient returns %g (%v)", c.name, same, loss, err)
+		if same, _, err := loss(m, c, false); err != nil || math.Abs(same-value) > 1e-14*math.Abs(value) {
+			t.Errorf("%s: Loss returns %g and Gradient returns %g (%v)", c.name, same, value, err)
 		}
 		for i, network := range c.config.Networks { // marks parameters with ones; padding stays zero
 			for l, layer := range network {
@@ -195,7 +319,7 @@ func TestGradient(t *testing.T) {
 			}
 		}
 		var parameters []int
-		gradient, values := m.Vector(Gradient), m.Vector(Values)
+		gradient, values := slices.Concat(m.Vector(Gradient), byStarts), m.Vector(Values)
 		norm := 0.0
 		for i, one := range m.Vector(FirstState) {
 			if one == 1 {
@@ -205,10 +329,14 @@ func TestGradient(t *testing.T) {
 			}
 			norm = math.Hypot(norm, gradient[i])
 		}
+		for i, g := range byStarts {
+			parameters = append(parameters, len(values)+i)
+			norm = math.Hypot(norm, g)
+		}
 		r := rand.New(rand.NewPCG(3, 4))
-		at := slices.Clone(values)
+		at := slices.Concat(values, c.windows.Starts)
 		for k := range 8 {
-			direction := make([]float64, len(values))
+			direction := make([]float64, len(at))
 			if k < 2 {
 				for _, i := range parameters {
 					direction[i] = r.NormFloat64() / math.Sqrt(float64(len(parameters)))
@@ -224,21 +352,22 @@ func TestGradient(t *testing.T) {
 			for h := 1e-6; wrong && h > 1e-8; h /= 4 { // a shorter step avoids kinks of the loss, which relu causes
 				want = 0
 				for _, sign := range []float64{1, -1} {
-					for i := range values {
-						values[i] = at[i] + sign*h*direction[i]
+					point := slices.Clone(at)
+					for i := range point {
+						point[i] += sign * h * direction[i]
 					}
+					copy(c.windows.Starts, point[copy(values, point):])
 					must(t, m.Updated())
-					l, err := m.Loss(c.batch)
+					l, _, err := loss(m, c, false)
 					must(t, err)
 					want += sign * l / (2 * h)
 				}
-				wrong = !(math.Abs(got-want) <= 1e-6*norm+1e-9*loss)
+				wrong = !(math.Abs(got-want) <= 1e-6*norm+1e-9*math.Abs(value))
 			}
 			if wrong {
 				t.Errorf("%s: the derivative along direction %d is %g, want %g; the norm of the gradient is %g", c.name, k, got, want, norm)
 			}
 		}
-		copy(values, at)
 	}
 }
 
@@ -250,11 +379,12 @@ func TestSinglePrecision(t *testing.T) {
 			continue // relu has a discontinuous derivative
 		}
 		m, single := open[float64](t, c.config), open[float32](t, c.config)
-		want, err := m.Gradient(c.batch)
+		want, starts, err := loss(m, c, true)
 		must(t, err)
-		got, err := single.Gradient(c.batch32())
+		got, starts32, err := loss(single, c, true)
 		must(t, err)
 		near(t, c.name+": the loss", []float64{got}, []float64{want}, 1e-6)
+		near(t, c.name+": the gradient by the starts", starts32, starts, 1e-5)
 		whole := 0.0
 		for _, v := range m.Vector(Gradient) {
 			whole = math.Hypot(whole, v)
@@ -264,8 +394,9 @@ func TestSinglePrecision(t *testing.T) {
 				w, b := stored(m, Gradient, i, l)
 				w32, b32 := stored(single, Gradient, i, l)
 				difference, size := 0.0, 0.0
+				all32 := append(w32, b32...)
 				for k, v := range append(w, b...) {
-					difference, size = math.Hypot(difference, v-float64(append(w32, b32...)[k])), math.Hypot(size, v)
+					difference, size = math.Hypot(difference, v-float64(all32[k])), math.Hypot(size, v)
 				}
 				if !(difference <= 1e-5*size+1e-6*whole) {
 					t.Errorf("%s: the gradient of layer %d of network %d has relative error %g", c.name, l, i, difference/size)
@@ -291,32 +422,34 @@ func TestThreads(t *testing.T) {
 		var first []float32
 		var firstErrors []float64
 		for threads := 1; threads <= 3; threads++ {
-			c.config.Threads, c.config.State = threads, 2
+			c.config.Threads, c.config.Vectors = threads, 2
 			m := open[float32](t, c.config)
-			b := c.batch32()
 			for step := 1; step <= 2; step++ {
-				_, err := m.Gradient(b)
+				_, _, err := loss(m, c, true)
 				must(t, err)
 				must(t, m.Adam(step, 1e-2, 1e-3))
 			}
-			_, err := m.Gradient(b)
+			_, starts, err := loss(m, c, true)
 			must(t, err)
-			loss, err := m.Loss(b)
+			value, _, err := loss(m, c, false)
 			must(t, err)
-			n := m.n
-			if c.config.Frames != nil {
-				n = 1
+			each := c.windows.Path
+			if each == nil {
+				n := m.n
+				if c.config.Frames != nil {
+					n = 1
+				}
+				each = make([]float64, c.batch.Count*n)
+				must(t, m.Errors(batch[float32](c), each))
+				mean := 0.0
+				for _, e := range each {
+					mean += e / float64(len(each))
+				}
+				near(t, c.name+": the mean of the errors", []float64{mean}, []float64{value}, 1e-12)
 			}
-			each := make([]float64, b.Count*n)
-			must(t, m.Errors(b, each))
-			mean := 0.0
-			for _, e := range each {
-				mean += e / float64(len(each))
-			}
-			near(t, c.name+": the mean of the errors", []float64{mean}, []float64{loss}, 1e-12)
-			result := slices.Concat(m.Vector(Gradient), m.Vector(Values), m.Vector(FirstState), m.Vector(FirstState+1), []float32{float32(loss)})
+			result := slices.Concat(m.Vector(Gradient), m.Vector(Values), m.Vector(FirstState), m.Vector(FirstState+1), starts, []float32{float32(value)})
 			if threads == 1 {
-				first, firstErrors = result, each
+				first, firstErrors = result, slices.Clone(each)
 			} else if !slices.Equal(result, first) || !slices.Equal(each, firstErrors) {
 				t.Errorf("%s: results with %d threads and with one thread differ", c.name, threads)
 			}
@@ -347,11 +480,12 @@ var reference = map[string]func(float64) float64{
 		}
 		return math.Expm1(x)
 	},
-	"swish": func(x float64) float64 { return x / (1 + math.Exp(-x)) },
+	"swish":  func(x float64) float64 { return x / (1 + math.Exp(-x)) },
+	"square": func(x float64) float64 { return x * x / 2 },
 }
 
 // Activations agree with package math. The relative tolerance is 2·2⁻²³ for float32, plus an absolute 1e-37, and 1e-14 for float64. First
-// derivatives agree with central differences to 1e-8.
+// derivatives agree with central differences to 1e-8 of a slope of 1 or more.
 func TestActivations(t *testing.T) {
 	var x []float32
 	for k := range 40001 {
@@ -362,8 +496,8 @@ func TestActivations(t *testing.T) {
 		x = append(x, small, -small, -small*80, small*80)
 	}
 	x = append(x, 0, 100, -100)
-	for _, name := range names {
-		c := Config{Networks: [][]Layer{{{Inputs: 1, Outputs: 1, Activation: name}}}, Terms: []Term{{0, 0, []float64{1}}}}
+	for _, name := range append(slices.Clone(names), "square") {
+		c := Config{Networks: [][]Layer{{{Inputs: 1, Outputs: 1, Activation: name}}}, State: 1, Terms: []Term{gradientOf([]float64{1}, Scalar{0, 0})}}
 		m32, m64 := open[float32](t, c), open[float64](t, c)
 		m32.Load(Values, 0, 0, []float32{1}, nil)
 		m64.Load(Values, 0, 0, []float64{1}, nil)
@@ -386,13 +520,13 @@ func TestActivations(t *testing.T) {
 		t.Logf("float32 %s has relative error at most %.2f·2⁻²³", name, worst)
 
 		derivative := make([]float64, len(x))
-		must(t, m64.ScalarGradient(0, 0, x64, derivative, len(x)))
+		must(t, m64.Field(x64, derivative, len(x)))
 		for i, v := range x64 {
 			const h = 1e-5
 			if math.Abs(v) < h || math.Abs(v-20) < h {
 				continue // relu has a kink at 0, softplus a jump at 20
 			}
-			if want := (f(v+h) - f(v-h)) / (2 * h); !(math.Abs(derivative[i]-want) <= 1e-8) {
+			if want := (f(v+h) - f(v-h)) / (2 * h); !(math.Abs(derivative[i]-want) <= 1e-8*max(1, math.Abs(want))) {
 				t.Errorf("%s'(%g) is %g, want %g", name, v, derivative[i], want)
 			}
 		}
@@ -421,83 +555,189 @@ func forward(m *Model[float64], network int, x []float64) []float64 {
 	return x
 }
 
-// Forward, Field and Loss agree with plain Go code to 1e-12. The reference for Field uses Forward and ScalarGradient, and the reference for
-// Loss uses Forward and Field. ScalarGradient agrees with central differences to 1e-6.
-func TestConsistency(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	for _, c := range cases() {
-		m := open[float64](t, c.config)
-		n, rows := m.n, 37
-		for i, network := range c.config.Networks {
-			inputs, outputs := network[0].Inputs, network[len(network)-1].Outputs
-			x, y := normal[float64](r, rows*inputs, 1), make([]float64, rows*outputs)
-			must(t, m.Forward(i, x, y, rows))
-			gradient := make([]float64, rows*inputs)
-			output := r.IntN(outputs)
-			must(t, m.ScalarGradient(i, output, x, gradient, rows))
-			for row := range rows {
-				near(t, c.name+": Forward", y[row*outputs:][:outputs], forward(m, i, x[row*inputs:][:inputs]), 1e-12)
-			}
-			direction, up, down := normal[float64](r, len(x), 1), slices.Clone(x), slices.Clone(x)
-			const h = 1e-6
-			for k := range x {
-				up[k] += h * direction[k]
-				down[k] -= h * direction[k]
-			}
-			yUp, yDown := make([]float64, len(y)), make([]float64, len(y))
-			must(t, m.Forward(i, up, yUp, rows))
-			must(t, m.Forward(i, down, yDown, rows))
-			for row := range rows {
-				got := 0.0
-				for k := range inputs {
-					got += gradient[row*inputs+k] * direction[row*inputs+k]
-				}
-				if want := (yUp[row*outputs+output] - yDown[row*outputs+output]) / (2 * h); math.Abs(got-want) > 1e-6*max(1, math.Abs(want)) {
-					t.Errorf("%s: the derivative of output %d of network %d is %g, want %g", c.name, output, i, got, want)
-				}
-			}
+// gradients returns a model whose field is the gradient of one output of a network of m.
+func gradients(t *testing.T, m *Model[float64], s Scalar) *Model[float64] {
+	t.Helper()
+	network := m.networks[s.Network]
+	n := network[0].Inputs
+	identity := make([]float64, n*n)
+	for i := range n {
+		identity[i*n+i] = 1
+	}
+	g, err := New[float64](Config{Networks: [][]Layer{network}, State: n, Terms: []Term{gradientOf(identity, Scalar{0, s.Output})}, Threads: 1})
+	must(t, err)
+	t.Cleanup(g.Close)
+	for l := range network {
+		weight, bias := stored(m, Values, s.Network, l)
+		g.Load(Values, 0, l, weight, bias)
+	}
+	return g
+}
+
+// plainField returns a function that computes the field at a row in Go. It uses the gradients of scalars.
+func plainField(t *testing.T, m *Model[float64], c Config) func(row []float64) []float64 {
+	t.Helper()
+	functions := []func(float64) float64{Value: reference[""], Sine: math.Sin, Cosine: math.Cos, One: func(float64) float64 { return 1 }}
+	slopes := []func(float64) float64{Value: functions[One], Sine: math.Cos, Cosine: func(x float64) float64 { return -math.Sin(x) },
+		One: func(float64) float64 { return 0 }}
+	features := func(network int) []Feature {
+		if c.Features != nil && c.Features[network] != nil {
+			return c.Features[network]
 		}
-		x := normal[float64](r, rows*n, 1)
-		dxdt, want, part := make([]float64, rows*n), make([]float64, rows*n), make([]float64, rows*n)
-		must(t, m.Field(x, dxdt, rows))
-		for _, term := range c.config.Terms {
-			if term.Output < 0 {
-				must(t, m.Forward(term.Network, x, part, rows))
-				for i := range want {
-					want[i] += part[i]
+		var list []Feature
+		for k := range c.Networks[network][0].Inputs {
+			list = append(list, Feature{k, Value})
+		}
+		return list
+	}
+	inputs := func(network int, row []float64) (phi []float64) {
+		for _, f := range features(network) {
+			phi = append(phi, functions[f.Function](row[f.Column]))
+		}
+		return phi
+	}
+	models := map[Scalar]*Model[float64]{}
+	for _, term := range c.Terms {
+		for _, s := range term.Scalars {
+			models[s] = gradients(t, m, s)
+		}
+	}
+	n, half := m.n, m.n/2
+	return func(row []float64) []float64 {
+		dxdt := make([]float64, n)
+		for _, term := range c.Terms {
+			if term.Scalars == nil {
+				for j, v := range forward(m, term.Network, inputs(term.Network, row)) {
+					dxdt[term.Offset+j] += v
 				}
 				continue
 			}
-			must(t, m.ScalarGradient(term.Network, term.Output, x, part, rows))
-			for i := range want {
-				for k := range n {
-					want[i] += part[i/n*n+k] * term.Matrix[k*n+i%n]
+			gradient := make([]float64, n)
+			for _, s := range term.Scalars {
+				phi := inputs(s.Network, row)
+				byPhi := make([]float64, len(phi))
+				must(t, models[s].Field(phi, byPhi, 1))
+				for k, f := range features(s.Network) {
+					if f.Column < n {
+						gradient[f.Column] += byPhi[k] * slopes[f.Function](row[f.Column])
+					}
+				}
+			}
+			for j := range n {
+				for k, g := range gradient {
+					dxdt[j] += g * term.Matrix[k*n+j]
+				}
+			}
+			if term.Network < 0 {
+				continue
+			}
+			l := forward(m, term.Network, inputs(term.Network, row))
+			for i := range half {
+				for j := range half {
+					for k := range half {
+						dxdt[half+i] -= l[i*half+k] * l[j*half+k] * gradient[half+j]
+					}
 				}
 			}
 		}
-		near(t, c.name+": Field", dxdt, want, 1e-12)
-		lossWant := plainLoss(t, m, c)
-		loss, err := m.Loss(c.batch)
-		must(t, err)
-		near(t, c.name+": the loss", []float64{loss}, []float64{lossWant}, 1e-12)
+		return dxdt
 	}
 }
 
-// plainLoss computes the loss in Go from Field and Forward.
-func plainLoss(t *testing.T, m *Model[float64], c testCase) float64 {
-	t.Helper()
-	b, n, sum := c.batch, m.n, 0.0
-	field := func(x []float64) []float64 {
-		out := make([]float64, n)
-		must(t, m.Field(x, out, 1))
-		return out
+// Forward, Field, Loss and WindowLoss agree with plain Go code to 1e-12. The gradient of an output, a field with the identity as matrix, agrees
+// with central differences to 1e-6. The reference for Field uses it.
+func TestConsistency(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, c := range cases() {
+		t.Run(c.name, func(t *testing.T) {
+			m := open[float64](t, c.config)
+			n, rows := m.n, 37
+			for i, network := range c.config.Networks {
+				inputs, outputs := network[0].Inputs, network[len(network)-1].Outputs
+				x, y := normal[float64](r, rows*inputs, 1), make([]float64, rows*outputs)
+				must(t, m.Forward(i, x, y, rows))
+				gradient := make([]float64, rows*inputs)
+				output := r.IntN(outputs)
+				must(t, gradients(t, m, Scalar{i, output}).Field(x, gradient, rows))
+				var want []float64
+				for row := range rows {
+					want = append(want, forward(m, i, x[row*inputs:][:inputs])...)
+				}
+				near(t, "Forward", y, want, 1e-12)
+				direction, up, down := normal[float64](r, len(x), 1), slices.Clone(x), slices.Clone(x)
+				const h = 1e-6
+				for k := range x {
+					up[k] += h * direction[k]
+					down[k] -= h * direction[k]
+				}
+				yUp, yDown := make([]float64, len(y)), make([]float64, len(y))
+				must(t, m.Forward(i, up, yUp, rows))
+				must(t, m.Forward(i, down, yDown, rows))
+				for row := range rows {
+					got := 0.0
+					for k := range inputs {
+						got += gradient[row*inputs+k] * direction[row*inputs+k]
+					}
+					if want := (yUp[row*outputs+output] - yDown[row*outputs+output]) / (2 * h); math.Abs(got-want) > 1e-6*max(1, math.Abs(want)) {
+						t.Errorf("the derivative of output %d of network %d is %g, want %g", output, i, got, want)
+					}
+				}
+			}
+			x := normal[float64](r, rows*m.columns, 1)
+			dxdt, want := make([]float64, rows*n), []float64{}
+			must(t, m.Field(x, dxdt, rows))
+			field := plainField(t, m, c.config)
+			for row := range slices.Chunk(x, m.columns) {
+				want = append(want, field(row)...)
+			}
+			near(t, "Field", dxdt, want, 1e-12)
+			lossWant, path := plainLoss(m, c, field)
+			value, _, err := loss(m, c, false)
+			must(t, err)
+			near(t, "the loss", []float64{value}, []float64{lossWant}, 1e-12)
+			near(t, "the path", c.windows.Path, path, 1e-12)
+		})
 	}
+}
+
+// plainLoss computes the loss in Go from a field and Forward. It also returns the path of windows.
+func plainLoss(m *Model[float64], c testCase, field func(row []float64) []float64) (sum float64, path []float64) {
+	b, n := c.batch, m.n
 	moved := func(x, k []float64, h float64) []float64 {
 		out := slices.Clone(x)
 		for i := range k {
 			out[i] += h * k[i]
 		}
 		return out
+	}
+	// rk4 returns the mean derivative over a step.
+	rk4 := func(x []float64, h float64) []float64 {
+		k1 := field(x)
+		k2 := field(moved(x, k1, h/2))
+		k3 := field(moved(x, k2, h/2))
+		k4 := field(moved(x, k3, h))
+		for j := range k1 {
+			k1[j] = (k1[j] + 2*k2[j] + 2*k3[j] + k4[j]) / 6
+		}
+		return k1
+	}
+	if w := c.windows; w.Count > 0 {
+		others := m.columns - n
+		for i := range w.Count {
+			x := w.Starts[i*n:][:n]
+			path = append(path, x...)
+			for k := range w.Steps {
+				row := slices.Concat(x, w.Constants[(i*w.Steps+k)*others:][:others])
+				x = moved(row, rk4(row, w.Lengths[i*w.Steps+k]), w.Lengths[i*w.Steps+k])[:n]
+				path = append(path, x...)
+			}
+		}
+		for i, weight := range w.Weights {
+			if weight != 0 {
+				sum += weight * math.Pow(path[i]-w.Observed[i], 2)
+			}
+		}
+		return sum, path
 	}
 	for i := range b.Count {
 		row := i
@@ -509,16 +749,22 @@ func plainLoss(t *testing.T, m *Model[float64], c testCase) float64 {
 			noise = b.Noise[i*n:][:n]
 		}
 		if c.config.Frames == nil {
-			x := b.X[row*n:][:n]
-			prediction := field(x)
-			if b.Step != 0 {
-				k1 := prediction
-				k2 := field(moved(x, k1, b.Step/2))
-				k3 := field(moved(x, k2, b.Step/2))
-				k4 := field(moved(x, k3, b.Step))
+			x, dx := b.X[row*m.columns:][:m.columns], b.DX[row*n:][:n]
+			var prediction []float64
+			switch b.Scheme {
+			case AtState:
+				prediction = field(x)
+			case RK4:
+				prediction = moved(make([]float64, n), rk4(x, b.Step), b.Scale*b.Step)
+			case Midpoint:
+				prediction = field(moved(x, dx, b.Steps[row]/2))
+			case MIRK4:
+				h := b.Steps[row]
+				k1, k2 := field(x), field(moved(x, dx, h))
+				k3 := field(moved(moved(moved(x, dx, h/2), k1, h/8), k2, -h/8))
 				prediction = make([]float64, n)
 				for j := range prediction {
-					prediction[j] = b.Scale * b.Step / 6 * (k1[j] + 2*k2[j] + 2*k3[j] + k4[j])
+					prediction[j] = (k1[j] + k2[j] + 4*k3[j]) / 6
 				}
 			}
 			for j := range prediction {
@@ -546,13 +792,13 @@ func plainLoss(t *testing.T, m *Model[float64], c testCase) float64 {
 			mean(n/2, func(k int) float64 { return z[n/2+k] - (next[k] - z[k]) }) +
 			0.1*mean(n, func(k int) float64 { return next[k] - z[k] - dz[k] })) / float64(b.Count)
 	}
-	return sum
+	return sum, nil
 }
 
 // Adam agrees with algorithm 1 of Kingma and Ba with weight decay in the gradient. The next gradient uses the new values.
 func TestAdam(t *testing.T) {
 	for _, c := range cases()[:20] {
-		c.config.State = 3
+		c.config.Vectors = 3
 		m := open[float64](t, c.config)
 		values := slices.Clone(m.Vector(Values))
 		mean, square := make([]float64, len(values)), make([]float64, len(values))
@@ -585,7 +831,7 @@ func TestAdam(t *testing.T) {
 // Repeated steps allocate no Go memory.
 func TestAllocations(t *testing.T) {
 	c := cases()[0]
-	c.config.State = 2
+	c.config.Vectors = 2
 	m := open[float64](t, c.config)
 	dxdt := make([]float64, len(c.batch.X))
 	if count := testing.AllocsPerRun(20, func() {
@@ -600,15 +846,14 @@ func TestAllocations(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	identity := []float64{1, 0, 0, 1}
 	frames := [][]byte{{1, 2}, {3, 4}, {5, 6}}
-	latent, field := mlp("", false, 2, 2), []Term{{2, -1, nil}}
+	latent, field, energy := mlp("", false, 2, 2), []Term{{Network: 2}}, []Term{gradientOf([]float64{1, 0, 0, 1}, Scalar{0, 0})}
 	for want, c := range map[string]Config{
-		"unknown activation": {Networks: [][]Layer{mlp("sine", false, 2, 3, 1)}, Terms: []Term{{0, 0, identity}}},
-		"memory":             {Networks: [][]Layer{mlp("tanh", false, 2, 1<<20, 1<<20, 1)}, Terms: []Term{{0, 0, identity}}},
-		"6 inputs":           {Networks: [][]Layer{mlp("tanh", false, 6, 2), mlp("tanh", false, 2, 4), latent}, Terms: field, Frames: frames},
-		"6 outputs":          {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 6), latent}, Terms: field, Frames: frames},
-		"frame 2 has 1":      {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), latent}, Terms: field, Frames: [][]byte{{1, 2}, {3, 4}, {5}}},
+		"unknown activation": {Networks: [][]Layer{mlp("sine", false, 2, 3, 1)}, State: 2, Terms: energy},
+		"memory":             {Networks: [][]Layer{mlp("tanh", false, 2, 1<<20, 1<<20, 1)}, State: 2, Terms: energy},
+		"6 inputs":           {Networks: [][]Layer{mlp("tanh", false, 6, 2), mlp("tanh", false, 2, 4), latent}, State: 2, Terms: field, Frames: frames},
+		"6 outputs":          {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 6), latent}, State: 2, Terms: field, Frames: frames},
+		"frame 2 has 1":      {Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), latent}, State: 2, Terms: field, Frames: [][]byte{{1, 2}, {3, 4}, {5}}},
 	} {
 		if m, err := New[float32](c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want one with %q", err, want)
@@ -617,7 +862,7 @@ func TestErrors(t *testing.T) {
 			}
 		}
 	}
-	m, err := New[float32](Config{Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Terms: []Term{{0, 0, identity}}})
+	m, err := New[float32](Config{Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, State: 2, Terms: energy})
 	must(t, err)
 	x := make([]float32, 6)
 	for want, b := range map[string]Batch[float32]{
@@ -637,7 +882,6 @@ func TestErrors(t *testing.T) {
 		"needs two":         m.Adam(1, 1, 1),
 		"output has 5":      m.Field(x, x[:5], 3),
 		"no network 1":      m.Forward(1, x, x, 3),
-		"no output 1":       m.ScalarGradient(0, 1, x, x, 3),
 		"out has 5 numbers": m.Errors(Batch[float32]{X: x, DX: x, Count: 3}, make([]float64, 5)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -645,7 +889,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	m.Close()
-	m, err = New[float32](Config{Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), latent}, Terms: field, Frames: frames[:2]})
+	m, err = New[float32](Config{Networks: [][]Layer{mlp("tanh", false, 4, 2), mlp("tanh", false, 2, 4), latent}, State: 2, Terms: field, Frames: frames[:2]})
 	must(t, err)
 	defer m.Close()
 	if _, err := m.Loss(Batch[float32]{Count: 1}); err == nil || !strings.Contains(err.Error(), "there are 0 rows") {
@@ -655,7 +899,7 @@ func TestErrors(t *testing.T) {
 
 // A model without terms supports Forward and Adam. Field and Gradient return an error.
 func TestNoTerms(t *testing.T) {
-	m := open[float64](t, Config{Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, State: 2})
+	m := open[float64](t, Config{Networks: [][]Layer{mlp("tanh", false, 2, 3, 1)}, Vectors: 2})
 	x, y := []float64{1, 2, 3, 4}, make([]float64, 2)
 	must(t, m.Forward(0, x, y, 2))
 	near(t, "Forward", y[1:], forward(m, 0, x[2:]), 1e-12)

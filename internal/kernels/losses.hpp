@@ -9,45 +9,61 @@ struct Batch {
   long count;
   const T* noise;  // may be null
   double noise_scale, step, scale;
+  const T* steps;  // the length of the step from each row, for the schemes other than HNN_RK4
+  long scheme;
   bool gradient;
   double* errors;  // null if not wanted
 
   long row(long i) const { return rows ? rows[i] : i; }
+  double length(long i) const { return scheme == HNN_RK4 ? step : double(steps[row(i)]); }
 };
 
-// The loss of derivatives is the mean of (prediction + noise − dx)². The prediction is the field or the increment of a Runge-Kutta step.
-// The step is x(t + h) − x(t) = h·Σ weight_s·k_s with stages k_s = f(x + h·from_s·k_{s−1}).
+// A prediction of dx is Σ weight_s·k_s with stages k_s = f(x + along_s·h·dx + h·Σ_j from_sj·k_j). So the stages of a symmetric scheme use the
+// observed state x + h·dx at the end of the step.
 struct Stage {
-  double from, weight;
+  double along, weight, from[3];
 };
-inline const std::vector<Stage>& stages_of(double step) {
-  static const std::vector<Stage> field{{0, 1}}, rk4{{0, 1. / 6}, {.5, 1. / 3}, {.5, 1. / 3}, {1, 1. / 6}};
-  return step == 0 ? field : rk4;
+inline const std::vector<Stage>& stages_of(long scheme) {
+  static const std::vector<Stage> all[] = {
+      {{0, 1, {}}},                                                                                         // HNN_FIELD
+      {{0, 1. / 6, {}}, {0, 1. / 3, {.5}}, {0, 1. / 3, {0, .5}}, {0, 1. / 6, {0, 0, 1}}},                   // HNN_RK4 (Kutta, 1901)
+      {{.5, 1, {}}},                                                                                        // HNN_MIDPOINT
+      {{0, 1. / 6, {}}, {1, 1. / 6, {}}, {.5, 2. / 3, {1. / 8, -1. / 8}}},                                  // HNN_MIRK4 (Noren et al., 2023)
+  };
+  return all[scheme];
 }
 
+// A block of rows passes forward and backward within the L2 cache. The weight gradient sums a part of the batch, which also fits in L2.
+constexpr long block_of_rows = 16, part_of_rows = 192;
+
+// The loss of derivatives is the mean of (factor·prediction + noise − dx)².
 template <class T>
 class Derivatives {
-  // A block of rows passes forward and backward within the L2 cache. The weight gradient sums a part of the batch, which also fits in L2.
   // Without a gradient, a part only stores errors.
-  static constexpr long block = 16, part = 192, part_of_errors = 8192;
+  static constexpr long block = block_of_rows, part = part_of_rows, part_of_errors = 8192;
   ThreadPool& pool;
   Field<T>& field;
   const long n;
   Buffer<double> errors, residuals;  // errors: per row; residuals: per thread, for a block
 
   // Computes the errors of a block of rows, and the adjoints if there is a gradient. The rows of successive stages are contiguous.
-  void work(const Batch<T>& b, const std::vector<Stage>& stages, long first, long rows, Place begin, double* row_errors, double* residual) {
+  void work(const Batch<T>& b, long first, long rows, Place begin, double* row_errors, double* residual) {
+    const auto& stages = stages_of(b.scheme);
     const long count = stages.size(), stride = field.stride;
-    const double h = b.step, factor = b.step == 0 ? 1 : b.scale * b.step;
+    const double factor = b.scheme == HNN_RK4 ? b.scale * b.step : 1;
     auto place = [&](long s) { return Place{begin.row + s * rows, begin.local + s * block}; };
     std::fill_n(residual, rows * n, 0.);
     for (long s = 0; s < count; s++) {
       field.set(place(s), rows, b.x, b.rows, first);
-      if (s > 0) {
-        T* x = (*field.x)(place(s));
-        const T* k = (*field.dxdt)(place(s - 1));
+      T* x = (*field.x)(place(s));
+      if (stages[s].along != 0)
         for (long r = 0; r < rows; r++)
-          for (long j = 0; j < n; j++) x[r * stride + j] += T(h * stages[s].from) * k[r * stride + j];
+          for (long j = 0; j < n; j++) x[r * stride + j] += T(stages[s].along * b.length(first + r)) * b.dx[b.row(first + r) * n + j];
+      for (long a = 0; a < s; a++) {
+        if (stages[s].from[a] == 0) continue;
+        const T* k = (*field.dxdt)(place(a));
+        for (long r = 0; r < rows; r++)
+          for (long j = 0; j < n; j++) x[r * stride + j] += T(b.length(first + r) * stages[s].from[a]) * k[r * stride + j];
       }
       field.forward(place(s), rows);
       const T* k = (*field.dxdt)(place(s));
@@ -73,12 +89,14 @@ class Derivatives {
       const double weight = 2 * factor * stages[s].weight / (b.count * n);
       for (long q = 0; q < rows; q++)
         for (long j = 0; j < n; j++) r[q * stride + j] = T(weight * residual[q * n + j]);
-      if (s + 1 < count) {
-        const T* dx = (*field.dx)(place(s + 1));
+      for (long a = s + 1; a < count; a++) {
+        if (stages[a].from[s] == 0) continue;
+        const T* dx = (*field.dx)(place(a));
         for (long q = 0; q < rows; q++)
-          for (long j = 0; j < n; j++) r[q * stride + j] += T(h * stages[s + 1].from) * dx[q * stride + j];
+          for (long j = 0; j < n; j++) r[q * stride + j] += T(b.length(first + q) * stages[a].from[s]) * dx[q * stride + j];
       }
-      field.backward(place(s), rows, s > 0);
+      const double* from = stages[s].from;
+      field.backward(place(s), rows, from[0] != 0 || from[1] != 0 || from[2] != 0);
     }
   }
 
@@ -94,8 +112,7 @@ class Derivatives {
   }
 
   double loss(const Batch<T>& b) {
-    const auto& stages = stages_of(b.step);
-    const long steps = stages.size(), most = std::max(part / steps, block);
+    const long steps = stages_of(b.scheme).size(), most = std::max(part / steps, block);
     long size = part_of_errors;
     if (b.gradient) {
       const long parts = std::max(1l, (b.count + most / 2) / most);
@@ -110,7 +127,7 @@ class Derivatives {
         const auto [first, last] = chunk.of(rows, block);
         for (long i = first; i < last; i += block) {
           const long local = chunk.thread * block * steps;
-          work(b, stages, start + i, std::min(block, last - i), {b.gradient ? i * steps : local, local}, errors + i, residuals + chunk.thread * block * n);
+          work(b, start + i, std::min(block, last - i), {b.gradient ? i * steps : local, local}, errors + i, residuals + chunk.thread * block * n);
         }
       });
       for (long r = 0; r < rows; r++) sum += errors[r];
@@ -130,6 +147,127 @@ class Derivatives {
         for (long r = 0; r < rows; r++) std::copy_n((*field.dxdt)(p) + r * field.stride, n, result + (i + r) * n);
       }
     });
+  }
+};
+
+// The arguments of the loss of windows. A window is a start and `steps` steps.
+template <class T>
+struct WindowBatch {
+  long count, steps;
+  const T* starts;     // count × n
+  const T* constants;  // count × steps × (width − n): the other columns of a row, constant along a step
+  const T* lengths;    // count × steps: the length of each step
+  const T* observed;   // count × (steps + 1) × n
+  const T* weights;    // of each squared error, in the shape of observed; 0 where nothing is observed
+  T* gradient;         // ∂L/∂starts, count × n; null for the loss alone
+  T* path;             // receives the states, in the shape of observed
+};
+
+// The loss of windows is Σ weight·(x − observed)², where the Runge-Kutta method of order 4 integrates x from the start of the window. The
+// backward pass computes the stages of each step again, so its memory does not grow with the length of a window.
+template <class T>
+class Windows {
+  static constexpr long block = block_of_rows, stages = 4;
+  ThreadPool& pool;
+  Field<T>& field;
+  const long n;
+  Buffer<T> adjoint;  // ∂L/∂x of the windows at one step
+
+  // Computes the stages of step k for a block of windows. The step ends in next if it is not null.
+  void step(const WindowBatch<T>& b, long k, long first, long rows, Place begin, T* next) const {
+    const auto& rk4 = stages_of(HNN_RK4);
+    const long stride = field.stride, others = field.width - n, path = (b.steps + 1) * n;
+    for (long s = 0; s < stages; s++) {
+      const Place p{begin.row + s * rows, begin.local + s * block};
+      T* x = (*field.x)(p);
+      const T* before = s > 0 ? (*field.dxdt)({p.row - rows, p.local - block}) : nullptr;
+      for (long r = 0; r < rows; r++) {
+        const long w = first + r;
+        const T h = b.lengths[w * b.steps + k];
+        T* row = x + r * stride;
+        for (long j = 0; j < n; j++) row[j] = b.path[w * path + k * n + j] + (before ? h * T(rk4[s].from[s - 1]) * before[r * stride + j] : T(0));
+        std::copy_n(b.constants + (w * b.steps + k) * others, others, row + n);
+        row[field.width] = 1;
+      }
+      field.forward(p, rows);
+      const T* f = (*field.dxdt)(p);
+      for (long r = 0; next && r < rows; r++) {
+        const T h = b.lengths[(first + r) * b.steps + k] * T(rk4[s].weight);
+        T* to = next + (first + r) * path;
+        for (long j = 0; j < n; j++) to[j] = (s == 0 ? to[j - n] : to[j]) + h * f[r * stride + j];
+      }
+    }
+  }
+
+  // Passes the adjoint of a block backward through step k. Its stages are in place.
+  void back(const WindowBatch<T>& b, long k, long first, long rows, Place begin) {
+    const auto& rk4 = stages_of(HNN_RK4);
+    const long stride = field.stride;
+    T* lambda = adjoint + first * n;
+    const std::vector<T> end(lambda, lambda + rows * n);
+    for (long s = stages - 1; s >= 0; s--) {
+      const Place p{begin.row + s * rows, begin.local + s * block};
+      T* r = (*field.dxdt)(p);
+      const T* later = s + 1 < stages ? (*field.dx)({p.row + rows, p.local + block}) : nullptr;
+      for (long q = 0; q < rows; q++) {
+        const T h = b.lengths[(first + q) * b.steps + k];
+        for (long j = 0; j < n; j++)
+          r[q * stride + j] = h * T(rk4[s].weight) * end[q * n + j] + (later ? h * T(rk4[s + 1].from[s]) * later[q * stride + j] : T(0));
+      }
+      field.backward(p, rows, true);
+      const T* dx = (*field.dx)(p);
+      for (long q = 0; q < rows; q++)
+        for (long j = 0; j < n; j++) lambda[q * n + j] += dx[q * stride + j];
+    }
+  }
+
+  // Adds the derivative of the errors at time k.
+  void add_errors(const WindowBatch<T>& b, long k, long first, long last) {
+    for (long w = first; w < last; w++)
+      for (long j = 0; j < n; j++) {
+        const long i = (w * (b.steps + 1) + k) * n + j;
+        if (b.weights[i] != 0) adjoint[w * n + j] += 2 * b.weights[i] * (b.path[i] - b.observed[i]);
+      }
+  }
+
+ public:
+  Windows(ThreadPool& p, Field<T>& f) : pool(p), field(f), n(f.n) {}
+
+  double loss(const WindowBatch<T>& b) {
+    const long local = pool.size() * block * stages, path = (b.steps + 1) * n;
+    // Small networks have room for more windows in the cache.
+    const long size = std::min(b.count, part_of_rows / stages * std::max(1l, 208 / std::max(64l, field.widest())));
+    field.arena.reserve(std::max(size * stages, local), local);
+    adjoint.resize(b.count * n);
+    auto blocks = [&](long start, long rows, auto f) {
+      pool.run((rows + block - 1) / block, [&](Chunk chunk) {
+        const auto [first, last] = chunk.of(rows, block);
+        for (long i = first; i < last; i += block) f(start + i, std::min(block, last - i), chunk.thread * block * stages, i);
+      });
+    };
+    blocks(0, b.count, [&](long first, long rows, long thread, long) {
+      for (long w = first; w < first + rows; w++) std::copy_n(b.starts + w * n, n, b.path + w * path);
+      for (long k = 0; k < b.steps; k++) step(b, k, first, rows, {thread, thread}, b.path + (k + 1) * n);
+    });
+    double sum = 0;
+    for (long i = 0; i < b.count * path; i++)
+      if (b.weights[i] != 0) sum += double(b.weights[i]) * (b.path[i] - b.observed[i]) * (b.path[i] - b.observed[i]);
+    if (!b.gradient) return sum;
+    std::fill_n(+adjoint, b.count * n, T(0));
+    for (long start = 0; start < b.count; start += size) {
+      const long part = std::min(size, b.count - start);
+      for (long k = b.steps - 1; k >= 0; k--) {
+        blocks(start, part, [&](long first, long rows, long thread, long i) {
+          add_errors(b, k + 1, first, first + rows);
+          step(b, k, first, rows, {i * stages, thread}, nullptr);
+          back(b, k, first, rows, {i * stages, thread});
+        });
+        pool.run(pool.chunks(), [&](Chunk chunk) { field.weights(chunk, part * stages, start == 0 && k == b.steps - 1); });
+      }
+    }
+    add_errors(b, 0, 0, b.count);
+    std::copy_n(+adjoint, b.count * n, b.gradient);
+    return sum;
   }
 };
 
@@ -269,10 +407,10 @@ class Images {
     }
     if (!b.gradient) return;
     field.backward(here, rows, true);
-    const T *by_field = (*field.dx)(here), *by_decoder = decoder.backward(here, rows, nullptr, true);
+    const T *by_field = (*field.dx)(here), *by_decoder = decoder.backward(here, rows, true);
     T* dz0 = (*dz)(now);
     for (long r = 0; r < rows; r++)
       for (long j = 0; j < latent; j++) dz0[r * stride + j] += by_field[r * stride + j] + by_decoder[r * stride + j];
-    encoder.backward(now, rows, nullptr, false), encoder.backward(next, rows, nullptr, false);
+    encoder.backward(now, rows, false), encoder.backward(next, rows, false);
   }
 };

@@ -22,20 +22,29 @@ template <class T>
 struct Model : hnn_model {
   ThreadPool pool;
   std::deque<Network<T>> networks;
+  std::deque<Features<T>> features;
   std::vector<Buffer<T>> kept;
   long size = 0;  // length of each kept vector
   std::unique_ptr<Field<T>> field;
   std::unique_ptr<Derivatives<T>> derivatives;
+  std::unique_ptr<Windows<T>> windows;
   std::unique_ptr<Images<T>> images;
 
-  Model(const hnn_config& c, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames) : pool(c.threads), kept(2 + c.state) {
+  Model(const hnn_config& c, const int64_t* layers, const int64_t* inputs, const int64_t* terms, const double* matrices, const uint8_t* frames)
+      : pool(c.threads), kept(2 + c.state) {
     for (long i = 0; i < c.layers; i++, layers += HNN_LAYER) {
       if (layers[HNN_FIRST]) networks.emplace_back();
       networks.back().emplace_back(layers);
     }
+    for (size_t i = 0; i < networks.size(); i++) {
+      features.emplace_back();
+      features.back().n = c.dimension;
+      for (long left = *inputs++; left > 0; left--, inputs += 2) features.back().list.push_back({long(inputs[0]), long(inputs[1])});
+    }
     if (c.terms > 0) {
-      field = std::make_unique<Field<T>>(networks, c.terms, terms, matrices);
+      field = std::make_unique<Field<T>>(networks, features, c.dimension, c.columns, c.terms, terms, matrices);
       derivatives = std::make_unique<Derivatives<T>>(pool, *field);
+      windows = std::make_unique<Windows<T>>(pool, *field);
     }
     if (c.frames > 0) images = std::make_unique<Images<T>>(pool, *field, networks, c.frame_size, c.frames, frames);
     for (auto& network : networks)
@@ -57,6 +66,8 @@ struct Model : hnn_model {
     *count = size;
     return kept[kind];
   }
+
+  long size_of(int count) const override { return count < long(networks.size()) ? networks[count].front().offset : size; }
 
   // Calls f(layer, first, last) for chunks of the rows of all layers.
   template <class F>
@@ -81,32 +92,31 @@ struct Model : hnn_model {
     });
   }
 
-  double loss(const void* x, const void* dx, const int64_t* rows, long count, const void* noise, double noise_scale, double step, double scale,
-              bool gradient, double* errors) override {
-    const Batch<T> b{static_cast<const T*>(x), static_cast<const T*>(dx), rows,     count, static_cast<const T*>(noise),
-                     noise_scale,              step,                      scale,    gradient, errors};
-    return images ? images->loss(b) : derivatives->loss(b);
+  double loss(const hnn_batch& b, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise, double* errors) override {
+    const Batch<T> batch{static_cast<const T*>(x), static_cast<const T*>(dx),    rows,     b.count,         static_cast<const T*>(noise), b.noise_scale, b.step,
+                         b.scale,                  static_cast<const T*>(steps), b.scheme, b.gradient == 1, errors};
+    return images ? images->loss(batch) : derivatives->loss(batch);
+  }
+
+  double window_loss(long count, long steps, const void* const* arrays, void* gradient, void* path) override {
+    auto array = [&](long i) { return static_cast<const T*>(arrays[i]); };
+    return windows->loss({count, steps, array(0), array(1), array(2), array(3), array(4), static_cast<T*>(gradient), static_cast<T*>(path)});
   }
 
   void evaluate(const void* x, void* result, long rows) override { derivatives->evaluate(static_cast<const T*>(x), static_cast<T*>(result), rows); }
 
-  // Computes the outputs of a network, or the gradient of one output. Uses a temporary arena.
-  void network(int which, int output, const void* x, void* result, long rows) override {
+  // Computes the outputs of a network. Uses a temporary arena.
+  void network(int which, const void* x, void* result, long rows) override {
     constexpr long block = 16;
-    Network<T>& network = networks[which];
-    Layer<T>&first = network.front(), &last = network.back();
-    if (output >= 0 && !first.transposes) first.transposes = true, first.transpose(0, first.rows());
+    const Network<T>& network = networks[which];
+    const Layer<T>&first = network.front(), &last = network.back();
     Arena<T> arena;
     Rows<T>* inputs = arena.make(first.transposed_stride, true);
     const ForwardPass<T> pass(network, arena, inputs, 0);
-    std::unique_ptr<ScaledGradient<T>> gradient;
-    if (output >= 0) gradient = std::make_unique<ScaledGradient<T>>(pass, arena, output, nullptr);
     const long threads = std::min(pool.size(), (rows + block - 1) / block);
     arena.reserve(threads * block, threads * block);
     const T* from = static_cast<const T*>(x);
     T* to = static_cast<T*>(result);
-    const auto& order = gradient ? first.input : last.output;
-    const long n = gradient ? first.in : last.out;
     pool.run((rows + block - 1) / block, [&](Chunk chunk) {
       const auto [begin, end] = chunk.of(rows, block);
       const Place p{chunk.thread * block, chunk.thread * block};
@@ -118,16 +128,16 @@ struct Model : hnn_model {
           row[first.input[first.in]] = 1;
         }
         pass.run(p, size, true);
-        const T* h = gradient ? gradient->gradient(p, size) : (*pass.outputs())(p);
-        const long stride = gradient ? gradient->g[0]->stride : pass.outputs()->stride;
+        const T* h = (*pass.outputs())(p);
         for (long r = 0; r < size; r++)
-          for (long k = 0; k < n; k++) to[(i + r) * n + k] = h[r * stride + order[k]];
+          for (long k = 0; k < last.out; k++) to[(i + r) * last.out + k] = h[r * last.stride + last.output[k]];
       }
     });
   }
 };
 
-inline hnn_model* make(const hnn_config& c, const int64_t* layers, const int64_t* terms, const double* matrices, const uint8_t* frames) {
-  if (c.doubles) return new Model<double>(c, layers, terms, matrices, frames);
-  return new Model<float>(c, layers, terms, matrices, frames);
+inline hnn_model* make(const hnn_config& c, const int64_t* layers, const int64_t* inputs, const int64_t* terms, const double* matrices,
+                       const uint8_t* frames) {
+  if (c.doubles) return new Model<double>(c, layers, inputs, terms, matrices, frames);
+  return new Model<float>(c, layers, inputs, terms, matrices, frames);
 }

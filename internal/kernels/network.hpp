@@ -130,14 +130,57 @@ struct Layer {
 template <class T>
 using Network = std::vector<Layer<T>>;
 
+// The inputs φ of a network as functions of the row (x, columns that are constant along a step). Without a list, φ is the row.
+template <class T>
+struct Features {
+  struct Feature {
+    long column, function;
+  };
+  std::vector<Feature> list;
+  long n = 0;  // number of columns of x; the derivatives with respect to the other columns are not needed
+
+  void forward(long rows, const T* x, long x_stride, T* phi, long stride) const {
+    for (long r = 0; r < rows; r++, x += x_stride, phi += stride) {
+      for (size_t i = 0; i < list.size(); i++) {
+        const T value = x[list[i].column];
+        switch (list[i].function) {
+          case HNN_VALUE: phi[i] = value; break;
+          case HNN_SINE: phi[i] = std::sin(value); break;
+          case HNN_COSINE: phi[i] = std::cos(value); break;
+          default: phi[i] = 1;
+        }
+      }
+      phi[list.size()] = 1;
+    }
+  }
+
+  // Calls f(row, feature, column, φ', φ'') for each feature that depends on x.
+  template <class F>
+  void each_derivative(long rows, const T* x, long x_stride, F f) const {
+    for (long r = 0; r < rows; r++)
+      for (size_t i = 0; i < list.size(); i++) {
+        const auto [column, function] = list[i];
+        if (column >= n || function == HNN_ONE) continue;
+        const T value = x[r * x_stride + column];
+        if (function == HNN_VALUE) f(r, long(i), column, T(1), T(0));
+        else if (function == HNN_SINE) f(r, long(i), column, std::cos(value), -std::sin(value));
+        else f(r, long(i), column, -std::sin(value), -std::cos(value));
+      }
+  }
+};
+
 // The forward pass of a network. It stores h and z of each layer.
 template <class T>
 struct ForwardPass {
   const Network<T>& layers;
   std::vector<Rows<T>*> h, z;
+  const Features<T>* features = nullptr;  // null if the network reads the rows of x
+  Rows<T>* x = nullptr;
 
   // Layers up to `kept` store h for the whole batch. The others store it only for the blocks in progress.
-  ForwardPass(const Network<T>& network, Arena<T>& arena, Rows<T>* inputs, long kept) : layers(network), h{inputs}, z{nullptr} {
+  ForwardPass(const Network<T>& network, Arena<T>& arena, Rows<T>* inputs, long kept, const Features<T>* f = nullptr)
+      : layers(network), h{inputs}, z{nullptr}, features(f && !f->list.empty() ? f : nullptr), x(inputs) {
+    if (features) h[0] = arena.make(padded(layers.front().in + 1), false);
     for (const auto& layer : layers) {
       h.push_back(arena.make(layer.stride, long(h.size()) > kept));
       z.push_back(layer.keeps_z() ? arena.make(layer.stride, true) : h.back());
@@ -150,35 +193,20 @@ struct ForwardPass {
 
   // Uses all inputs of a layer if all is true, else only those that can be nonzero in a batch.
   void run(Place p, long rows, bool all = false) const {
+    if (features) features->forward(rows, (*x)(p), x->stride, (*h[0])(p), h[0]->stride);
     for (long l = 1; l <= size(); l++)
       layer(l).forward(rows, (*h[l - 1])(p), h[l - 1]->stride, all ? layer(l).rows() : layer(l).used, (*z[l])(p), (*h[l])(p));
   }
 };
 
-// A term of the field, or a network in a loss, with its backward pass.
+// Backpropagation from the derivatives of the loss with respect to a network's outputs, which seed holds.
 template <class T>
-struct Term {
+struct Outputs {
   const ForwardPass<T>& pass;
-  bool opens = true;  // whether this term is the first to write the network's gradient
-
-  explicit Term(const ForwardPass<T>& p) : pass(p) {}
-  virtual ~Term() = default;
-  // Writes the term to field, or adds it if add is true.
-  virtual void forward(Place p, long rows, T* field, bool add) = 0;
-  // Computes the adjoints from r = ∂L/∂field. Returns ∂L/∂x, or null if it is zero or not wanted.
-  virtual const T* backward(Place p, long rows, const T* r, bool wanted) = 0;
-  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
-  virtual void weights(Chunk chunk, long rows, bool first) = 0;
-};
-
-// All outputs of a network. seed holds the derivatives g of the loss with respect to them.
-template <class T>
-struct Outputs : Term<T> {
-  using Term<T>::pass;
-  using Term<T>::opens;
+  bool opens = true;  // whether this is the first to write the network's gradient
   std::vector<Rows<T>*> g, c;
 
-  Outputs(const ForwardPass<T>& p, Arena<T>& arena, Rows<T>* seed) : Term<T>(p) {
+  Outputs(const ForwardPass<T>& p, Arena<T>& arena, Rows<T>* seed) : pass(p) {
     g.resize(p.size() + 1), c.resize(p.size() + 1);
     for (long l = p.size(); l >= 0; l--) {
       g[l] = l == p.size() ? seed : arena.make(p.h[l]->stride, !(l > 0 && p.layer(l).linear));
@@ -186,53 +214,42 @@ struct Outputs : Term<T> {
     }
   }
 
-  void forward(Place p, long rows, T* field, bool add) override {
-    const long n = pass.layers.back().out, stride = pass.outputs()->stride;
-    const T* h = (*pass.outputs())(p);
-    for (long r = 0; r < rows; r++)
-      for (long j = 0; j < n; j++) field[r * stride + j] = (add ? field[r * stride + j] : T(0)) + h[r * stride + j];
-  }
-
-  const T* backward(Place p, long rows, const T*, bool wanted) override {
+  // Computes the adjoints. Returns those of the inputs if wanted.
+  const T* backward(Place p, long rows, bool wanted) {
     for (long l = pass.size(); l > 0; l--)
       pass.layer(l).adjoint(rows, (*g[l])(p), g[l]->stride, (*pass.z[l])(p), (*c[l])(p), l > 1 || wanted ? (*g[l - 1])(p) : nullptr);
     return wanted ? (*g[0])(p) : nullptr;
   }
 
-  void weights(Chunk chunk, long rows, bool first) override {
+  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
+  void weights(Chunk chunk, long rows, bool first) {
     for (long l = pass.size(); l > 0; l--)
       pass.layer(l).sum_gradient(chunk, rows, pass.h[l - 1]->numbers, pass.h[l - 1]->stride, c[l]->numbers, c[l]->stride, !(first && opens));
   }
 };
 
-// The gradient of one output F, multiplied by a matrix M from the right. A linear last layer is skipped, since g below it is a row of W.
+// The gradient ∇F of one output with respect to the network's inputs, and the derivatives of S = ∇F·v. A linear last layer is skipped,
+// since g below it is a row of W.
 template <class T>
-struct ScaledGradient : Term<T> {
-  using Term<T>::pass;
-  using Term<T>::opens;
-  const long output, n, highest;
-  Buffer<T> one, matrix, transposed_matrix;
+struct ScalarGradient {
+  const ForwardPass<T>& pass;
+  bool opens = true;  // whether this is the first to write the network's gradient
+  const long output, highest;
+  Buffer<T> one;
   std::vector<Rows<T>*> g, c, a_dot, h_dot, d, e;
 
-  // m may be null if only gradient is called.
-  ScaledGradient(const ForwardPass<T>& p, Arena<T>& arena, long which, const double* m)
-      : Term<T>(p), output(p.layers.back().output[which]), n(p.layers.front().in),
-        highest(p.size() - (p.layers.back().linear && !p.layers.back().residual)) {
-    const long stride = padded(n + 1);
+  ScalarGradient(const ForwardPass<T>& p, Arena<T>& arena, long which)
+      : pass(p), output(p.layers.back().output[which]), highest(p.size() - (p.layers.back().linear && !p.layers.back().residual)) {
     one.resize(p.layers.back().stride), one[output] = 1;
-    matrix.resize(n * stride), transposed_matrix.resize(n * stride);
-    for (long i = 0; m && i < n; i++)
-      for (long j = 0; j < n; j++) matrix[i * stride + j] = transposed_matrix[j * stride + i] = T(m[i * n + j]);
     for (auto* list : {&g, &c, &a_dot, &h_dot, &d, &e}) list->resize(highest + 1);
     for (long l = highest; l >= 0; l--) {
       const bool alias = l > 0 && p.layer(l).linear, top = l == highest;
       const long stride = l > 0 ? p.layer(l).stride : p.layers.front().transposed_stride;
       if (!top || l == 0) g[l] = arena.make(stride, !alias);
       if (!top) e[l] = arena.make(stride, !alias);
-      h_dot[l] = m ? arena.make(stride, false) : nullptr;
+      h_dot[l] = arena.make(stride, false);
       if (l == 0) continue;
       c[l] = alias && !top ? g[l] : arena.make(stride, false);
-      if (!m) continue;
       d[l] = alias && !top ? e[l] : arena.make(stride, false);
       a_dot[l] = alias ? h_dot[l] : arena.make(stride, true);
     }
@@ -250,18 +267,12 @@ struct ScaledGradient : Term<T> {
     for (long l = highest; l > 0; l--)
       pass.layer(l).adjoint(rows, adjoint_of(l, p), adjoint_stride(l), (*pass.z[l])(p), (*c[l])(p), (*g[l - 1])(p));
     if (highest == 0)
-      for (long r = 0; r < rows; r++) std::copy_n(adjoint_of(0, p), n, (*g[0])(p) + r * g[0]->stride);
+      for (long r = 0; r < rows; r++) std::copy_n(adjoint_of(0, p), pass.layers.front().in, (*g[0])(p) + r * g[0]->stride);
     return (*g[0])(p);
   }
 
-  void forward(Place p, long rows, T* field, bool add) override {
-    const long stride = g[0]->stride;
-    multiply<T>(rows, filled(n), n, gradient(p, rows), stride, 1, matrix, stride, field, stride, add ? field : nullptr, stride);
-  }
-
-  const T* backward(Place p, long rows, const T* r, bool wanted) override {
-    const long stride = h_dot[0]->stride;
-    multiply<T>(rows, filled(n), n, r, stride, 1, transposed_matrix, stride, (*h_dot[0])(p), stride);
+  // Computes the derivatives of S for the direction v in h_dot[0]. Returns ∂S/∂φ if wanted, or null if it is zero.
+  const T* backward(Place p, long rows, bool wanted) {
     for (long l = 1; l <= highest; l++)
       pass.layer(l).tangent(rows, (*h_dot[l - 1])(p), (*pass.z[l])(p), (*a_dot[l])(p), (*h_dot[l])(p));
     for (long l = highest; l > 0; l--)
@@ -270,7 +281,7 @@ struct ScaledGradient : Term<T> {
     return wanted && highest > 0 ? (*e[0])(p) : nullptr;
   }
 
-  void weights(Chunk chunk, long rows, bool first) override {
+  void weights(Chunk chunk, long rows, bool first) {
     for (long l = pass.size(); l > 0; l--) {
       const T* right = l > highest ? one : c[l]->numbers;
       pass.layer(l).sum_gradient(chunk, rows, h_dot[l - 1]->numbers, h_dot[l - 1]->stride, right, l > highest ? 0 : c[l]->stride,

@@ -1,0 +1,85 @@
+package hamiltonian
+
+import (
+	"image/color"
+
+	"hnn/nets"
+)
+
+// Port is a port-Hamiltonian neural network (van der Schaft and Jeltsema, 2014):
+//
+//	dx/dt = (J − R)·∇H(x) + (0, G·u)
+//
+// R = LLᵀ acts on the momenta, so friction never adds energy. The inputs u drive the momenta. The energy H is the sum of a network and of
+// quadratic forms, which continue it beyond the data.
+var Port = Model{
+	Name:        "port",
+	Title:       "Port-Hamiltonian NN",
+	Description: "HNN with friction that only removes energy, and with driving inputs",
+	Color:       color.NRGBA{204, 121, 167, 255}, // Okabe and Ito's reddish purple
+	Equation: func(c Config) Equation {
+		e, n := Equation{Columns: c.columns()}, c.Dimension/2
+		add := func(network nets.Network, features []Feature) int {
+			e.Networks, e.Features = append(e.Networks, network), append(e.Features, features)
+			return len(e.Networks) - 1
+		}
+		energy := func(prefix string, layers []nets.Layer, features []Feature, start ...[]float32) {
+			e.Hamiltonian = append(e.Hamiltonian, Scalar{Network: add(nets.Network{Prefix: prefix, Layers: layers, Start: start}, features)})
+		}
+		positions, momenta := c.positions(), values(n, n)
+		state := positions
+		if c.Kinetic == General {
+			state = append(state[:len(state):len(state)], momenta...)
+		}
+		state = append(state, values(c.Dimension+c.Inputs, c.Constants)...)
+		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state)
+		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, constant(len(positions), 0))
+		inverse := c.Inverse
+		if c.Kinetic != Given {
+			inverse = constant(n, 1)
+		}
+		energy("kinetic.", quadratic(n), momenta, eye(n, 1), inverse)
+		e.Networks[len(e.Networks)-1].Fixed = c.Kinetic == Given
+		if free := c.free(); len(free) > 0 {
+			energy("elastic.", quadratic(len(free)), free, eye(len(free), 1), constant(len(free), 0))
+		}
+		friction := -1
+		switch c.Friction {
+		case ConstantFriction:
+			layers := []nets.Layer{{Inputs: 1, Outputs: n * n}}
+			friction = add(nets.Network{Prefix: "friction.", Layers: layers, Start: [][]float32{eye(n, 0.2)}}, []Feature{{Function: One}})
+		case StateFriction:
+			features := append(positions[:len(positions):len(positions)], momenta...)
+			friction = add(nets.Network{Prefix: "friction.", Layers: nets.MLP(len(features), 16, 1, n*n, c.Activation)}, features)
+		}
+		e.Terms = []Term{Damped(e.Hamiltonian, c.Dimension, friction)}
+		if c.Inputs > 0 {
+			layers := []nets.Layer{{Inputs: c.Inputs, Outputs: n}}
+			e.Terms = append(e.Terms, Force(add(nets.Network{Prefix: "input.", Layers: layers, Start: [][]float32{constant(c.Inputs*n, 0)}},
+				values(c.Dimension, c.Inputs)), c.Dimension))
+		}
+		return e
+	},
+}
+
+// quadratic returns the layers of ½ Σ wᵢ(Wx)ᵢ².
+func quadratic(n int) []nets.Layer {
+	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
+}
+
+// eye returns s times the identity of size n×n by rows.
+func eye(n int, s float32) []float32 {
+	weights := make([]float32, n*n)
+	for i := range n {
+		weights[i*(n+1)] = s
+	}
+	return weights
+}
+
+func constant(n int, value float32) []float32 {
+	weights := make([]float32, n)
+	for i := range weights {
+		weights[i] = value
+	}
+	return weights
+}

@@ -1,0 +1,56 @@
+package hamiltonian
+
+import "math"
+
+// Scaling maps measured quantities to those of order 1 that a model is trained on, and keeps Hamilton's equations:
+//
+//	q = Center + Scale·Q,  p = Center + Scale·P,  t = Time·T,  H = Energy()·K
+//
+// It is canonical if the product of the scales of q and p is the same for every pair: dQ/dT = ∂K/∂P and dP/dT = −∂K/∂Q then follow from
+// dq/dt = ∂H/∂p and dp/dt = −∂H/∂q.
+type Scaling struct {
+	Center  []float64 `json:"center"` // by component of the state
+	Scale   []float64 `json:"scale"`
+	Time    float64   `json:"time"`
+	Columns []float64 `json:"columns,omitempty"` // scale of each further column
+}
+
+// Energy returns the unit of H: the product of the scales of q1 and p1 over that of time.
+func (s *Scaling) Energy() float64 { return s.Scale[0] * s.Scale[len(s.Scale)/2] / s.Time }
+
+// Row appends the scaled state and columns to a row.
+func (s *Scaling) Row(row []float32, state, columns []float64) []float32 {
+	for j, v := range state {
+		row = append(row, float32((v-s.Center[j])/s.Scale[j]))
+	}
+	for j, v := range columns {
+		row = append(row, float32(v/s.Columns[j]))
+	}
+	return row
+}
+
+// Unit returns the scaling that changes nothing.
+func Unit(dimension, columns int) *Scaling {
+	return &Scaling{Center: make([]float64, dimension), Scale: ones(dimension), Time: 1, Columns: ones(columns)}
+}
+
+func ones(n int) []float64 {
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = 1
+	}
+	return values
+}
+
+// value returns the function of a column.
+func (f Function) value(v float32) float32 {
+	switch f {
+	case Sine:
+		return float32(math.Sin(float64(v)))
+	case Cosine:
+		return float32(math.Cos(float64(v)))
+	case One:
+		return 1
+	}
+	return v
+}
