@@ -47,7 +47,7 @@ lint: libtorch
 	@$(GO) run $(STATICCHECK) ./...
 
 clean:
-	rm -rf train analyze reproduce runs results reproduction
+	rm -rf train analyze reproduce predict runs results reproduction
 
 libtorch:
 	@scripts/libtorch

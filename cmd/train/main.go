@@ -2,21 +2,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"hnn/datasets"
+	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
 	"hnn/internal/schedule"
@@ -24,45 +24,48 @@ import (
 	"hnn/trainer"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		command.Exit("train", err)
-	}
-}
+func main() { command.Main("train", run) }
 
 type options struct {
-	settings   trainer.Settings
-	execution  trainer.Execution
-	printEvery int
-	verbose    bool
-	quiet      bool
-	resume     bool
-	saveDir    string
-	progress   string
+	settings               trainer.Settings
+	execution              trainer.Execution
+	printEvery             int
+	verbose, quiet, resume bool
+	saveDir, progress      string
+	fit                    fit.Options // of a measured system
+	seeds                  []uint
+	testFraction           float64
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
-	o := options{}
+	o := options{settings: trainer.DefaultSettings(datasets.Task{})}
 	flags := command.Flags("train")
 	s := &o.settings
 	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
-	flags.StringVar(&s.Model, "model", hamiltonian.Default.Name, "`name` of the model to train")
+	flags.StringVar(&s.Model, "model", s.Model, "`name` of the model to train")
 	baseline := flags.Bool("baseline", false, "the published scripts' flag for -model "+hamiltonian.Baseline.Name)
 	flags.Uint32Var(&s.Seed, "seed", 0, "seed of all random numbers; a seed gives the same numbers as in the published code")
 	flags.IntVar(&s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
 	flags.IntVar(&s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
-	flags.IntVar(&s.HiddenDim, "hidden-dim", 200, "units of a hidden layer")
-	flags.IntVar(&s.Layers, "layers", 2, "hidden layers of each network")
-	flags.Float64Var(&s.LearnRate, "learn-rate", 1e-3, "learning rate of Adam")
-	nonlinearity := flags.String("nonlinearity", "tanh", "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
-	fieldType := flags.String("field-type", string(hamiltonian.Solenoidal), "field of a model with two scalar outputs F1 and F2 (J·∇F2, ∇F1 or their sum): "+strings.Join(hamiltonian.FieldTypes, ", "))
+	flags.IntVar(&s.HiddenDim, "hidden-dim", s.HiddenDim, "units of a hidden layer")
+	flags.IntVar(&s.Layers, "layers", s.Layers, "hidden layers of each network")
+	flags.Float64Var(&s.LearnRate, "learn-rate", s.LearnRate, "learning rate of Adam")
+	flags.StringVar((*string)(&s.Nonlinearity), "nonlinearity", string(s.Nonlinearity), "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
+	flags.StringVar((*string)(&s.FieldType), "field-type", string(s.FieldType),
+		"field of a model with two scalar outputs F1 and F2 (J·∇F2, ∇F1 or their sum): "+strings.Join(hamiltonian.FieldTypes, ", "))
 	rk4 := flags.Bool("use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
 	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
 		"the derivative; the learned field is then up to 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
+	loss := flags.String("loss", "", "what training compares: derivatives, or in a table of trajectories "+strings.Join(fit.Losses, ", ")+" (default: windows where the table has times and no derivatives)")
+	table := command.Table(flags)
+	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, or general (default: chosen by validation)")
+	flags.StringVar((*string)(&o.fit.Friction), "friction", "", "friction of the model port: none, constant or state (default: none or constant, chosen by validation)")
+	flags.Float64Var(&o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of a measured system's model; tasks have that of their published scripts")
+	flags.UintSliceVar(&o.seeds, "seeds", nil, "seeds of several models of a measured system, separated by commas, for the ensembles of ./predict")
+	flags.Float64Var(&o.testFraction, "test-fraction", .2, "part of a table's trajectories, its last, that training does not see")
+	flags.Float64Var(&o.fit.Effort, "effort", 1, "factor of the number of gradient steps for a measured system")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder, up to total-steps")
 	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines; a task of images evaluates its test loss only then")
@@ -80,13 +83,27 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		return err
 	}
-	task, err := command.Task(s.Task, s.File)
+	task, err := command.Task(s.Task, s.File, *table)
 	if err != nil {
 		return err
 	}
+	if *baseline {
+		if flags.Changed("model") && s.Model != hamiltonian.Baseline.Name {
+			return fmt.Errorf("-baseline and -model %s name two models; give one of the flags", s.Model)
+		}
+		s.Model = hamiltonian.Baseline.Name
+	}
+	if o.quiet {
+		stdout = io.Discard
+	}
+	if task.Observed != nil && *loss != trainer.Derivatives.Name {
+		return o.measure(ctx, flags, task, *loss, stdout, stderr)
+	}
+	if err := unused(flags, "loss", "kinetic", "friction", "weight-decay", "seeds", "test-fraction", "effort"); err != nil && *loss != trainer.Derivatives.Name {
+		return err
+	}
 	defaults := trainer.DefaultSettings(task)
-	s.Task, s.TestEvery, s.Loss, s.WeightDecay = task.Name, defaults.TestEvery, defaults.Loss, defaults.WeightDecay
-	s.Nonlinearity, s.FieldType = nets.Activation(*nonlinearity), hamiltonian.FieldType(*fieldType)
+	s.Task, s.TestEvery, s.WeightDecay = task.Name, defaults.TestEvery, defaults.WeightDecay
 	if task.ImageSide > 0 {
 		s.TestEvery = o.printEvery // as in the published script
 	}
@@ -98,12 +115,6 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}
 	if s.Autograd && !flags.Changed("threads") {
 		o.execution.Threads = 1
-	}
-	if *baseline {
-		if flags.Changed("model") && s.Model != hamiltonian.Baseline.Name {
-			return fmt.Errorf("-baseline and -model %s name two models; give one of the flags", s.Model)
-		}
-		s.Model = hamiltonian.Baseline.Name
 	}
 	switch {
 	case *rk4 && *publishedRK4:
@@ -119,10 +130,45 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if o.execution.Threads < 0 {
 		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for one per processor", o.execution.Threads)
 	}
-	if o.quiet {
-		stdout = io.Discard
-	}
 	return train(ctx, task, o, stdout, stderr)
+}
+
+// unused returns an error if one of the flags is given: it has no meaning here.
+func unused(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if flags.Changed(name) {
+			return fmt.Errorf("-%s is for tables with times and without derivatives (flag -data)", name)
+		}
+	}
+	return nil
+}
+
+// measure sets the options of a measured system from the flags, and trains its model.
+func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, loss string, stdout, stderr io.Writer) error {
+	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "resume", "autograd", "cuda"} {
+		if flags.Changed(name) {
+			return fmt.Errorf("-%s is not for a table with times and without derivatives; -loss derivatives trains on its differences as the tasks do", name)
+		}
+	}
+	if !flags.Changed("model") && o.settings.Model != hamiltonian.Baseline.Name {
+		o.settings.Model = hamiltonian.Port.Name
+	}
+	if o.seeds == nil {
+		o.seeds = []uint{uint(o.settings.Seed)}
+	}
+	if !flags.Changed("hidden-dim") {
+		o.settings.HiddenDim = 0
+	}
+	if !(o.testFraction > 0 && o.testFraction < 1) {
+		return fmt.Errorf("-test-fraction is %g; it must be between 0 and 1", o.testFraction)
+	}
+	model, err := hamiltonian.Find(o.settings.Model)
+	if err != nil {
+		return err
+	}
+	o.fit.Model, o.fit.Loss, o.fit.Threads = model, cmp.Or(loss, fit.Windows), o.execution.Threads
+	o.fit.Hidden, o.fit.Layers, o.fit.Activation, o.fit.FieldType = o.settings.HiddenDim, o.settings.Layers, o.settings.Nonlinearity, o.settings.FieldType
+	return measured(ctx, task, o, stdout, stderr)
 }
 
 func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
@@ -136,22 +182,18 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		}
 	}
 	if o.verbose {
-		model, err := hamiltonian.Find(o.settings.Model)
-		if err != nil {
-			return err
-		}
+		model, _ := hamiltonian.Find(o.settings.Model) // New has found it
 		fmt.Fprintf(stdout, "Training %s model:\n", model.Title)
 	}
 	runError := steps(ctx, t, o, stdout, stderr)
-
-	files := o.settings.FilesIn(o.saveDir)
-	if runError != nil {
-		if errors.Is(runError, context.Canceled) {
-			if err := t.Save(o.saveDir, nil); err != nil {
-				return err
-			}
-			fmt.Fprintf(stderr, "train: interrupted after %d steps; %s holds the model, and -resume continues the run\n", len(t.Losses.Train), files.Checkpoint)
+	path := o.settings.FilesIn(o.saveDir).Checkpoint
+	if errors.Is(runError, context.Canceled) {
+		if err := t.Save(o.saveDir, nil); err != nil {
+			return err
 		}
+		fmt.Fprintf(stderr, "train: interrupted after %d steps; %s holds the model, and -resume continues the run\n", len(t.Losses.Train), path)
+	}
+	if runError != nil {
 		return runError
 	}
 	final, err := t.Final()
@@ -163,7 +205,7 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		return err
 	}
 	if o.verbose {
-		fmt.Fprintf(stdout, "Saved %s\n", files.Checkpoint)
+		fmt.Fprintf(stdout, "Saved %s\n", path)
 	}
 	return nil
 }
@@ -173,15 +215,12 @@ const redraw = 100 * time.Millisecond
 
 // steps runs the training, and shows and records how far it is.
 func steps(ctx context.Context, t *trainer.Trainer, o options, stdout, stderr io.Writer) error {
-	progress := json.NewEncoder(io.Discard)
-	if o.progress != "" {
-		file, err := os.Create(o.progress)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		progress = json.NewEncoder(file)
+	file, err := os.Create(cmp.Or(o.progress, os.DevNull))
+	if err != nil {
+		return err
 	}
+	defer file.Close()
+	progress := json.NewEncoder(file)
 	bars := command.Bars(stderr, !o.quiet)
 	before, last := len(t.Losses.Train), o.settings.TotalSteps
 	bar := command.Bar(bars, o.settings.Label(), int64(last+1-before),

@@ -1,0 +1,217 @@
+// Command predict integrates a trained model of a measured system from given starts.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"hnn/datasets"
+	"hnn/fit"
+	"hnn/hamiltonian"
+	"hnn/internal/command"
+	"hnn/prediction"
+)
+
+func main() { command.Main("predict", run) }
+
+type options struct {
+	prediction.Options
+	data, at, times, model, out, saveDir string
+	starts                               []string
+	seeds                                []uint
+	table                                datasets.TableOptions
+}
+
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
+	var o options
+	flags := command.Flags("predict")
+	flags.StringVar(&o.data, "data", "", "CSV `file` that the model was trained on")
+	flags.StringVar(&o.at, "at", "", "CSV `file` of trajectories to predict: each from its first row, at its times, with its inputs")
+	flags.StringArrayVar(&o.starts, "start", nil, "a `state` to start from in place of -at, such as q1=1,p1=0, with inputs u1=… and constants if the data have them; may be repeated")
+	flags.StringVar(&o.times, "times", "", "times of the states from -start: `first:last:step`")
+	flags.StringVar(&o.model, "model", hamiltonian.Port.Name, "`name` of the trained model")
+	flags.UintSliceVar(&o.seeds, "seeds", []uint{0}, "seeds of the trained models, separated by commas; several are an ensemble, with its mean and standard deviation")
+	flags.StringVar(&o.Integrator, "integrator", prediction.RK45, "`name` of the integrator: "+strings.Join(prediction.Integrators, ", "))
+	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time in which the training data change by their scale)")
+	flags.StringVar(&o.out, "out", "-", "CSV `file` to write; - is the standard output")
+	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` of the trained models")
+	flags.IntVar(&o.Threads, "threads", 0, "threads to use, 0 for one per processor")
+	table := command.Table(flags)
+	if err := command.Parse(flags, arguments); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			return help(stdout, flags)
+		}
+		return err
+	}
+	o.table = *table
+	switch {
+	case o.data == "":
+		return errors.New("-data is missing; it takes the CSV file that the model was trained on")
+	case (o.at == "") == (o.starts == nil):
+		return errors.New("either -at with a table of trajectories or -start with -times is needed")
+	case (o.starts == nil) != (o.times == ""):
+		return errors.New("-start and -times go together, as in -start q=1,p=0 -times 0:10:0.01")
+	}
+	done := make(chan error, 1)
+	go func() { done <- predict(o, stdout, stderr) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func predict(o options, stdout, stderr io.Writer) error {
+	at, err := observations(o)
+	if err != nil {
+		return err
+	}
+	var models []*hamiltonian.Evaluator
+	for _, seed := range o.seeds {
+		model, err := load(o, uint64(seed))
+		if err != nil {
+			return err
+		}
+		e, err := model.Evaluator(1)
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		models = append(models, e)
+	}
+	p, err := prediction.Run(models, at, o.Options)
+	if err != nil {
+		return err
+	}
+	for _, note := range slices.Concat(at.Notes, p.Notes) {
+		fmt.Fprintln(stderr, "predict:", note)
+	}
+	if o.out == "-" {
+		return prediction.WriteCSV(stdout, at, p)
+	}
+	return prediction.Write(o.out, at, p)
+}
+
+// load returns the trained model of a seed.
+func load(o options, seed uint64) (hamiltonian.Dynamics, error) {
+	task := strings.TrimSuffix(filepath.Base(o.data), filepath.Ext(o.data))
+	r, err := fit.Load(fit.Path(o.saveDir, task, o.model, seed))
+	if err != nil {
+		return hamiltonian.Dynamics{}, err
+	}
+	return r.Dynamics, nil
+}
+
+// observations returns the trajectories to predict.
+func observations(o options) (datasets.Observations, error) {
+	data, err := datasets.ReadObservations(o.data, o.table)
+	if err != nil {
+		return data, err
+	}
+	if o.at != "" {
+		return datasets.ReadAt(o.at, data)
+	}
+	times, err := parseTimes(o.times)
+	if err != nil {
+		return data, err
+	}
+	data.Trajectories, data.Notes = nil, nil
+	for _, text := range o.starts {
+		t, err := parseStart(text, data)
+		if err != nil {
+			return data, err
+		}
+		if t.Times = times; data.Inputs != nil {
+			t.Inputs = slices.Repeat(t.Inputs, len(times))
+		}
+		data.Trajectories = append(data.Trajectories, t)
+	}
+	return data, nil
+}
+
+// parseTimes returns the times of first:last:step.
+func parseTimes(text string) ([]float64, error) {
+	var numbers []float64
+	for part := range strings.SplitSeq(text, ":") {
+		v, err := strconv.ParseFloat(part, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("-times %s has %q; each part of first:last:step must be a number", text, part)
+		}
+		numbers = append(numbers, v)
+	}
+	const most = 1e8
+	if len(numbers) != 3 || !(numbers[2] > 0) || numbers[1] < numbers[0] || (numbers[1]-numbers[0])/numbers[2] > most {
+		return nil, fmt.Errorf("-times %s must be first:last:step, with a step above 0 and at most %g times", text, float64(most))
+	}
+	times := make([]float64, 1+int((numbers[1]-numbers[0])/numbers[2]+1e-6))
+	for i := range times {
+		times[i] = numbers[0] + float64(i)*numbers[2]
+	}
+	return times, nil
+}
+
+// parseStart returns a trajectory with a start such as q1=1,p1=0.
+func parseStart(text string, data datasets.Observations) (datasets.Observed, error) {
+	var names []string
+	for _, letter := range []string{"q", "p"} {
+		for i := range data.Positions {
+			names = append(names, fmt.Sprint(letter, i+1))
+		}
+	}
+	names = slices.Concat(names, data.Inputs, data.Constants)
+	values := make([]float64, len(names))
+	missing := slices.Clone(names)
+	for part := range strings.SplitSeq(text, ",") {
+		name, number, _ := strings.Cut(part, "=")
+		name = strings.TrimSpace(name)
+		i := slices.Index(names, name)
+		if i < 0 {
+			i = slices.Index(names, name+"1")
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if i < 0 || err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return datasets.Observed{}, fmt.Errorf("-start %s has %q; it must give a number to each of %s", text, part, strings.Join(names, ", "))
+		}
+		values[i] = v
+		missing = slices.DeleteFunc(missing, func(n string) bool { return n == names[i] })
+	}
+	if len(missing) > 0 {
+		return datasets.Observed{}, fmt.Errorf("-start %s lacks %s; a start needs %s", text, strings.Join(missing, ", "), strings.Join(names, ", "))
+	}
+	states, inputs := 2*data.Positions, len(data.Inputs)
+	t := datasets.Observed{States: [][]float64{values[:states]}}
+	if inputs > 0 {
+		t.Inputs = [][]float64{values[states : states+inputs]}
+	}
+	if len(data.Constants) > 0 {
+		t.Constants = values[states+inputs:]
+	}
+	return t, nil
+}
+
+func help(w io.Writer, flags *pflag.FlagSet) error {
+	fmt.Fprintf(w, `Predicts trajectories of a measured system with a trained model.
+
+  ./train -data my.csv                                   trains a model
+  ./predict -data my.csv -at table.csv -out predicted.csv
+  ./predict -data my.csv -start q=1,p=0 -times 0:10:0.01
+  ./predict -data my.csv -at table.csv -seeds 0,1,2      the mean of three trained models
+
+Columns of the output: trajectory, t, q1.., p1..; H, the learned energy; dissipated and supplied, the energies that friction took and inputs
+gave since the start, if the model has friction or inputs; sd_q1.., sd_p1.., the standard deviations over several seeds. Its rows are those of
+the table -at, trajectory by trajectory. Inputs are held from each row to the next.
+
+Flags (one dash or two, - or _ between words):
+%s`, flags.FlagUsages())
+	return nil
+}

@@ -1,0 +1,146 @@
+package fit
+
+import (
+	"math"
+	"slices"
+
+	"hnn/datasets"
+	"hnn/hamiltonian"
+	"hnn/internal/kernels"
+)
+
+// longestStep is the longest step between rows that one Runge-Kutta step crosses, and gap the shortest one that no step crosses. Both are in
+// medians of the steps.
+const longestStep, gap = 1.5, 10
+
+// series holds scaled trajectories without gaps. A row that was not observed has a weight of 0.
+type series []piece
+
+// piece is a trajectory in steps of about the same length.
+type piece struct {
+	state, columns [][]float32
+	length         []float32 // of the step from each row
+	observed       []bool
+}
+
+// newSeries scales trajectories, cuts them at gaps and splits long steps.
+func newSeries(trajectories []datasets.Observed, s *hamiltonian.Scaling) series {
+	var steps []float64
+	for _, t := range trajectories {
+		for i := 1; i < len(t.Times); i++ {
+			steps = append(steps, t.Times[i]-t.Times[i-1])
+		}
+	}
+	slices.Sort(steps)
+	median := steps[len(steps)/2]
+	var all series
+	for _, t := range trajectories {
+		var p piece
+		for i, state := range t.States {
+			row := s.Row(nil, state, columns(t, i))
+			p.state, p.columns, p.observed = append(p.state, row[:len(state)]), append(p.columns, row[len(state):]), append(p.observed, true)
+			if i+1 == len(t.Times) {
+				break
+			}
+			step := t.Times[i+1] - t.Times[i]
+			if step > gap*median {
+				all, p = append(all, p), piece{}
+				continue
+			}
+			parts := 1
+			for step/float64(parts) > longestStep*median {
+				parts++
+			}
+			for k := range parts {
+				p.length = append(p.length, float32(step/float64(parts)/s.Time))
+				if k > 0 {
+					p.state, p.columns, p.observed = append(p.state, row[:len(state)]), append(p.columns, row[len(state):]), append(p.observed, false)
+				}
+			}
+		}
+		all = append(all, p)
+	}
+	return slices.DeleteFunc(all, func(p piece) bool { return len(p.state) < 2 })
+}
+
+func (s series) longest() int {
+	longest := 0
+	for _, p := range s {
+		longest = max(longest, len(p.state))
+	}
+	return longest
+}
+
+// steps returns the steps between observed neighbours: the state and the columns at the start, the mean derivative and the length.
+func (s series) steps() kernels.Batch[float32] {
+	var b kernels.Batch[float32]
+	for _, p := range s {
+		for i := range len(p.state) - 1 {
+			if !p.observed[i] || !p.observed[i+1] {
+				continue
+			}
+			b.X = append(append(b.X, p.state[i]...), p.columns[i]...)
+			for j, v := range p.state[i+1] {
+				b.DX = append(b.DX, (v-p.state[i][j])/p.length[i])
+			}
+			b.Steps = append(b.Steps, p.length[i])
+			b.Count++
+		}
+	}
+	return b
+}
+
+// batch is a set of windows, with their estimated starts.
+type batch struct {
+	kernels.Windows[float32]
+	gradient, mean, square []float32 // of the starts; mean and square are those of Adam
+	count                  int       // of observed numbers
+}
+
+// windows returns windows of a number of rows. Neighbours share a row. Only the first `seen` components of a state carry weight.
+func (s series) windows(rows, seen int) *batch {
+	b := &batch{Windows: kernels.Windows[float32]{Steps: rows - 1}}
+	for _, p := range s {
+		last := len(p.state) - rows
+		for first := 0; last >= 0; first = min(first+rows-1, last) {
+			b.add(p, first, rows, seen)
+			if first == last {
+				break
+			}
+		}
+	}
+	for i := range b.Weights {
+		b.Weights[i] /= float32(max(1, b.count))
+	}
+	b.Path = make([]float32, len(b.Observed))
+	b.gradient, b.mean, b.square = make([]float32, len(b.Starts)), make([]float32, len(b.Starts)), make([]float32, len(b.Starts))
+	return b
+}
+
+func (b *batch) add(p piece, first, rows, seen int) {
+	b.Count++
+	b.Starts = append(b.Starts, p.state[first]...)
+	for i := first; i < first+rows; i++ {
+		b.Observed = append(b.Observed, p.state[i]...)
+		for j := range p.state[i] {
+			weight := float32(0)
+			if p.observed[i] && j < seen {
+				weight, b.count = 1, b.count+1
+			}
+			b.Weights = append(b.Weights, weight)
+		}
+		if i < first+rows-1 {
+			b.Constants, b.Lengths = append(b.Constants, p.columns[i]...), append(b.Lengths, p.length[i])
+		}
+	}
+}
+
+// move makes one step of Adam with the starts.
+func (b *batch) move(step int, rate float64) {
+	first, second := 1-math.Pow(.9, float64(step)), 1-math.Pow(.999, float64(step))
+	for i, g := range b.gradient {
+		b.mean[i] += .1 * (g - b.mean[i])
+		b.square[i] += .001 * (g*g - b.square[i])
+		b.Starts[i] -= float32(rate * float64(b.mean[i]) / first / (math.Sqrt(float64(b.square[i])/second) + 1e-8))
+	}
+}

@@ -1,0 +1,66 @@
+package fit
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"hnn/hamiltonian"
+	"hnn/nets"
+)
+
+// Record describes a trained model. A checkpoint holds it as JSON.
+type Record struct {
+	Task  string `json:"task"`
+	Model string `json:"model"`
+	Loss  string `json:"loss"`
+	Seed  uint64 `json:"seed"`
+	Candidate
+	Candidates []Candidate          `json:"candidates"` // all that the validation compared
+	Config     hamiltonian.Config   `json:"config"`
+	Scaling    *hamiltonian.Scaling `json:"scaling"`
+}
+
+// Path returns the path of the checkpoint of a model of a measured system in a folder. Seeds beyond 0 have files of their own.
+func Path(folder, task, model string, seed uint64) string {
+	name := task + "-" + model
+	if seed > 0 {
+		name += fmt.Sprintf("-seed%d", seed)
+	}
+	return filepath.Join(folder, name+".tar")
+}
+
+// Save writes the model of a task as a checkpoint, which PyTorch's torch.load opens.
+func (r *Result) Save(path, task string) error {
+	r.Record.Task = task
+	record, err := json.Marshal(r.Record)
+	if err != nil {
+		return err
+	}
+	return nets.WriteCheckpoint(path, r.Parameters.Entries(), record)
+}
+
+// Load reads a model that Save wrote.
+func Load(path string) (*Result, error) {
+	checkpoint, err := nets.ReadCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{}
+	if err := json.Unmarshal(checkpoint.Settings, &r.Record); err != nil || r.Record.Scaling == nil {
+		return nil, fmt.Errorf("%s is no model of a measured system; ./train -data makes one", path)
+	}
+	model, err := hamiltonian.Find(r.Record.Model)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r.Dynamics = hamiltonian.Dynamics{Equation: model.Equation(r.Record.Config), Scaling: r.Record.Scaling}
+	if err := r.Equation.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	r.Parameters = r.Equation.Zeros()
+	if err := r.Parameters.Load(checkpoint); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}

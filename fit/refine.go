@@ -1,0 +1,78 @@
+package fit
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/optimize"
+
+	"hnn/internal/kernels"
+)
+
+// refine minimises the loss of windows by L-BFGS (Liu and Nocedal, 1989) over the parameters and the starts. It converges where Adam creeps,
+// since the loss of all windows is not random. It makes up to the given number of evaluations and keeps the best point.
+func (f *fitter) refine(a *attempt, s series, rows, evaluations int) error {
+	b := s.windows(min(rows, s.longest()), f.seen)
+	values := a.kernel.Vector(kernels.Values)
+	point := func(x []float64) {
+		for i := range values {
+			values[i] = float32(x[i])
+		}
+		for i := range b.Starts {
+			b.Starts[i] = float32(x[len(values)+i])
+		}
+	}
+	at := make([]float64, 0, len(values)+len(b.Starts))
+	for _, list := range [][]float32{values, b.Starts} {
+		for _, v := range list {
+			at = append(at, float64(v))
+		}
+	}
+	var failure error
+	var last, gradient, best []float64
+	first, lastLoss, lowest, done := 0.0, 0.0, math.Inf(1), 0
+	evaluate := func(x []float64) {
+		if slices.Equal(x, last) || failure != nil {
+			return
+		}
+		point(x)
+		failure = a.kernel.Updated()
+		var loss float64
+		if failure == nil {
+			loss, failure = a.kernel.WindowLoss(b.Windows, b.gradient)
+		}
+		a.mask(f.WeightDecay)
+		if first == 0 {
+			first = loss
+		}
+		if math.IsNaN(loss) {
+			loss = math.Inf(1)
+		}
+		if loss < lowest {
+			lowest, best = loss, append(best[:0], x...)
+		}
+		last, lastLoss, gradient = append(last[:0], x...), loss/first, gradient[:0]
+		for _, list := range [][]float32{a.kernel.Vector(kernels.Gradient), b.gradient} {
+			for _, g := range list {
+				gradient = append(gradient, float64(g)/first)
+			}
+		}
+		if done < evaluations {
+			done++
+			failure = errors.Join(failure, f.progress(nil, 0))
+		}
+	}
+	problem := optimize.Problem{
+		Func:   func(x []float64) float64 { evaluate(x); return lastLoss },
+		Grad:   func(g, x []float64) { evaluate(x); copy(g, gradient) },
+		Status: func() (optimize.Status, error) { return optimize.NotTerminated, failure },
+	}
+	// A search that fails for rounding errors has converged.
+	optimize.Minimize(problem, at, &optimize.Settings{FuncEvaluations: evaluations, Converger: optimize.NeverTerminate{}}, &optimize.LBFGS{Store: 30})
+	if failure != nil {
+		return failure
+	}
+	point(best)
+	return a.kernel.Updated()
+}
