@@ -304,13 +304,12 @@ func (f *fitter) judge(a *attempt, rows int) (float64, error) {
 	return math.Sqrt(best), nil
 }
 
-// candidates lists the forms to try.
-func (f *fitter) candidates() []Candidate {
-	if f.Model.Name != hamiltonian.Port.Name {
-		return []Candidate{{}}
-	}
+// forms lists the forms of the energy and of the friction to compare.
+func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
 	kinetics, frictions := []hamiltonian.Kinetic{hamiltonian.Quadratic, hamiltonian.General}, []hamiltonian.Friction{hamiltonian.NoFriction, hamiltonian.ConstantFriction}
-	if !f.observed.Measured {
+	if f.Model.Name != hamiltonian.Port.Name {
+		kinetics, frictions = []hamiltonian.Kinetic{""}, []hamiltonian.Friction{""}
+	} else if !f.observed.Measured {
 		kinetics = []hamiltonian.Kinetic{hamiltonian.Given}
 	}
 	if f.Kinetic != "" {
@@ -319,13 +318,7 @@ func (f *fitter) candidates() []Candidate {
 	if f.Friction != "" {
 		frictions = []hamiltonian.Friction{f.Friction}
 	}
-	var list []Candidate
-	for _, k := range kinetics {
-		for _, r := range frictions {
-			list = append(list, Candidate{Kinetic: k, Friction: r})
-		}
-	}
-	return list
+	return kinetics, frictions
 }
 
 // schedule is the number of steps of each part of a training.
@@ -362,14 +355,39 @@ func (f *fitter) processors() int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// choose trains every candidate for a short time and returns the one that predicts the validation trajectories best. A later candidate must be
-// better by 1%, so that friction and a general energy earn their place.
-func (f *fitter) choose(list []Candidate, n schedule) (Candidate, error) {
+// choose returns the form of the model that predicts the validation trajectories best after a short training, and all forms that it tried.
+// Friction must make the error smaller by 2%, and a general energy by 20%: a separable one continues beyond the data better.
+func (f *fitter) choose(n schedule) (best Candidate, tried []Candidate, err error) {
+	kinetics, frictions := f.forms()
+	for _, k := range kinetics {
+		list := []Candidate{}
+		for _, r := range frictions {
+			list = append(list, Candidate{Kinetic: k, Friction: r})
+		}
+		if err := f.judgeAll(list, n); err != nil {
+			return best, tried, err
+		}
+		better := list[0]
+		for _, c := range list[1:] {
+			if c.Validation < .98*better.Validation {
+				better = c
+			}
+		}
+		if tried == nil || better.Validation < .8*best.Validation {
+			best = better
+		}
+		frictions, tried = []hamiltonian.Friction{better.Friction}, append(tried, list...)
+	}
+	return best, tried, nil
+}
+
+// judgeAll trains candidates for a short time, several at once, and sets their errors.
+func (f *fitter) judgeAll(list []Candidate, n schedule) error {
 	var group errgroup.Group
 	group.SetLimit(f.processors())
 	for i := range list {
 		group.Go(func() error {
-			a, err := f.start(list[i], 1)
+			a, err := f.start(list[i], max(1, f.processors()/len(list)))
 			if err != nil {
 				return err
 			}
@@ -381,29 +399,22 @@ func (f *fitter) choose(list []Candidate, n schedule) (Candidate, error) {
 			return err
 		})
 	}
-	err := group.Wait()
-	best := list[0]
-	for _, c := range list[1:] {
-		if c.Validation < .99*best.Validation {
-			best = c
-		}
-	}
-	return best, err
+	return group.Wait()
 }
 
 func (f *fitter) fit() (*Result, error) {
 	steps := func(n int) int { return max(1, int(float64(n)*f.Effort)) }
-	list, trial := f.candidates(), schedule{steps(800), steps(80), steps(100), 0}
-	whole := schedule{steps(1500), steps(150), steps(400), steps(600)}
+	trial, whole := schedule{steps(800), steps(80), steps(100), 0}, schedule{steps(1500), steps(150), steps(400), steps(600)}
 	if f.Loss != Windows {
 		trial, whole = schedule{symmetric: steps(1500)}, schedule{symmetric: steps(5000)}
 	}
-	f.total = whole.total()
-	best := list[0]
-	if len(list) > 1 {
-		f.total += len(list) * trial.total()
+	kinetics, frictions := f.forms()
+	best, tried := Candidate{Kinetic: kinetics[0], Friction: frictions[0]}, []Candidate(nil)
+	forms := len(kinetics) + len(frictions) - 1
+	if f.total = whole.total(); forms > 1 {
+		f.total += forms * trial.total()
 		var err error
-		if best, err = f.choose(list, trial); err != nil {
+		if best, tried, err = f.choose(trial); err != nil {
 			return nil, err
 		}
 	}
@@ -420,6 +431,6 @@ func (f *fitter) fit() (*Result, error) {
 	})
 	return &Result{
 		Dynamics: hamiltonian.Dynamics{Equation: a.equation, Parameters: a.parameters, Scaling: f.scaling},
-		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Candidate: best, Candidates: list, Config: a.config, Scaling: f.scaling},
+		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Candidate: best, Candidates: tried, Config: a.config, Scaling: f.scaling},
 	}, nil
 }

@@ -49,9 +49,9 @@ func init() {
 // kernel returns the equation as package kernels reads it.
 func (e Equation) kernel() kernels.Config {
 	c := kernels.Config{Networks: closedform.Layers(e.Networks), State: e.Dimension(), Columns: e.Width()}
-	for _, features := range e.Features {
+	for i := range e.Networks {
 		var list []kernels.Feature
-		for _, f := range features {
+		for _, f := range e.features(i) {
 			list = append(list, kernels.Feature{Column: f.Column, Function: map[Function]kernels.Function{
 				Value: kernels.Value, Sine: kernels.Sine, Cosine: kernels.Cosine, One: kernels.One}[f.Function]})
 		}
@@ -137,13 +137,14 @@ func (e *Evaluator) Hamiltonian(x [][]float64) ([]float64, error) {
 
 // inputs returns the inputs of a network for the rows of e.states.
 func (e *Evaluator) inputs(network int) []float32 {
-	if e.Equation.Features == nil || e.Equation.Features[network] == nil {
+	features := e.Equation.features(network)
+	if features == nil {
 		return e.states
 	}
 	width := e.Equation.Width()
 	var inputs []float32
 	for row := e.states; len(row) > 0; row = row[width:] {
-		for _, f := range e.Equation.Features[network] {
+		for _, f := range features {
 			inputs = append(inputs, f.Function.value(row[f.Column]))
 		}
 	}

@@ -131,21 +131,25 @@ func (e Equation) Conserves() bool {
 
 // Dimension returns the number of components of a state.
 func (e Equation) Dimension() int {
-	if t := e.Terms[0]; t.Matrix != nil {
+	t := e.Terms[0]
+	if t.Matrix != nil {
 		return len(t.Matrix)
 	}
-	return e.Networks[e.Terms[0].Network].Outputs()
+	return t.Offset + e.Networks[t.Network].Outputs()
 }
 
 // Width returns the number of columns of a row: the state and the further columns.
 func (e Equation) Width() int { return e.Dimension() + e.Columns }
 
-// inputs returns the number of inputs that a network must have.
-func (e Equation) inputs(network int) int {
-	if e.Features == nil || e.Features[network] == nil {
-		return e.Dimension()
+// features returns the inputs of a network, nil if these are the whole row.
+func (e Equation) features(network int) []Feature {
+	switch {
+	case e.Features != nil && e.Features[network] != nil:
+		return e.Features[network]
+	case e.Columns > 0:
+		return values(0, e.Dimension())
 	}
-	return len(e.Features[network])
+	return nil
 }
 
 // Check returns an error that names the first invalid network or term.
@@ -177,13 +181,14 @@ func (e Equation) Check() error {
 		return fmt.Errorf("hamiltonian: there are features of %d networks, and %d networks", len(e.Features), len(e.Networks))
 	}
 	for i, network := range e.Networks {
-		if network.Inputs() != e.inputs(i) {
-			return fmt.Errorf("hamiltonian: network %d has %d inputs; it needs %d", i, network.Inputs(), e.inputs(i))
+		features, inputs := e.features(i), n
+		if features != nil {
+			inputs = len(features)
 		}
-		if e.Features == nil {
-			continue
+		if network.Inputs() != inputs {
+			return fmt.Errorf("hamiltonian: network %d has %d inputs; it needs %d", i, network.Inputs(), inputs)
 		}
-		for _, f := range e.Features[i] {
+		for _, f := range features {
 			if f.Column < 0 || f.Column >= e.Width() {
 				return fmt.Errorf("hamiltonian: network %d reads column %d; a row has %d", i, f.Column, e.Width())
 			}
@@ -197,7 +202,7 @@ func (e Equation) Check() error {
 		}
 		have := outputs(Scalar{Network: t.Network})
 		switch {
-		case t.Matrix == nil && (t.Offset < 0 || t.Offset+have > n || t.Offset == 0 && have != n):
+		case t.Matrix == nil && (t.Offset+have != n || t.Offset != 0 && t.Offset != n/2):
 			return fmt.Errorf("hamiltonian: term %d is the output of a network with %d outputs, and a state has %d components", i, have, n)
 		case t.Matrix != nil && (len(t.Matrix) != n || len(t.Scalars) == 0):
 			return fmt.Errorf("hamiltonian: term %d has a matrix of %d rows and %d scalars; a state has %d components", i, len(t.Matrix), len(t.Scalars), n)

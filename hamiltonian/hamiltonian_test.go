@@ -114,7 +114,7 @@ func TestFieldsEqualThePublishedCodes(t *testing.T) {
 		near("dx_both", evaluate(t, evaluator(t, published(t, name, len(x[0]), Both)).Field, x))
 		scalars := make([][]float64, len(x))
 		for output := range 2 {
-			dynamics.Equation.Hamiltonian = &Scalar{0, output}
+			dynamics.Equation.Hamiltonian = []Scalar{{0, output}}
 			values, err := evaluator(t, dynamics).Hamiltonian(x)
 			if err != nil {
 				t.Fatal(err)
@@ -153,7 +153,7 @@ func TestConservedQuantities(t *testing.T) {
 		conserves bool
 	}{
 		{HNN, Solenoidal, true, true}, {HNN, Both, true, false}, {HNN, Conservative, false, false},
-		{Baseline, Solenoidal, false, false}, {Dissipative, Solenoidal, true, false},
+		{Baseline, Solenoidal, false, false}, {Dissipative, Solenoidal, true, false}, {Port, Solenoidal, true, true},
 	} {
 		name := fmt.Sprintf("%s %s", test.kind.Name, test.fieldType)
 		d := random(test.kind, Config{Dimension: 4, Hidden: 20, HiddenLayers: 3, Activation: "swish", FieldType: test.fieldType})
@@ -175,6 +175,86 @@ func TestConservedQuantities(t *testing.T) {
 				t.Errorf("%s: dH/dt is %g of %g at state %d", name, power, size, i)
 			}
 		}
+	}
+}
+
+// In measured units too, ∇H is the slope of H, and the field of a port-Hamiltonian model is J·∇H without friction and inputs. Friction takes
+// energy, and inputs change only the momenta's derivatives.
+func TestPortInMeasuredUnits(t *testing.T) {
+	states := [][]float64{{0.3, -0.2, 0.5, 1}, {-1, 0.7, 0.1, 0.2}, {2, 0.1, -0.6, 0.4}}
+	for _, kinetic := range []Kinetic{General, Quadratic} {
+		for _, friction := range []Friction{NoFriction, ConstantFriction, StateFriction} {
+			name := fmt.Sprintf("%s, friction %s", kinetic, friction)
+			d := random(Port, Config{Dimension: 4, Hidden: 20, HiddenLayers: 2, Activation: "tanh", Angles: []bool{true, false}, Inputs: 1, Constants: 2,
+				Kinetic: kinetic, Friction: friction})
+			d.Scaling = &Scaling{Center: []float64{0, 0.3, 0, 0}, Scale: []float64{1, 2, 3, 1.5}, Time: 0.5, Columns: []float64{2, 1, 3}}
+			if conserves := d.Equation.Conserves(); conserves {
+				t.Errorf("%s: the equation with an input conserves H", name)
+			}
+			e := evaluator(t, d)
+			e.Columns = [][]float64{{0, -0.4, 0.2}, {0, 0.3, 1}, {0, 0.5, 0.5}}
+			field, gradient := evaluate(t, e.Field, states), evaluate(t, e.Gradient, states)
+			for j := range 4 {
+				const h = 1e-2
+				var energies [2][]float64
+				for k := range energies {
+					moved := make([][]float64, len(states))
+					for i := range states {
+						moved[i] = append([]float64{}, states[i]...)
+						moved[i][j] += h * float64(2*k-1)
+					}
+					var err error
+					if energies[k], err = e.Hamiltonian(moved); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range states {
+					if got, want := gradient[i][j], (energies[1][i]-energies[0][i])/(2*h); !(math.Abs(got-want) <= 1e-3*max(1, math.Abs(want))) {
+						t.Errorf("%s: ∂H/∂x%d is %g at state %d, want %g", name, j, got, i, want)
+					}
+				}
+			}
+			e.Columns = [][]float64{{0.7, -0.4, 0.2}, {0.7, 0.3, 1}, {0.7, 0.5, 0.5}}
+			driven := evaluate(t, e.Field, states)
+			for i, g := range gradient {
+				symplectic := []float64{g[2], g[3], -g[0], -g[1]}
+				if distance := floats.Distance(field[i], symplectic, 2) / floats.Norm(g, 2); (friction == NoFriction) != (distance <= 1e-5) {
+					t.Errorf("%s: the field without inputs is %v at state %d, and J·∇H is %v", name, field[i], i, symplectic)
+				}
+				if power := floats.Dot(field[i], g); !(power <= 1e-5*floats.Dot(g, g)) {
+					t.Errorf("%s: dH/dt is %g at state %d", name, power, i)
+				}
+				floats.Sub(driven[i], field[i])
+				if driven[i][0] != 0 || driven[i][1] != 0 || driven[i][2] == 0 || driven[i][3] == 0 {
+					t.Errorf("%s: an input changes the field by %v at state %d", name, driven[i], i)
+				}
+			}
+		}
+	}
+}
+
+// A network without a list of features reads the state, also beside further columns. The first term may be a force.
+func TestEquationWithColumns(t *testing.T) {
+	network := func(inputs, outputs int) nets.Network {
+		return nets.Network{Layers: []nets.Layer{{Inputs: inputs, Outputs: outputs, Bias: true}}}
+	}
+	d := Dynamics{Equation: Equation{Networks: []nets.Network{network(1, 1), network(2, 2)}, Features: [][]Feature{{{Column: 2}}, nil}, Columns: 1,
+		Terms: []Term{Force(0, 2), Outputs(1)}, Hamiltonian: []Scalar{{1, 1}}}}
+	d.Parameters = d.Equation.Zeros()
+	for i, values := range [][]float32{{3}, {10}, {1, 2, 3, 4}, {100, 1000}} {
+		copy(d.Parameters[i].Values, values)
+	}
+	e := evaluator(t, d)
+	e.Columns = [][]float64{{7}}
+	if got, want := evaluate(t, e.Field, [][]float64{{1, 2}})[0], []float64{105, 1042}; !floats.Equal(got, want) {
+		t.Errorf("the field is %v, want %v", got, want)
+	}
+	if got, err := e.Hamiltonian([][]float64{{1, 2}}); err != nil || got[0] != 1011 {
+		t.Errorf("H is %v, want 1011 (%v)", got, err)
+	}
+	e.Columns = nil
+	if _, err := e.Hamiltonian([][]float64{{1, 2}}); err == nil || !strings.Contains(err.Error(), "columns for 0 states") {
+		t.Errorf("the error without columns is %v", err)
 	}
 }
 
@@ -202,14 +282,24 @@ func TestEquationErrors(t *testing.T) {
 	if err := FieldType("curl").Check(); err == nil || !strings.Contains(err.Error(), "solenoidal, conservative, both") {
 		t.Errorf("an unknown field type gave the error %v", err)
 	}
-	network := nets.Network{Layers: nets.MLP(2, 5, 1, 1, "tanh")}
+	energy := Gradient(Scalar{0, 0}, Canonical(2))
 	for want, e := range map[string]Equation{
-		"0 terms":            {Networks: []nets.Network{network}},
-		"names network 1":    {Networks: []nets.Network{network}, Terms: []Term{Outputs(1)}},
-		"a network with 1":   {Networks: []nets.Network{network}, Terms: []Term{Outputs(0)}},
-		"names output 3":     {Networks: []nets.Network{network}, Terms: []Term{Gradient(Scalar{0, 3}, Identity(2))}},
-		"a matrix of 4 rows": {Networks: []nets.Network{network}, Terms: []Term{Gradient(Scalar{0, 0}, Identity(4))}},
+		"0 terms":            {},
+		"names network 1":    {Terms: []Term{Outputs(1)}},
+		"a network with 1":   {Terms: []Term{energy, Outputs(0)}},
+		"names output 3":     {Terms: []Term{Gradient(Scalar{0, 3}, Identity(2))}},
+		"of network 4":       {Terms: []Term{Gradient(Scalar{4, 0}, Identity(2))}},
+		"a matrix of 4 rows": {Terms: []Term{energy, Gradient(Scalar{0, 0}, Identity(4))}},
+		"and 0 scalars":      {Terms: []Term{{Matrix: Identity(2), Network: -1}}},
+		"has 2 inputs":       {Terms: []Term{energy}, Features: [][]Feature{{{Column: 1}}}},
+		"reads column 3":     {Terms: []Term{energy}, Features: [][]Feature{{{Column: 1}, {Column: 3}}}, Columns: 1},
+		"of 0 networks":      {Terms: []Term{energy}, Features: [][]Feature{}},
+		"need 4":             {Networks: []nets.Network{{Layers: nets.MLP(4, 5, 1, 1, "tanh")}}, Terms: []Term{Damped([]Scalar{{0, 0}}, 4, 0)}},
+		"a network with 2":   {Networks: []nets.Network{{Layers: nets.MLP(2, 5, 1, 2, "tanh")}}, Terms: []Term{energy, Force(0, 2)}},
 	} {
+		if e.Networks == nil {
+			e.Networks = []nets.Network{{Layers: nets.MLP(2, 5, 1, 1, "tanh")}}
+		}
 		if err := e.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got the error %v, want one with %q", err, want)
 		}

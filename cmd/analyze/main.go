@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,75 +27,89 @@ import (
 	"hnn/trainer"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		command.Exit("analyze", err)
-	}
-}
+func main() { command.Main("analyze", run) }
 
-type options struct {
-	task, data, runs, out string
-	models, checkpoints   []string
-	addEnergy             float64
-	quiet                 bool
-}
-
-func run(arguments []string, stdout, stderr io.Writer) error {
-	var o options
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
 	flags := command.Flags("analyze")
-	flags.StringVar(&o.task, "task", "", "`name` of the system whose models are analyzed")
-	flags.StringVar(&o.data, "data", "", "`file` of a system of your own, as given to ./train, in place of a task")
-	flags.StringVar(&o.runs, "runs", "runs", "`folder` of the checkpoints TASK-MODEL.tar that ./train saved")
-	flags.StringSliceVar(&o.models, "models", nil, "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", ")+
+	name := flags.String("task", "", "`name` of the system whose models are analyzed")
+	data := flags.String("data", "", "`file` of a system of your own, as given to ./train, in place of a task")
+	runs := flags.String("runs", "runs", "`folder` of the checkpoints TASK-MODEL.tar that ./train saved")
+	models := flags.StringSlice("models", nil, "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", ")+
 		" (default: every model that has a checkpoint)")
-	flags.StringArrayVar(&o.checkpoints, "checkpoint", nil, "`model=file` reads a model's weights from this file, ours or PyTorch's; you can repeat the flag")
-	flags.StringVar(&o.out, "out", "results", "`folder` for the figures and the metrics")
-	flags.Float64Var(&o.addEnergy, "add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a trajectory, in the units of the task's energy; "+
+	files := flags.StringArray("checkpoint", nil, "`model=file` reads a model's weights from this file, ours or PyTorch's; you can repeat the flag")
+	out := flags.String("out", "results", "`folder` for the figures and the metrics")
+	change := flags.Float64("add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a trajectory, in the units of the task's energy; "+
 		"negative to remove energy, 0 for the difference between the quartiles of the data's energies")
-	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
+	quiet := flags.Bool("quiet", false, "print only errors")
+	table := command.Table(flags)
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return help(stdout, flags)
 		}
 		return err
 	}
-	if o.task != "" && o.data != "" {
-		return fmt.Errorf("-task %s and -data %s are both given; give one of them", o.task, o.data)
+	if *name != "" && *data != "" {
+		return fmt.Errorf("-task %s and -data %s are both given; give one of them", *name, *data)
 	}
-	if math.IsNaN(o.addEnergy) || math.IsInf(o.addEnergy, 0) {
-		return fmt.Errorf("-add-energy is %g; it must be a finite energy", o.addEnergy)
+	if math.IsNaN(*change) || math.IsInf(*change, 0) {
+		return fmt.Errorf("-add-energy is %g; it must be a finite energy", *change)
 	}
-	task, err := command.Task(o.task, o.data)
+	task, err := command.Task(*name, *data, *table)
 	if err != nil {
 		return err
 	}
-	checkpoints, err := find(task, o)
+	if task.Observed != nil && *files == nil {
+		return measured(ctx, task, *runs, *out, *models, *quiet, stdout, stderr)
+	}
+	checkpoints, err := find(task, *runs, *models, *files)
 	if err != nil {
 		return err
 	}
-	if o.quiet {
+	if *quiet {
 		stdout = io.Discard
 	}
-	return analyze(task, checkpoints, o, stdout, stderr)
+	say, end := command.Spinner(stderr, !*quiet)
+	defer end()
+	a, err := analysis.Run(task, checkpoints, *change, say)
+	if err != nil {
+		return err
+	}
+	paths, err := figures.Write(*out, a, say)
+	if err != nil {
+		return err
+	}
+	metrics, err := json.MarshalIndent(a.Metrics, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(*out, task.Name+"-metrics.json")
+	if err := renameio.WriteFile(path, append(metrics, '\n'), 0o644); err != nil {
+		return err
+	}
+	end()
+	if err := writeTable(stdout, a); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "\n%s\n", strings.Join(append(paths, path), "\n"))
+	return err
 }
 
-// find returns the checkpoints that the options name, in the order of hamiltonian.Models. Each of them exists.
-func find(task datasets.Task, o options) ([]analysis.Checkpoint, error) {
-	paths := map[string]string{}
-	for _, pair := range o.checkpoints {
+// find returns the checkpoints of the models, in the order of hamiltonian.Models. Each of them exists. files holds pairs model=file and names
+// further models.
+func find(task datasets.Task, runs string, models, files []string) ([]analysis.Checkpoint, error) {
+	paths, all := map[string]string{}, len(models) == 0
+	for _, pair := range files {
 		name, path, ok := strings.Cut(pair, "=")
 		if !ok {
 			return nil, fmt.Errorf("-checkpoint is %q; it must be MODEL=FILE", pair)
 		}
-		paths[name] = path
-		o.models = append(o.models, name)
+		paths[name], models = path, append(models, name)
 	}
-	for _, name := range o.models {
+	for _, name := range models {
 		if _, err := hamiltonian.Find(name); err != nil {
 			return nil, err
 		}
 	}
-	all := len(o.models) == len(o.checkpoints) // no -models
 	training := "./train -task " + task.Name
 	if task.File != "" {
 		training = "./train -data " + task.File
@@ -102,12 +118,9 @@ func find(task datasets.Task, o options) ([]analysis.Checkpoint, error) {
 	for _, m := range hamiltonian.Models {
 		settings := trainer.DefaultSettings(task)
 		settings.Model = m.Name
-		path := paths[m.Name]
-		if path == "" {
-			path = settings.FilesIn(o.runs).Checkpoint
-		}
+		path := cmp.Or(paths[m.Name], settings.FilesIn(runs).Checkpoint)
 		_, err := os.Stat(path)
-		switch named := slices.Contains(o.models, m.Name); {
+		switch named := slices.Contains(models, m.Name); {
 		case named && err != nil:
 			return nil, fmt.Errorf("there is no checkpoint %s; `%s -model %s` makes one, and -runs and -checkpoint name others", path, training, m.Name)
 		case named || all && err == nil:
@@ -115,57 +128,25 @@ func find(task datasets.Task, o options) ([]analysis.Checkpoint, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("there is no checkpoint of %s in %s; `%s` makes one, and -runs and -checkpoint name others", task.Name, o.runs, training)
+		return nil, fmt.Errorf("there is no checkpoint of %s in %s; `%s` makes one, and -runs and -checkpoint name others", task.Name, runs, training)
 	}
 	return list, nil
-}
-
-func analyze(task datasets.Task, checkpoints []analysis.Checkpoint, o options, stdout, stderr io.Writer) error {
-	spinner := command.Spinner(stderr, !o.quiet)
-	defer spinner.Clear()
-	a, err := analysis.Run(task, checkpoints, o.addEnergy, spinner.Say)
-	if err != nil {
-		return err
-	}
-	paths, err := figures.Write(o.out, a, spinner.Say)
-	if err != nil {
-		return err
-	}
-	metrics, err := json.MarshalIndent(a.Metrics, "", "  ")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(o.out, task.Name+"-metrics.json")
-	if err := renameio.WriteFile(path, append(metrics, '\n'), 0o644); err != nil {
-		return err
-	}
-	spinner.Clear()
-	if err := writeTable(stdout, a); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "\n%s\n", strings.Join(append(paths, path), "\n"))
-	return err
 }
 
 // writeTable writes the most important metrics, a column for each model and one for the truth.
 func writeTable(w io.Writer, a *analysis.Analysis) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	models := a.Sources[1:]
 	row := func(name, truth string, cell func(m *analysis.ModelMetrics) string) {
-		cells := []string{name}
-		for _, s := range models {
-			cells = append(cells, cell(a.Metrics.Models[s.Name]))
+		line := name
+		for _, s := range a.Sources[1:] {
+			line += "\t" + cell(a.Metrics.Models[s.Name])
 		}
-		fmt.Fprintln(table, strings.TrimRight(strings.Join(append(cells, truth), "\t"), "\t"))
+		fmt.Fprintln(table, strings.TrimRight(line+"\t"+truth, "\t"))
 	}
-	header := a.Task.Name
-	for _, s := range models {
-		header += "\t" + s.Name
-	}
-	fmt.Fprintln(table, header+"\ttruth")
+	row(a.Task.Name, "truth", func(m *analysis.ModelMetrics) string { return m.Settings.Model })
 	row("train loss", "", func(m *analysis.ModelMetrics) string { return withError(m.Train, m.TrainError) })
 	row("test loss", "", func(m *analysis.ModelMetrics) string { return withError(m.Test, m.TestError) })
-	first := a.Metrics.Models[models[0].Name]
+	first := a.Metrics.Models[a.Sources[1].Name]
 	if first.EnergyErrors != nil {
 		name := "energy MSE"
 		if a.Task.Hamiltonian == nil {
@@ -209,28 +190,23 @@ func withError(value, deviation float64) string { return fmt.Sprintf("%.4e ± %.
 func number(value float64) string { return fmt.Sprintf("%.4e", value) }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {
+	files := ""
+	for _, kind := range figures.Kinds {
+		files += fmt.Sprintf("  TASK%-18s %s\n", kind.Suffix, kind.Caption)
+	}
 	fmt.Fprintf(w, `Compares the trained models of a task with the truth, prints the paper's metrics and draws its figures.
 
   ./train -task 2body
   ./analyze -task 2body
-  ./analyze -data my.csv
+  ./analyze -data my.csv   trains what is missing, and writes a page about a measured system
 
 Tasks: %s
 
 Flags (one dash or two, - or _ between words):
 %s
-analyze writes PNG and SVG files into the folder:
-  TASK-integration    one trajectory: the error of the coordinates, a learned Hamiltonian, the energy
-  TASK-energy-drift   the distance of the energy from its initial value in each trial
-  TASK-trials         the energy of each trial
-  TASK-reversibility  forward and back
-  TASK-field, TASK-hamiltonian  the phase plane and the contours of each Hamiltonian (one degree of freedom)
-  TASK-coordinates    trajectories (several degrees of freedom)
-  TASK-orbits         trajectories and energies of bodies, with TASK.gif
-  TASK-latent, TASK-filmstrip   the latent planes and the decoded frames (images), with TASK.gif
-  TASK-add-energy     along the gradient of a learned Hamiltonian to another energy and back, with TASK-add-energy.gif
-TASK-metrics.json has every number. A system of your own has the name of its file. If its Hamiltonian is not known, the energy is that of
+analyze writes into the folder, as far as the task has them, these files, and the figures also as SVG:
+%sTASK-metrics.json has every number. A system of your own has the name of its file. If its Hamiltonian is not known, the energy is that of
 the first model that has learned one.
-`, strings.Join(command.TaskNames(), ", "), flags.FlagUsages())
+`, strings.Join(command.TaskNames(), ", "), flags.FlagUsages(), files)
 	return nil
 }

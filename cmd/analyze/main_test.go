@@ -18,7 +18,7 @@ const checkpoints = "../../hamiltonian/testdata"
 func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "results")
 	var out, errors bytes.Buffer
-	if err := run([]string{"-task", "real", "-runs", checkpoints, "-out", folder, "-add-energy", "-0.4"}, &out, &errors); err != nil {
+	if err := run(t.Context(), []string{"-task", "real", "-runs", checkpoints, "-out", folder, "-add-energy", "-0.4"}, &out, &errors); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"energy MSE", "energy removed", "real-field.png", "real-add-energy.gif", "real-metrics.json"} {
@@ -71,7 +71,7 @@ func TestAnalyzeOwnTable(t *testing.T) {
 	}
 	var out bytes.Buffer
 	arguments := []string{"-data", path, "-out", folder, "-checkpoint", "hnn=" + checkpoints + "/2body-hnn.tar", "-checkpoint", "baseline=" + checkpoints + "/2body-baseline.tar"}
-	if err := run(arguments, &out, &out); err != nil {
+	if err := run(t.Context(), arguments, &out, &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"energy MSE, by a learned H", "coordinate MSE", "stars-coordinates.png", "stars-metrics.json"} {
@@ -86,7 +86,7 @@ func TestAnalyzeOwnTable(t *testing.T) {
 		"give one of them":                   {"-task", "real", "-data", path},
 		"`./train -data " + path + "` makes": {"-data", path, "-runs", folder},
 	} {
-		if err := run(arguments, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
+		if err := run(t.Context(), arguments, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v gave the error %v, want one with %q", arguments, err, want)
 		}
 	}
@@ -96,7 +96,7 @@ func TestAnalyzeOwnTable(t *testing.T) {
 func TestAnalyzeOneModel(t *testing.T) {
 	folder := t.TempDir()
 	var out bytes.Buffer
-	if err := run([]string{"-task", "real", "-runs", checkpoints, "-models", "baseline", "-out", folder}, &out, &out); err != nil {
+	if err := run(t.Context(), []string{"-task", "real", "-runs", checkpoints, "-models", "baseline", "-out", folder}, &out, &out); err != nil {
 		t.Fatal(err)
 	}
 	if header, _, _ := strings.Cut(out.String(), "\n"); strings.Join(strings.Fields(header), " ") != "real baseline truth" {
@@ -122,7 +122,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"a finite energy":                              {"-task", "spring", "-runs", checkpoints, "-add-energy", "NaN"},
 		"README.md":                                    {"-task", "2body", "-runs", checkpoints, "-checkpoint", "hnn=" + checkpoints + "/README.md"},
 	} {
-		err := run(arguments, &bytes.Buffer{}, &bytes.Buffer{})
+		err := run(t.Context(), arguments, &bytes.Buffer{}, &bytes.Buffer{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v gave the error %v, want one line with %q", arguments, err, want)
 		}
@@ -131,7 +131,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 
 func TestHelpNamesTasksAndFlags(t *testing.T) {
 	var out bytes.Buffer
-	if err := run([]string{"-help"}, &out, &out); err != nil {
+	if err := run(t.Context(), []string{"-help"}, &out, &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"2body", "3body", "pend", "real", "spring", "--runs", "--models", "--checkpoint", "--out", "--add-energy"} {

@@ -80,7 +80,7 @@ func (e *Equation) TimeDerivative(s *libtorch.Scope, x, columns *ts.Tensor) *ts.
 	outputs := make([]*ts.Tensor, len(e.networks))
 	output := func(network int) *ts.Tensor {
 		if outputs[network] == nil {
-			outputs[network] = e.networks[network].Forward(s, e.features(s, network, row))
+			outputs[network] = e.networks[network].Forward(s, e.features(s, network, x, row))
 		}
 		return outputs[network]
 	}
@@ -149,10 +149,10 @@ func (e *Equation) term(s *libtorch.Scope, term hamiltonian.Term, matrix, x *ts.
 	return s.Sub(field, s.Concat(s.Scale(0, drag), drag))
 }
 
-// features returns the inputs of a network.
-func (e *Equation) features(s *libtorch.Scope, network int, row *ts.Tensor) *ts.Tensor {
+// features returns the inputs of a network for states x and the rows that begin with them.
+func (e *Equation) features(s *libtorch.Scope, network int, x, row *ts.Tensor) *ts.Tensor {
 	if e.Features == nil || e.Features[network] == nil {
-		return row
+		return x
 	}
 	var inputs *ts.Tensor
 	for _, f := range e.Features[network] {
