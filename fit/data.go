@@ -97,14 +97,24 @@ type batch struct {
 	count                  int       // of observed numbers
 }
 
+// mostRows is the number of rows that windows hold at most. Larger data give some of their windows, spread evenly.
+const mostRows = 10_000
+
 // windows returns windows of a number of rows. Neighbours share a row. Only the first `seen` components of a state carry weight.
 func (s series) windows(rows, seen int) *batch {
 	b := &batch{Windows: kernels.Windows[float32]{Steps: rows - 1}}
+	total := 0
+	for _, p := range s {
+		total += len(p.state)
+	}
+	every, number := (total+mostRows-1)/mostRows, 0
 	for _, p := range s {
 		last := len(p.state) - rows
 		for first := 0; last >= 0; first = min(first+rows-1, last) {
-			b.add(p, first, rows, seen)
-			if first == last {
+			if number%every == 0 {
+				b.add(p, first, rows, seen)
+			}
+			if number++; first == last {
 				break
 			}
 		}

@@ -1,6 +1,5 @@
 // Package fit learns a model from measured trajectories. It needs no derivatives: the losses compare steps and windows of trajectories. It
-// scales the measurements, chooses the form of the energy and of the friction by predictions of trajectories that it did not train on, and
-// keeps the weights that predict those best.
+// scales the measurements, and chooses the form of the energy and of the friction by predictions of trajectories that it did not train on.
 package fit
 
 import (
@@ -403,7 +402,13 @@ func (f *fitter) judgeAll(list []Candidate, n schedule) error {
 }
 
 func (f *fitter) fit() (*Result, error) {
-	steps := func(n int) int { return max(1, int(float64(n)*f.Effort)) }
+	rows := 0
+	for _, p := range f.all {
+		rows += len(p.state)
+	}
+	// A pass over more rows teaches more, and takes longer.
+	effort := f.Effort * math.Min(1, math.Max(.4, 2500/float64(rows)))
+	steps := func(n int) int { return max(1, int(float64(n)*effort)) }
 	trial, whole := schedule{steps(800), steps(80), steps(100), 0}, schedule{steps(1500), steps(150), steps(400), steps(600)}
 	if f.Loss != Windows {
 		trial, whole = schedule{symmetric: steps(1500)}, schedule{symmetric: steps(5000)}

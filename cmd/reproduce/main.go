@@ -56,7 +56,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	for _, name := range *tasks {
-		task, err := command.Task(name, "")
+		task, err := command.Task(name, "", datasets.TableOptions{})
 		if err != nil {
 			return err
 		}

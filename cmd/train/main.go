@@ -245,7 +245,7 @@ func steps(ctx context.Context, t *trainer.Trainer, o options, stdout, stderr io
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {
-	fmt.Fprint(w, `Fits a model to observed time derivatives.
+	fmt.Fprint(w, `Fits a model to observed derivatives or trajectories.
 
   ./train -task real               the default model on the measured pendulum
   ./train -task spring -baseline   the baseline on the mass-spring system
@@ -269,10 +269,13 @@ Tasks:
 		fmt.Fprintf(w, "  %-12s %s\n", m.Name, m.Description)
 	}
 	fmt.Fprintf(w, `
-A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn and the momenta p1..pn (or q, p);
-their time derivatives dq1..dqn, dp1..dpn, or the time t, from which train computes the derivatives; and, if there are several trajectories,
-a column trajectory that labels them. The last 20%% of the trajectories, or of the rows of a single one, are the test set. Training takes
-2000 steps on all rows. With more than 3000 training rows, it takes 10000 steps on batches of 600 rows. There is no weight decay.
+A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn (or q), the momenta p1..pn, the time
+t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name: q1 [deg]. Momenta
+are estimated if there are none. Training compares windows of the trajectories, and the validation chooses the form of the energy and whether
+there is friction. The last 20%% of the trajectories, or of the rows of a single one, are the test set. docs/measured.md says more.
+
+A table with the derivatives dq1..dqn, dp1..dpn, and -loss derivatives, train as the tasks do: 2000 steps on all rows, or with more than 3000
+training rows 10000 steps on batches of 600 rows. There is no weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s
