@@ -167,7 +167,8 @@ struct WindowBatch {
 // backward pass computes the stages of each step again, so its memory does not grow with the length of a window.
 template <class T>
 class Windows {
-  static constexpr long block = block_of_rows, stages = 4;
+  static constexpr long stages = 4;
+  long block = block_of_rows;
   ThreadPool& pool;
   Field<T>& field;
   const long n;
@@ -234,6 +235,7 @@ class Windows {
   Windows(ThreadPool& p, Field<T>& f) : pool(p), field(f), n(f.n) {}
 
   double loss(const WindowBatch<T>& b) {
+    block = b.count < 4 * block_of_rows ? block_of_rows / 2 : block_of_rows;  // few windows still occupy several threads
     const long local = pool.size() * block * stages, path = (b.steps + 1) * n;
     // Small networks have room for more windows in the cache.
     const long size = std::min(b.count, part_of_rows / stages * std::max(1l, 208 / std::max(64l, field.widest())));

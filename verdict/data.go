@@ -1,0 +1,324 @@
+package verdict
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+
+	"hnn/datasets"
+)
+
+// Data are facts of the observations. Steps, durations and the period are in the unit of the times.
+type Data struct {
+	Train         int         `json:"train_trajectories"`
+	Test          int         `json:"test_trajectories"`
+	Rows          int         `json:"rows"` // of all trajectories
+	Step          float64     `json:"step"` // median
+	Duration      float64     `json:"duration"`
+	Shortest      float64     `json:"shortest"`
+	Longest       float64     `json:"longest"`
+	Period        float64     `json:"period"`
+	Crossings     bool        `json:"period_from_crossings"` // otherwise the period is 2π times the ratio of the spreads of positions and velocities
+	RowsPerPeriod float64     `json:"rows_per_period"`
+	Periods       float64     `json:"periods"` // of the median duration
+	TimeUnit      string      `json:"time_unit"`
+	Components    []Component `json:"components"`
+}
+
+// Component is a component of the state with its unit, and the standard deviations of the training data and of the noise.
+type Component struct {
+	Name      string  `json:"name"`
+	Deviation float64 `json:"standard_deviation"`
+	Noise     float64 `json:"noise"`
+}
+
+// measure fills Data, the scales, the noise and the period.
+func (s *study) measure() {
+	n := s.train.Positions
+	if s.seen = 2 * n; !s.train.Measured {
+		s.seen = n
+	}
+	var steps, durations []float64
+	for _, t := range s.all() {
+		durations = append(durations, duration(t))
+		for k := range len(t.Times) - 1 {
+			steps = append(steps, t.Times[k+1]-t.Times[k])
+		}
+	}
+	d := &s.Data
+	d.Rows = rowsOf(s.all())
+	d.Train, d.Test, d.TimeUnit = len(s.train.Trajectories), len(s.test.Trajectories), unit(s.train.TimeName)
+	d.Step, d.Duration, d.Shortest, d.Longest = median(steps), median(durations), floats.Min(durations), floats.Max(durations)
+	for j := range 2 * n {
+		_, scale := stat.MeanStdDev(component(s.train.Trajectories, j), nil)
+		if j < n && s.train.Angles[j] > 0 {
+			scale = min(scale, s.train.Angles[j]/(2*math.Pi))
+		}
+		if !(scale > 0) {
+			scale = 1
+		}
+		s.scales = append(s.scales, scale)
+	}
+	for j := range len(s.train.Inputs) + len(s.train.Constants) {
+		var values []float64
+		for _, t := range s.train.Trajectories {
+			for k := range t.Times {
+				values = append(values, columnsAt(t, k)[j])
+			}
+		}
+		s.columns = append(s.columns, max(stat.StdDev(values, nil), math.SmallestNonzeroFloat64))
+	}
+	s.noise = s.estimateNoise()
+	s.period, d.Crossings = s.estimatePeriod()
+	d.Period, d.RowsPerPeriod, d.Periods = s.period, s.period/d.Step, d.Duration/s.period
+	for j := range 2 * n {
+		name := "q"
+		if s.train.Names != nil {
+			name = s.train.Names[j]
+		} else if j >= n {
+			name = "p"
+		}
+		d.Components = append(d.Components, Component{name, s.scales[j], s.noise[j]})
+	}
+}
+
+func component(list []datasets.Observed, j int) (values []float64) {
+	for _, t := range list {
+		for _, x := range t.States {
+			values = append(values, x[j])
+		}
+	}
+	return values
+}
+
+// unit returns the unit in a name such as "t [ms]", "" if there is none.
+func unit(name string) string {
+	_, after, _ := strings.Cut(name, "[")
+	return strings.TrimSuffix(after, "]")
+}
+
+// estimatePeriod returns the shortest period of a component, the median time between every other crossing of its mean. Where no trajectory has three of them, it is that of a
+// harmonic oscillator with the same spread of positions and velocities.
+func (s *study) estimatePeriod() (period float64, crossed bool) {
+	n := s.train.Positions
+	pairs := make([][]float64, 2*n)
+	for _, t := range s.all() {
+		for j := range s.seen {
+			list := crossings(t.Times, component([]datasets.Observed{t}, j))
+			for k := 2; k < len(list); k++ {
+				pairs[j] = append(pairs[j], list[k]-list[k-2])
+			}
+		}
+	}
+	most := len(slices.MaxFunc(pairs, func(a, b []float64) int { return len(a) - len(b) }))
+	period = math.Inf(1)
+	for _, list := range pairs {
+		if len(list) > 0 && 2*len(list) >= most {
+			period = min(period, median(list))
+		}
+	}
+	if !math.IsInf(period, 1) {
+		return period, true
+	}
+	for j := range n {
+		var rates []float64
+		for _, t := range s.all() {
+			for k := range len(t.Times) - 1 {
+				rates = append(rates, (t.States[k+1][j]-t.States[k][j])/(t.Times[k+1]-t.Times[k]))
+			}
+		}
+		if rate := rms(rates); rate > 0 {
+			period = min(period, 2*math.Pi*s.scales[j]/rate)
+		}
+	}
+	if math.IsInf(period, 1) {
+		period = s.Data.Duration
+	}
+	return period, false
+}
+
+// crossings returns the times of crossings of the mean between excursions of more than half a standard deviation.
+func crossings(times, values []float64) (list []float64) {
+	mean, deviation := stat.MeanStdDev(values, nil)
+	side, last := 0., 0.
+	for k, v := range values {
+		if k > 0 && v != values[k-1] && (v-mean)*(values[k-1]-mean) <= 0 {
+			last = times[k-1] + (mean-values[k-1])/(v-values[k-1])*(times[k]-times[k-1])
+		}
+		if now := math.Copysign(1, v-mean); math.Abs(v-mean) > deviation/2 && now != side {
+			if side != 0 {
+				list = append(list, last)
+			}
+			side = now
+		}
+	}
+	return list
+}
+
+// estimateNoise returns the standard deviation of the noise of each component. A divided difference of high order removes a smooth motion and
+// keeps noise. Differences of the orders 2 to 8 are scaled to the variance of the noise, and freed from what held inputs explain; the least
+// estimate counts. The noise of estimated momenta follows from that of the positions.
+func (s *study) estimateNoise() []float64 {
+	n, list := s.train.Positions, s.all()
+	noise := make([]float64, 2*n)
+	for j := range noise {
+		noise[j] = math.Inf(1)
+	}
+	for order := 2; order <= 8; order++ {
+		values, inputs := make([][]float64, 2*n), [][]float64(nil)
+		for _, t := range list {
+			driven := responses(t)
+			for first := range max(0, len(t.Times)-order) {
+				w, even := differences(t.Times[first:first+order+1], 5*s.Data.Step)
+				if !even {
+					continue
+				}
+				combine := func(rows [][]float64, j int) (sum float64) {
+					for k, weight := range w {
+						sum += weight * (rows[first+k][j] - rows[first][j])
+					}
+					return sum
+				}
+				for j := range values {
+					values[j] = append(values[j], combine(t.States, j))
+				}
+				if driven != nil {
+					row := make([]float64, len(driven[0]))
+					for j := range row {
+						row[j] = combine(driven, j)
+					}
+					inputs = append(inputs, row)
+				}
+			}
+		}
+		for j, r := range values {
+			if len(r) < 20 {
+				continue
+			}
+			r = regress(r, inputs)
+			for k := range r {
+				r[k] = math.Abs(r[k])
+			}
+			slices.Sort(r)
+			noise[j] = min(noise[j], stat.Quantile(math.Erf(math.Sqrt2/2), stat.Empirical, r, nil)) // the standard deviation of normal noise
+		}
+	}
+	for j := range noise {
+		if math.IsInf(noise[j], 1) {
+			noise[j] = 0
+		}
+		if i := j - n; i >= 0 && !s.train.Measured {
+			w := s.slope(list[0], len(list[0].Times)/2)
+			noise[j] = math.Sqrt(floats.Dot(w.weights, w.weights)) * s.mass(i) * noise[i]
+		}
+	}
+	return noise
+}
+
+// differences returns the weights of a divided difference, of norm 1, and whether no step is longer than the limit.
+func differences(times []float64, limit float64) (weights []float64, even bool) {
+	for i := range times {
+		if i > 0 && times[i]-times[i-1] > limit {
+			return nil, false
+		}
+		w := 1.0
+		for j := range times {
+			if j != i {
+				w *= limit / (times[i] - times[j])
+			}
+		}
+		weights = append(weights, w)
+	}
+	floats.Scale(1/floats.Norm(weights, 2), weights)
+	return weights, true
+}
+
+// responses returns the integral and the double integral of each held input at each row, nil without inputs.
+func responses(t datasets.Observed) [][]float64 {
+	if len(t.Inputs) == 0 {
+		return nil
+	}
+	m := len(t.Inputs[0])
+	rows := [][]float64{make([]float64, 2*m)}
+	for k := range len(t.Times) - 1 {
+		h, now := t.Times[k+1]-t.Times[k], slices.Clone(rows[k])
+		for j, u := range t.Inputs[k] {
+			now[j], now[m+j] = now[j]+h*u, now[m+j]+h*rows[k][j]+h*h/2*u
+		}
+		rows = append(rows, now)
+	}
+	return rows
+}
+
+// regress returns what least squares leave of values.
+func regress(values []float64, features [][]float64) []float64 {
+	var solution, fitted mat.VecDense
+	var decomposition mat.SVD
+	if len(features) == 0 || len(features) <= 2*len(features[0]) {
+		return values
+	}
+	a := mat.NewDense(len(features), len(features[0]), slices.Concat(features...))
+	if !decomposition.Factorize(a, mat.SVDThin) {
+		return values
+	}
+	decomposition.SolveVecTo(&solution, mat.NewVecDense(len(values), values), max(1, decomposition.Rank(1e-10)))
+	fitted.MulVec(a, &solution)
+	return floats.SubTo(make([]float64, len(values)), values, fitted.RawVector().Data)
+}
+
+// window is where a momentum is estimated: the weights of the positions from a row on.
+type window struct {
+	first   int
+	weights []float64
+}
+
+// slope returns the window of an estimated momentum at a row, as package datasets fits it.
+func (s *study) slope(t datasets.Observed, row int) window {
+	rows := min(max(s.train.Estimate.Rows, 3), len(t.Times))
+	order := min(max(s.train.Estimate.Order, 1), rows-1)
+	w := window{first: min(max(row-rows/2, 0), len(t.Times)-rows)}
+	times := t.Times[w.first : w.first+rows]
+	span := times[rows-1] - times[0]
+	a, unity := mat.NewDense(rows, order+1, nil), mat.NewDiagDense(rows, nil)
+	for k, time := range times {
+		unity.SetDiag(k, 1)
+		for power := range order + 1 {
+			a.Set(k, power, math.Pow((time-t.Times[row])/span, float64(power)))
+		}
+	}
+	var inverse mat.Dense
+	_ = inverse.Solve(a, unity) // a bad condition makes noise large, as it should
+	w.weights = mat.Row(nil, 1, &inverse)
+	floats.Scale(1/span, w.weights)
+	return w
+}
+
+func (s *study) mass(i int) float64 {
+	if s.train.Estimate.Masses == nil {
+		return 1
+	}
+	return s.train.Estimate.Masses[i]
+}
+
+// disturbed returns a state with a draw of its noise. That of an estimated momentum comes from the positions around it.
+func (s *study) disturbed(t datasets.Observed, row int) []float64 {
+	x, n := slices.Clone(t.States[row]), s.train.Positions
+	for j := range s.seen {
+		if s.train.Measured {
+			x[j] += s.noise[j] * s.random.NormFloat64()
+			continue
+		}
+		w := s.slope(t, row)
+		for k, weight := range w.weights {
+			draw := s.noise[j] * s.random.NormFloat64()
+			if x[n+j] += s.mass(j) * weight * draw; w.first+k == row {
+				x[j] += draw
+			}
+		}
+	}
+	return x
+}

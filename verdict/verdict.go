@@ -1,0 +1,232 @@
+// Package verdict says in words what measured trajectories and the models that were trained on them show: whether something is conserved, which
+// model predicts best and for how long, what the noise allows, where data are missing, and what to do next. Each sentence comes from a test, and
+// its number stands beside it.
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"image/color"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"hnn/datasets"
+	"hnn/fit"
+	"hnn/hamiltonian"
+	"hnn/prediction"
+)
+
+// Verdict is what Examine found. Write writes it. Quantities are in the units of the observations. An error is a root mean square over the
+// components of a state, each in standard deviations of the training data.
+type Verdict struct {
+	Data      Data       `json:"data"`
+	Energy    *Energy    `json:"energy"` // nil without a port model that predicts
+	Models    []Model    `json:"models"` // the best first
+	Noise     Noise      `json:"noise"`
+	Coverage  Coverage   `json:"coverage"`
+	Residuals *Residuals `json:"residuals"` // nil with fewer than 20 steps
+	Sections  []Section  `json:"sections"`
+
+	pictures []picture
+}
+
+// Section is a part of the page.
+type Section struct {
+	Title     string     `json:"title"`
+	Sentences []Sentence `json:"sentences"`
+}
+
+// Sentence is a finding. Class names it for programs, such as "missing input"; it is empty for a plain fact.
+type Sentence struct {
+	Text   string `json:"text"`
+	Number string `json:"number,omitempty"` // that the sentence rests on
+	Class  string `json:"class,omitempty"`
+}
+
+// Has reports whether a sentence of the verdict has the class.
+func (v *Verdict) Has(class string) bool {
+	return slices.ContainsFunc(v.Sections, func(s Section) bool {
+		return slices.ContainsFunc(s.Sentences, func(s Sentence) bool { return s.Class == class })
+	})
+}
+
+func (s *Section) say(class, number, text string, values ...any) {
+	s.Sentences = append(s.Sentences, Sentence{Text: fmt.Sprintf(text, values...), Number: number, Class: class})
+}
+
+// study is an examination under way.
+type study struct {
+	train, test datasets.Observations
+	models      []*candidate // the best first, after compare
+	seen        int          // components of a state that errors compare: the measured ones
+	scales      []float64    // by component: standard deviations of the training data
+	noise       []float64    // by component
+	columns     []float64    // scales of the inputs and constants
+	period      float64
+	starts      []start
+	random      *rand.Rand
+	allowed     [][]float64 // by start and row: the error from the noise of the start, and three times the noise of the row
+	*Verdict
+}
+
+// candidate is a model under examination.
+type candidate struct {
+	Model
+	*fit.Result
+	color     color.NRGBA
+	evaluator *hamiltonian.Evaluator
+	predicted []prediction.Predicted // of the starts
+	distances [][]float64            // by start and row: the error
+}
+
+// start is a part of a test trajectory from the given row on.
+type start struct {
+	datasets.Observed
+	of  datasets.Observed
+	row int
+}
+
+const (
+	mostStarts   = 64    // trajectories that are predicted
+	mostRows     = 20000 // of all of them
+	mostDrawn    = 2000  // rows in a picture
+	farthest     = 10    // standard deviations; larger errors, and lost states, count as this
+	smallest     = 1e-4  // standard deviations; float32 holds smaller errors badly
+	tolerated    = 0.2   // standard deviations of a valid prediction, beyond what noise explains
+	mostStates   = 2000  // that are compared for coverage
+	mostSteps    = 2500  // that are compared for residuals
+	fewPerPeriod = 12    // rows
+	fewPeriods   = 2     // of a trajectory
+	fewStarts    = 10    // training trajectories
+)
+
+// Examine compares models with the test trajectories and with the training data, and draws conclusions. The models are trained on train. Both
+// observations describe one system. Examine returns an error if there is no model, if a trajectory has fewer than three rows, or if a model is of
+// another system.
+func Examine(train, test datasets.Observations, models []*fit.Result) (*Verdict, error) {
+	s := &study{train: train, test: test, random: rand.New(rand.NewPCG(1, 0)), Verdict: &Verdict{}}
+	if len(models) == 0 || len(train.Trajectories) == 0 || len(test.Trajectories) == 0 {
+		return nil, fmt.Errorf("verdict: %d models, %d training and %d test trajectories; at least one of each is needed",
+			len(models), len(train.Trajectories), len(test.Trajectories))
+	}
+	for _, t := range s.all() {
+		if len(t.Times) < 3 {
+			return nil, fmt.Errorf("verdict: trajectory %q has %d rows; at least 3 are needed", t.Label, len(t.Times))
+		}
+	}
+	for _, m := range models {
+		e, err := m.Evaluator(1)
+		if err != nil {
+			return nil, err
+		}
+		defer e.Close()
+		c := &candidate{Model: Model{Name: m.Record.Model, Seed: m.Record.Seed}, Result: m, evaluator: e, color: color.NRGBA{120, 120, 120, 255}}
+		if known, err := hamiltonian.Find(m.Record.Model); err == nil {
+			c.color = known.Color
+		}
+		s.models = append(s.models, c)
+	}
+	s.measure()
+	s.chooseStarts()
+	for _, step := range []func() error{s.compare, s.conserve, s.residuals, s.cover} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("verdict: %w", err)
+		}
+	}
+	s.Sections = []Section{s.aboutData(), s.aboutEnergy(), s.aboutModels(), s.aboutNoise(), s.aboutCoverage(), s.advice()}
+	return s.Verdict, s.draw()
+}
+
+// all returns the trajectories, those for training first.
+func (s *study) all() []datasets.Observed {
+	return slices.Concat(s.train.Trajectories, s.test.Trajectories)
+}
+
+// run predicts trajectories from their first states.
+func (s *study) run(c *candidate, observed []datasets.Observed) ([]prediction.Predicted, error) {
+	at := s.train
+	at.Trajectories = observed
+	p, err := prediction.Run([]*hamiltonian.Evaluator{c.evaluator}, at, prediction.Options{})
+	return p.Trajectories, err
+}
+
+// port returns the port model with the smallest error, nil if there is none.
+func (s *study) port() *candidate {
+	if i := slices.IndexFunc(s.models, func(c *candidate) bool { return c.Name == hamiltonian.Port.Name }); i >= 0 {
+		return s.models[i]
+	}
+	return nil
+}
+
+// distance returns the error of a state in the first components. Angles that differ by full turns are equal.
+func (s *study) distance(a, b []float64, components int) float64 {
+	sum := 0.0
+	for j := range components {
+		d := s.difference(j, a[j], b[j]) / s.scales[j]
+		sum += d * d
+	}
+	if d := math.Sqrt(sum / float64(components)); d <= farthest {
+		return d
+	}
+	return farthest
+}
+
+func (s *study) difference(j int, a, b float64) float64 {
+	if j < s.train.Positions && s.train.Angles[j] > 0 {
+		return math.Remainder(a-b, s.train.Angles[j])
+	}
+	return a - b
+}
+
+// cut returns rows of a trajectory.
+func cut(t datasets.Observed, first, last int) datasets.Observed {
+	t.Times, t.States = t.Times[first:last], t.States[first:last]
+	if t.Inputs != nil {
+		t.Inputs = t.Inputs[first:last]
+	}
+	return t
+}
+
+// columnsAt returns the inputs and the constants of a row.
+func columnsAt(t datasets.Observed, row int) []float64 {
+	if t.Inputs == nil {
+		return t.Constants
+	}
+	return slices.Concat(t.Inputs[row], t.Constants)
+}
+
+// some returns at most count elements, evenly spaced.
+func some[T any](list []T, count int) []T {
+	if len(list) <= count {
+		return list
+	}
+	chosen := make([]T, count)
+	for i := range chosen {
+		chosen[i] = list[i*len(list)/count]
+	}
+	return chosen
+}
+
+func duration(t datasets.Observed) float64 { return t.Times[len(t.Times)-1] - t.Times[0] }
+
+func median(values []float64) float64 {
+	return stat.Quantile(0.5, stat.Empirical, slices.Sorted(slices.Values(values)), nil)
+}
+
+func rms(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v * v
+	}
+	return math.Sqrt(sum / float64(max(1, len(values))))
+}
+
+func label(c *candidate) string {
+	if c.Seed > 0 {
+		return fmt.Sprintf("%s (seed %d)", c.Name, c.Seed)
+	}
+	return cmp.Or(c.Name, "model")
+}
