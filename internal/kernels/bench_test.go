@@ -59,7 +59,8 @@ func Benchmark(b *testing.B) {
 		rows = append(rows, r.Int64N(598))
 	}
 	for _, threads := range []int{1, 2} {
-		m := open[float32](b, Config{Networks: [][]Layer{encoder, decoder, latent}, Terms: []Term{gradientOf([]float64{0, 1, -1, 0}, Scalar{2, 1})}, Frames: frames, State: 2, Vectors: 2, Threads: threads})
+		m := open[float32](b, Config{Networks: [][]Layer{encoder, decoder, latent}, Terms: []Term{gradientOf([]float64{0, 1, -1, 0}, Scalar{2, 1})},
+			Frames: frames, State: 2, Vectors: 2, Threads: threads})
 		step(b, fmt.Sprintf("images-threads%d", threads), m, Batch[float32]{Rows: rows, Count: len(rows)})
 	}
 }

@@ -125,7 +125,8 @@ func loss[T Real](m *Model[T], c testCase, gradient bool) (float64, []T, error) 
 
 func batch[T Real](c testCase) Batch[T] {
 	b := c.batch
-	return Batch[T]{convert[T](b.X), convert[T](b.DX), b.Rows, b.Count, convert[T](b.Noise), b.NoiseScale, b.Scheme, b.Step, b.Scale, convert[T](b.Steps)}
+	return Batch[T]{convert[T](b.X), convert[T](b.DX), b.Rows, b.Count, convert[T](b.Noise), b.NoiseScale, b.Scheme, b.Step, b.Scale,
+		convert[T](b.Steps)}
 }
 
 // cases returns models and losses of all kinds with random sizes.
@@ -266,7 +267,8 @@ func mixedCase(r *rand.Rand, name string, k int) testCase {
 		return t
 	}
 	all := count + 3
-	t.batch = Batch[float64]{X: exact(r, all*width, 1), DX: exact(r, all*n, 1), Count: count, Scheme: Scheme(k / 2 % 4), Step: 0.02, Scale: 50, Steps: lengths(all)}
+	t.batch = Batch[float64]{X: exact(r, all*width, 1), DX: exact(r, all*n, 1), Count: count, Scheme: Scheme(k / 2 % 4), Step: 0.02, Scale: 50,
+		Steps: lengths(all)}
 	if r.IntN(2) == 0 {
 		for range count {
 			t.batch.Rows = append(t.batch.Rows, r.Int64N(int64(all)))
@@ -873,12 +875,17 @@ func TestErrors(t *testing.T) {
 		"DX has 4":      {X: x, DX: x[:4], Count: 1},
 		"Noise has 3":   {X: x, DX: x, Count: 2, Noise: x[:3]},
 		"there are 3 r": {X: x, DX: x, Count: 4},
+		"Steps has 2":   {X: x, DX: x, Count: 3, Scheme: MIRK4, Steps: x[:2]},
 	} {
 		if _, err := m.Gradient(b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want one with %q", err, want)
 		}
 	}
+	_, few := m.WindowLoss(Windows[float32]{Count: 1}, nil)
+	_, short := m.WindowLoss(Windows[float32]{Count: 1, Steps: 2, Starts: x[:2], Lengths: x[:2], Observed: x, Weights: x, Path: x[:5]}, nil)
 	for want, err := range map[string]error{
+		"1 windows of 0":    few,
+		"the wrong length":  short,
 		"needs two":         m.Adam(1, 1, 1),
 		"output has 5":      m.Field(x, x[:5], 3),
 		"no network 1":      m.Forward(1, x, x, 3),
