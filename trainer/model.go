@@ -82,6 +82,10 @@ func (m *Model) init(g *libtorch.Generator) error {
 	networks := m.networks()
 	modules := make([][]libtorch.Layer, len(networks))
 	m.Parameters.EachLayer(networks, func(network, layer int, weight, bias []float32) {
+		if start := networks[network].Start; start != nil && start[layer] != nil {
+			copy(weight, start[layer])
+			return
+		}
 		l := networks[network].Layers[layer]
 		if network < len(m.coders()) {
 			network = 0

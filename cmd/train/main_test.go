@@ -88,7 +88,7 @@ func TestOwnTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flags := range [][]string{{}, {"-baseline"}, {"-total-steps", "4", "-resume"}} {
-		if _, err := execute(t, append([]string{"-total-steps", "2", "-data", data, "-save-dir", folder}, flags...)...); err != nil {
+		if _, err := execute(t, append([]string{"-total-steps", "2", "-loss", "derivatives", "-data", data, "-save-dir", folder}, flags...)...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,6 +103,39 @@ func TestOwnTable(t *testing.T) {
 	}
 	if _, err := execute(t, "-task", "spring", "-data", data); err == nil || !strings.Contains(err.Error(), "reads no file") {
 		t.Errorf("a file for a task that reads none gave the error %v", err)
+	}
+}
+
+// A table of trajectories trains the port-Hamiltonian model, and flags of the published protocol are refused.
+func TestMeasuredTable(t *testing.T) {
+	folder := t.TempDir()
+	data := filepath.Join(folder, "my-spring.csv")
+	content := "trajectory,t,q,p\n"
+	for k := range 5 {
+		for i := range 40 {
+			angle := float64(i) / 10
+			content += fmt.Sprintf("%d,%g,%g,%g\n", k, angle, (1+float64(k))*math.Cos(angle), -(1+float64(k))*math.Sin(angle))
+		}
+	}
+	if err := os.WriteFile(data, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := execute(t, "-data", data, "-save-dir", folder, "-effort", ".02", "-hidden-dim", "8", "-seeds", "0,1")
+	if err != nil || !strings.Contains(out, "Unseen trajectories") {
+		t.Fatalf("error %v, output\n%s", err, out)
+	}
+	for _, name := range []string{"my-spring-port.tar", "my-spring-port-seed1.tar"} {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	for flag, want := range map[string]string{"-resume": "-resume is not for a table", "-friction=much": "no friction", "-test-fraction=2": "between 0 and 1", "-loss=x": "no loss"} {
+		if _, err := execute(t, "-data", data, "-save-dir", folder, flag); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s gave the error %v", flag, err)
+		}
+	}
+	if _, err := execute(t, "-task", "real", "-friction", "none"); err == nil || !strings.Contains(err.Error(), "-friction is for tables") {
+		t.Errorf("-friction of a task gave the error %v", err)
 	}
 }
 
@@ -129,9 +162,9 @@ func TestModelsAndLayers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		networks := len(model.Equation(hamiltonian.Config{Dimension: 2}).Networks)
-		if len(checkpoint.Entries) != 7*networks { // three layers with a bias, and the last without
-			t.Errorf("%s: the checkpoint of %d networks has %d arrays", model.Name, networks, len(checkpoint.Entries))
+		arrays := len(model.Equation(hamiltonian.Config{Dimension: 2, HiddenLayers: 3}).Zeros())
+		if len(checkpoint.Entries) != arrays || arrays < 7 { // three layers with a bias, and the last without
+			t.Errorf("%s: the checkpoint has %d arrays, and the equation %d", model.Name, len(checkpoint.Entries), arrays)
 		}
 	}
 }
