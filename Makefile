@@ -5,7 +5,7 @@ export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test test-arm64 reproduce bench gpu lint clean libtorch
+.PHONY: build demo test test-arm64 reproduce bench bench-systems gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -35,6 +35,15 @@ bench: build .bench/peers
 gpu: export LIBTORCH_VARIANT = cuda
 gpu: build .bench/peers
 	@$(GO) run ./scripts/bench -cuda
+
+# The model of measured systems on eight systems, three seeds each, beside peers: SYSTEMS="-peers pysindy -seeds 0" chooses (docs/systems.md).
+bench-systems: build .bench/systems/installed
+	@.bench/systems/bin/python scripts/systems/bench.py $(SYSTEMS)
+
+.bench/systems/installed: scripts/systems/requirements.txt
+	python3 -m venv .bench/systems
+	.bench/systems/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 .bench/peers: scripts/bench/requirements.txt
 	python3 -m venv .bench
