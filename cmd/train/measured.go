@@ -65,7 +65,7 @@ func describe(w io.Writer, r *fit.Result, train, test datasets.Observations, pat
 			return err
 		}
 		if r.Record.Friction != hamiltonian.NoFriction {
-			fmt.Fprintf(w, ", rate %.4g +/- %.2g per unit of time", rate, spread)
+			fmt.Fprintf(w, ", rate %.4g per unit of time, varying by %.2g over the data", rate, spread)
 		}
 		fmt.Fprintln(w)
 	}
