@@ -27,7 +27,7 @@ func (t *csvTable) findAngle(o *Observations, names []string, i int) (refused bo
 			return false, fmt.Errorf("%s: -angles names %s; the positions are q1 to q%d, and none alone refuses angles", t.path, angle, n)
 		}
 	}
-	unit, values := t.units[t.positions[i]], o.component(i)
+	unit, values := t.units[t.positions[i]], o.Component(i)
 	turn, angular := fullTurns[strings.ToLower(unit)]
 	least, most := floats.Min(values), floats.Max(values)
 	degrees := unit == "" && seemDegrees(*o, i, most-least)

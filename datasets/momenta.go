@@ -17,6 +17,14 @@ type Estimate struct {
 	Masses      []float64 // by position; nil for 1
 }
 
+// Mass returns the mass of a position.
+func (e Estimate) Mass(position int) float64 {
+	if e.Masses == nil {
+		return 1
+	}
+	return e.Masses[position]
+}
+
 // fill sets the momenta of all trajectories, which have at least three rows each.
 func (e Estimate) fill(o Observations) {
 	for _, s := range o.Trajectories {
@@ -26,10 +34,7 @@ func (e Estimate) fill(o Observations) {
 				for j, weight := range slope {
 					p += weight * s.States[first+j][i]
 				}
-				if e.Masses != nil {
-					p *= e.Masses[i]
-				}
-				s.States[row][o.Positions+i] = p
+				s.States[row][o.Positions+i] = e.Mass(i) * p
 			}
 		})
 	}
@@ -120,7 +125,7 @@ func chooseEstimate(o Observations, masses []float64) Estimate {
 func (e Estimate) leaveOneOut(o Observations) float64 {
 	variances, sum, count, total := make([]float64, o.Positions), 0.0, 0, 0
 	for i := range variances {
-		variances[i] = stat.Variance(o.component(i), nil)
+		variances[i] = stat.Variance(o.Component(i), nil)
 	}
 	for _, s := range o.Trajectories {
 		total += len(s.States)

@@ -84,13 +84,14 @@ func ReadAt(path string, like Observations) (Observations, error) {
 // the rows.
 func (o Observations) Split(fraction float64) (train, test Observations) {
 	train, test = o, o
-	train.Trajectories, test.Trajectories = split(o.Trajectories, fraction, Observed.rows, Observed.slice)
+	train.Trajectories, test.Trajectories = split(o.Trajectories, fraction, Observed.rows, Observed.Slice)
 	return train, test
 }
 
 func (o Observed) rows() int { return len(o.States) }
 
-func (o Observed) slice(first, last int) Observed {
+// Slice returns the rows from first up to, but without, last.
+func (o Observed) Slice(first, last int) Observed {
 	o.States = o.States[first:last]
 	if o.Times != nil {
 		o.Times = o.Times[first:last]
@@ -117,8 +118,27 @@ func (o Observed) changes(scales []float64) []float64 {
 	return changes
 }
 
-// component returns one component of the states of all trajectories.
-func (o Observations) component(i int) (values []float64) {
+// Columns returns the inputs at a row, followed by the constants: what acts beside the state from the row on. Treat it as read-only.
+func (o Observed) Columns(row int) []float64 {
+	switch {
+	case o.Inputs == nil:
+		return o.Constants
+	case o.Constants == nil:
+		return o.Inputs[row]
+	}
+	return slices.Concat(o.Inputs[row], o.Constants)
+}
+
+// Seen returns the number of components of a state that were measured. They come first.
+func (o Observations) Seen() int {
+	if o.Measured {
+		return 2 * o.Positions
+	}
+	return o.Positions
+}
+
+// Component returns one component of the states of all trajectories, row by row.
+func (o Observations) Component(i int) (values []float64) {
 	for _, s := range o.Trajectories {
 		values = append(values, column(s.States, i)...)
 	}
@@ -178,7 +198,7 @@ func (t *csvTable) observations(options TableOptions, timed bool) (Observations,
 		if err != nil {
 			return o, err
 		}
-		if scales[i] = stat.StdDev(o.component(i), nil); jumps {
+		if scales[i] = stat.StdDev(o.Component(i), nil); jumps {
 			scales[i] = math.Inf(1) // its jumps begin no trajectory
 		}
 	}
@@ -272,7 +292,7 @@ func (t *csvTable) checkClocks(o Observations, scales []float64) error {
 		longest := 0.0
 		for k, step := range s.steps() {
 			if k >= 5 && step > newClock*longest && len(s.States)-k > 6 {
-				before, after := measure(s.slice(0, k+1)), measure(s.slice(k+1, len(s.States)))
+				before, after := measure(s.Slice(0, k+1)), measure(s.Slice(k+1, len(s.States)))
 				if ratio := after.step / before.step; differ(before, after) && ratio > 500 && ratio < 2000 {
 					return t.wrong(t.tracks[j].lines[k+1], t.time, "from here on the time step is %.3g, and before it is %.3g, though the states change as "+
 						"much from row to row; give all times in one unit", after.step, before.step)

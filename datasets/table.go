@@ -34,9 +34,14 @@ import (
 // the line and the column.
 func FromTable(path string) (Task, error) { return FromTableWith(path, TableOptions{}) }
 
+// TableName returns the name of a table's task: that of the file, without folder and extension.
+func TableName(path string) string {
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+}
+
 // FromTableWith is FromTable for a table that does not say everything.
 func FromTableWith(path string, options TableOptions) (Task, error) {
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	name := TableName(path)
 	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
 		return Task{}, fmt.Errorf("%s: the task would have the name %s, which is taken; give the file another name", path, name)
 	}

@@ -37,7 +37,7 @@ func newSeries(trajectories []datasets.Observed, s *hamiltonian.Scaling) series 
 	for _, t := range trajectories {
 		var p piece
 		for i, state := range t.States {
-			row := s.Row(nil, state, columns(t, i))
+			row := s.Row(nil, state, t.Columns(i))
 			p.state, p.columns, p.observed = append(p.state, row[:len(state)]), append(p.columns, row[len(state):]), append(p.observed, true)
 			if i+1 == len(t.Times) {
 				break

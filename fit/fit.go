@@ -96,14 +96,10 @@ func Fit(ctx context.Context, o Options, observed datasets.Observations, done fu
 	if len(observed.Trajectories) == 0 {
 		return nil, errors.New("fit: there is no trajectory")
 	}
-	f := &fitter{Options: o, scaling: scale(observed), seen: 2 * observed.Positions, ctx: ctx, done: done}
-	if !observed.Measured {
-		f.seen = observed.Positions
-	}
+	f := &fitter{Options: o, scaling: scale(observed), seen: observed.Seen(), ctx: ctx, done: done, observed: observed}
 	for _, turn := range observed.Angles {
 		f.angles = append(f.angles, turn > 0)
 	}
-	f.observed = observed
 	train, validation := observed.Split(.2)
 	f.training, f.validation, f.all = newSeries(train.Trajectories, f.scaling), newSeries(validation.Trajectories, f.scaling), newSeries(observed.Trajectories, f.scaling)
 	return f.fit()
@@ -124,7 +120,6 @@ type fitter struct {
 
 // attempt is a candidate in training.
 type attempt struct {
-	Candidate
 	config     hamiltonian.Config
 	equation   hamiltonian.Equation
 	parameters nets.Parameters
@@ -136,11 +131,7 @@ type attempt struct {
 func (f *fitter) config(c Candidate) hamiltonian.Config {
 	var inverse []float32
 	for i := range f.observed.Positions {
-		mass, n := 1.0, f.observed.Positions
-		if f.observed.Estimate.Masses != nil {
-			mass = f.observed.Estimate.Masses[i]
-		}
-		inverse = append(inverse, float32(f.scaling.Time*f.scaling.Scale[n+i]/f.scaling.Scale[i]/mass))
+		inverse = append(inverse, float32(f.scaling.Time*f.scaling.Scale[f.observed.Positions+i]/f.scaling.Scale[i]/f.observed.Estimate.Mass(i)))
 	}
 	hidden := f.Hidden
 	if hidden == 0 {
@@ -155,7 +146,7 @@ func (f *fitter) config(c Candidate) hamiltonian.Config {
 
 // start makes a candidate with random initial parameters, to train on a number of threads. The caller closes its kernel.
 func (f *fitter) start(c Candidate, threads int) (*attempt, error) {
-	a := &attempt{Candidate: c, config: f.config(c), random: rand.New(rand.NewPCG(f.Seed, 0))}
+	a := &attempt{config: f.config(c), random: rand.New(rand.NewPCG(f.Seed, 0))}
 	a.equation = f.Model.Equation(a.config)
 	if err := a.equation.Check(); err != nil {
 		return nil, err

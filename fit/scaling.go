@@ -16,17 +16,14 @@ func scale(o datasets.Observations) *hamiltonian.Scaling {
 	s := hamiltonian.Unit(2*n, len(o.Inputs)+len(o.Constants))
 	deviation, rate := make([]float64, 2*n), make([]float64, 2*n)
 	for j := range 2 * n {
-		var values, rates []float64
+		var rates []float64
 		for _, t := range o.Trajectories {
-			for i, x := range t.States {
-				values = append(values, x[j])
-				if i > 0 {
-					rates = append(rates, (x[j]-t.States[i-1][j])/(t.Times[i]-t.Times[i-1]))
-				}
+			for i := 1; i < len(t.Times); i++ {
+				rates = append(rates, (t.States[i][j]-t.States[i-1][j])/(t.Times[i]-t.Times[i-1]))
 			}
 		}
 		var mean float64
-		mean, deviation[j] = stat.PopMeanStdDev(values, nil)
+		mean, deviation[j] = stat.PopMeanStdDev(o.Component(j), nil)
 		_, rate[j] = stat.PopMeanStdDev(rates, nil)
 		if j < n {
 			s.Center[j] = mean
@@ -51,7 +48,7 @@ func scale(o datasets.Observations) *hamiltonian.Scaling {
 		square, count := 0.0, 0
 		for _, t := range o.Trajectories {
 			for i := range t.Times {
-				v := columns(t, i)[j]
+				v := t.Columns(i)[j]
 				square, count = square+v*v, count+1
 			}
 		}
@@ -60,13 +57,4 @@ func scale(o datasets.Observations) *hamiltonian.Scaling {
 		}
 	}
 	return s
-}
-
-// columns returns the inputs at a row of a trajectory, followed by the trajectory's constants.
-func columns(t datasets.Observed, row int) []float64 {
-	var values []float64
-	if t.Inputs != nil {
-		values = append(values, t.Inputs[row]...)
-	}
-	return append(values, t.Constants...)
 }

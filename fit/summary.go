@@ -3,6 +3,7 @@ package fit
 import (
 	"math"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
@@ -13,42 +14,23 @@ import (
 // FrictionRate returns the rate at which the model's friction damps momenta, −Σ ∂(dpᵢ/dt)/∂pᵢ/n, per unit of time: its mean over the rows of
 // observations and its standard deviation. It is minus the divergence of the field over n, since the rest of a port-Hamiltonian field has none.
 func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64, err error) {
-	const relative = 1e-2 // step of the differences, in units of the scaling: float32 allows no smaller one
 	e, err := r.Evaluator(0)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer e.Close()
 	var states [][]float64
-	e.Columns = nil
-	dimension := 2 * o.Positions
 	for _, t := range o.Trajectories {
-		for i, state := range t.States {
-			for j := range state {
-				for _, sign := range []float64{1, -1} {
-					moved := append([]float64(nil), state...)
-					moved[j] += sign * relative * r.Scaling.Scale[j]
-					states, e.Columns = append(states, moved), append(e.Columns, columns(t, i))
-				}
-			}
+		states = append(states, t.States...)
+		for row := range t.States {
+			e.Columns = append(e.Columns, t.Columns(row))
 		}
 	}
-	field := make([][]float64, len(states))
-	for i := range field {
-		field[i] = make([]float64, dimension)
-	}
-	if err := e.Field(nil, states, field); err != nil {
+	rates, err := e.Divergence(states, floats.ScaleTo(make([]float64, 2*o.Positions), 1e-2, r.Scaling.Scale))
+	if err != nil {
 		return 0, 0, err
 	}
-	var rates []float64
-	for first := 0; first < len(field); first += 2 * dimension {
-		rate := 0.0
-		for j := range dimension {
-			k := first + 2*j
-			rate -= (field[k][j] - field[k+1][j]) / (2 * relative * r.Scaling.Scale[j]) / float64(o.Positions)
-		}
-		rates = append(rates, rate)
-	}
+	floats.Scale(-1/float64(o.Positions), rates)
 	mean, deviation = stat.MeanStdDev(rates, nil)
 	return mean, deviation, nil
 }
@@ -70,20 +52,10 @@ func (r *Result) Score(o datasets.Observations) (Score, error) {
 	if err != nil {
 		return Score{}, err
 	}
-	seen := 2 * o.Positions
-	if !o.Measured {
-		seen = o.Positions
-	}
 	var score Score
 	var squares []float64
-	for j := range seen {
-		var values []float64
-		for _, t := range o.Trajectories {
-			for _, state := range t.States {
-				values = append(values, state[j])
-			}
-		}
-		deviation := stat.PopStdDev(values, nil)
+	for j := range o.Seen() {
+		deviation := stat.PopStdDev(o.Component(j), nil)
 		for k, t := range o.Trajectories {
 			for i, state := range t.States {
 				e := math.Min(10, math.Abs(p.Trajectories[k].States[i][j]-state[j])/deviation)

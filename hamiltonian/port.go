@@ -2,6 +2,7 @@ package hamiltonian
 
 import (
 	"image/color"
+	"slices"
 
 	"hnn/nets"
 )
@@ -33,15 +34,15 @@ var Port = Model{
 		}
 		state = append(state, values(c.Dimension+c.Inputs, c.Constants)...)
 		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state)
-		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, constant(len(positions), 0))
+		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, make([]float32, len(positions)))
 		inverse := c.Inverse
 		if c.Kinetic != Given {
-			inverse = constant(n, 1)
+			inverse = slices.Repeat([]float32{1}, n)
 		}
 		energy("kinetic.", quadratic(n), momenta, eye(n, 1), inverse)
 		e.Networks[len(e.Networks)-1].Fixed = c.Kinetic == Given
 		if free := c.free(); len(free) > 0 {
-			energy("elastic.", quadratic(len(free)), free, eye(len(free), 1), constant(len(free), 0))
+			energy("elastic.", quadratic(len(free)), free, eye(len(free), 1), make([]float32, len(free)))
 		}
 		friction := -1
 		switch c.Friction {
@@ -55,7 +56,7 @@ var Port = Model{
 		e.Terms = []Term{Damped(e.Hamiltonian, c.Dimension, friction)}
 		if c.Inputs > 0 {
 			layers := []nets.Layer{{Inputs: c.Inputs, Outputs: n}}
-			e.Terms = append(e.Terms, Force(add(nets.Network{Prefix: "input.", Layers: layers, Start: [][]float32{constant(c.Inputs*n, 0)}},
+			e.Terms = append(e.Terms, Force(add(nets.Network{Prefix: "input.", Layers: layers, Start: [][]float32{make([]float32, c.Inputs*n)}},
 				values(c.Dimension, c.Inputs)), c.Dimension))
 		}
 		return e
@@ -72,14 +73,6 @@ func eye(n int, s float32) []float32 {
 	weights := make([]float32, n*n)
 	for i := range n {
 		weights[i*(n+1)] = s
-	}
-	return weights
-}
-
-func constant(n int, value float32) []float32 {
-	weights := make([]float32, n)
-	for i := range weights {
-		weights[i] = value
 	}
 	return weights
 }

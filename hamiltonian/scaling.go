@@ -1,6 +1,9 @@
 package hamiltonian
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Scaling maps measured quantities to those of order 1 that a model is trained on, and keeps Hamilton's equations:
 //
@@ -31,15 +34,8 @@ func (s *Scaling) Row(row []float32, state, columns []float64) []float32 {
 
 // Unit returns the scaling that changes nothing.
 func Unit(dimension, columns int) *Scaling {
-	return &Scaling{Center: make([]float64, dimension), Scale: ones(dimension), Time: 1, Columns: ones(columns)}
-}
-
-func ones(n int) []float64 {
-	values := make([]float64, n)
-	for i := range values {
-		values[i] = 1
-	}
-	return values
+	one := []float64{1}
+	return &Scaling{Center: make([]float64, dimension), Scale: slices.Repeat(one, dimension), Time: 1, Columns: slices.Repeat(one, columns)}
 }
 
 // value returns the function of a column.

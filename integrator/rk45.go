@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
+
+	"hnn/internal/dormandprince"
 )
 
 // RK45 is the adaptive Runge-Kutta method of order 5(4) by Dormand and Prince. It chooses the first step, controls the step and interpolates
@@ -25,30 +27,6 @@ type RK45 struct {
 	// MaxEvaluations bounds the evaluations of the field for one trajectory. 0 means a million.
 	MaxEvaluations int
 }
-
-// The tableau of Dormand and Prince's 5(4) pair (J. Comput. Appl. Math. 6, 1980), with the quartic interpolant of
-// Shampine (Math. Comp. 46, 1986). The last stage is the state after the step.
-var (
-	nodes  = [7]float64{0, 1. / 5, 3. / 10, 4. / 5, 8. / 9, 1, 1}
-	stages = [7][]float64{
-		1: {1. / 5},
-		2: {3. / 40, 9. / 40},
-		3: {44. / 45, -56. / 15, 32. / 9},
-		4: {19372. / 6561, -25360. / 2187, 64448. / 6561, -212. / 729},
-		5: {9017. / 3168, -355. / 33, 46732. / 5247, 49. / 176, -5103. / 18656},
-		6: {35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84},
-	}
-	difference = []float64{-71. / 57600, 0, 71. / 16695, -71. / 1920, 17253. / 339200, -22. / 525, 1. / 40}
-	dense      = [4][]float64{ // by the power of the time
-		{1},
-		{-8048581381. / 2820520608, 0, 131558114200. / 32700410799, -1754552775. / 470086768, 127303824393. / 49829197408,
-			-282668133. / 205662961, 40617522. / 29380423},
-		{8663915743. / 2820520608, 0, -68118460800. / 10900136933, 14199869525. / 1410260304, -318862633887. / 49829197408,
-			2019193451. / 616988883, -110615467. / 29380423},
-		{-12715105075. / 11282082432, 0, 87487479700. / 32700410799, -10690763975. / 1880347072, 701980252875. / 199316789632,
-			-1453857185. / 822651844, 69997945. / 29380423},
-	}
-)
 
 // Tolerances returns the relative and the absolute tolerance, with scipy's defaults in place of 0.
 func (m RK45) Tolerances() (relative, absolute float64) {
@@ -102,9 +80,9 @@ func (m RK45) Solve(f Field, starts [][]float64, times []float64) ([]Solution, e
 				return nil, err
 			}
 		}
-		for s := 1; s < len(stages); s++ {
+		for s := 1; s < len(dormandprince.Stages); s++ {
 			err := stage(s, func(a *adaptive) (float64, []float64) {
-				return a.t + nodes[s]*a.h, floats.AddScaledTo(a.next, a.y, a.h, a.combine(stages[s]))
+				return a.t + dormandprince.Nodes[s]*a.h, floats.AddScaledTo(a.next, a.y, a.h, a.combine(dormandprince.Stages[s]))
 			})
 			if err != nil {
 				return nil, err
@@ -206,7 +184,7 @@ func (a *adaptive) begin() error {
 
 // judge accepts or rejects the attempt by its estimated error and sets the size of the next one.
 func (a *adaptive) judge() error {
-	floats.Scale(a.h, a.combine(difference))
+	floats.Scale(a.h, a.combine(dormandprince.Difference))
 	size := a.norm(a.sum, a.next)
 	if math.IsNaN(size) || math.IsInf(size, 0) {
 		return fmt.Errorf("integrator: trajectory %d: the field is not finite near t = %g", a.number, a.t)
@@ -234,7 +212,7 @@ func (a *adaptive) record() {
 	for len(a.States) < len(a.times) && a.direction*(a.times[len(a.States)]-a.tNext) <= 0 {
 		x, power := (a.times[len(a.States)]-a.t)/a.h, 1.0
 		state := make([]float64, len(a.y))
-		for _, weights := range dense {
+		for _, weights := range dormandprince.Dense {
 			power *= x
 			floats.AddScaled(state, power, a.combine(weights))
 		}

@@ -5,33 +5,12 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
+
+	"hnn/internal/dormandprince"
 )
 
 // tolerance bounds the local error of a step, relative to the standard deviations of the data, or to the state where it is larger.
 const tolerance = 1e-6
-
-// The tableau of Dormand and Prince's 5(4) pair, with the quartic interpolant of Shampine, as in package integrator. The last stage is the state
-// after the step. The integrator there has one list of times for all trajectories, and ends with an error if one of them does.
-var (
-	stages = [7][]float64{
-		1: {1. / 5},
-		2: {3. / 40, 9. / 40},
-		3: {44. / 45, -56. / 15, 32. / 9},
-		4: {19372. / 6561, -25360. / 2187, 64448. / 6561, -212. / 729},
-		5: {9017. / 3168, -355. / 33, 46732. / 5247, 49. / 176, -5103. / 18656},
-		6: {35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84},
-	}
-	difference = []float64{-71. / 57600, 0, 71. / 16695, -71. / 1920, 17253. / 339200, -22. / 525, 1. / 40}
-	dense      = [4][]float64{ // by the power of the time
-		{1},
-		{-8048581381. / 2820520608, 0, 131558114200. / 32700410799, -1754552775. / 470086768, 127303824393. / 49829197408,
-			-282668133. / 205662961, 40617522. / 29380423},
-		{8663915743. / 2820520608, 0, -68118460800. / 10900136933, 14199869525. / 1410260304, -318862633887. / 49829197408,
-			2019193451. / 616988883, -110615467. / 29380423},
-		{-12715105075. / 11282082432, 0, 87487479700. / 32700410799, -10690763975. / 1880347072, 701980252875. / 199316789632,
-			-1453857185. / 822651844, 69997945. / 29380423},
-	}
-)
 
 // adaptive is the progress of a trajectory: at time t it is in state y and about to attempt a step. Rows before next are known. The columns are
 // constant up to the row hold, where a step must end.
@@ -45,7 +24,8 @@ type adaptive struct {
 	attempts   int
 }
 
-// rk45 integrates with the adaptive method of Dormand and Prince. Each trajectory has its own steps, and a call of the field evaluates a stage
+// rk45 integrates with the adaptive method of Dormand and Prince. integrator.RK45 has one list of times for all trajectories, and ends with an
+// error if one of them does. Here each trajectory has its own times and steps, and a call of the field evaluates a stage
 // for all of them. Rows within a step are interpolated, so rows that are close together cost little.
 func (s *system) rk45(paths []*path) error {
 	for _, p := range paths {
@@ -75,7 +55,7 @@ func (s *system) rk45(paths []*path) error {
 		if err := stage(0, func(p *path) bool { return p.fresh }); err != nil {
 			return err
 		}
-		for number := 1; number < len(stages); number++ {
+		for number := 1; number < len(dormandprince.Stages); number++ {
 			if err := stage(number, func(*path) bool { return true }); err != nil {
 				return err
 			}
@@ -103,7 +83,7 @@ func (p *path) advance(stage int) []float64 {
 		return p.y
 	}
 	copy(p.after, p.y)
-	for j, w := range stages[stage] {
+	for j, w := range dormandprince.Stages[stage] {
 		floats.AddScaled(p.after, p.h*w, p.k[j])
 	}
 	return p.after
@@ -119,7 +99,7 @@ func (p *path) judge(s *system) {
 	}
 	for i := range s.n {
 		e := 0.0
-		for j, w := range difference {
+		for j, w := range dormandprince.Difference {
 			e += w * p.k[j][i]
 		}
 		e *= p.h / (tolerance * size)
@@ -173,7 +153,7 @@ func (p *path) accept(n int) {
 
 // interpolate sets the rows before the end of the step.
 func (p *path) interpolate(end float64) {
-	for power, weights := range dense {
+	for power, weights := range dormandprince.Dense {
 		clear(p.powers[power])
 		for j, w := range weights {
 			floats.AddScaled(p.powers[power], p.h*w, p.k[j])

@@ -156,14 +156,9 @@ func (s *system) start(observed []datasets.Observed) []*path {
 		for j, v := range t.States[0] {
 			p.rows[0][j] = (v - s.scaling.Center[j]) / s.scaling.Scale[j]
 		}
-		switch {
-		case t.Inputs == nil && t.Constants != nil:
-			p.columns = slices.Repeat([][]float64{t.Constants}, len(t.Times))
-		case t.Constants == nil:
-			p.columns = t.Inputs
-		default:
-			for _, inputs := range t.Inputs {
-				p.columns = append(p.columns, slices.Concat(inputs, t.Constants))
+		for row := range t.Times {
+			if t.Inputs != nil || t.Constants != nil {
+				p.columns = append(p.columns, t.Columns(row))
 			}
 		}
 		if outside(p.rows[0][:s.n]) {

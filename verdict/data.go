@@ -39,9 +39,7 @@ type Component struct {
 // measure fills Data, the scales, the noise and the period.
 func (s *study) measure() {
 	n := s.train.Positions
-	if s.seen = 2 * n; !s.train.Measured {
-		s.seen = n
-	}
+	s.seen = s.train.Seen()
 	var steps, durations []float64
 	for _, t := range s.all() {
 		durations = append(durations, duration(t))
@@ -54,7 +52,7 @@ func (s *study) measure() {
 	d.Train, d.Test, d.TimeUnit = len(s.train.Trajectories), len(s.test.Trajectories), unit(s.train.TimeName)
 	d.Step, d.Duration, d.Shortest, d.Longest = median(steps), median(durations), floats.Min(durations), floats.Max(durations)
 	for j := range 2 * n {
-		_, scale := stat.MeanStdDev(component(s.train.Trajectories, j), nil)
+		_, scale := stat.MeanStdDev(s.train.Component(j), nil)
 		if j < n && s.train.Angles[j] > 0 {
 			scale = min(scale, s.train.Angles[j]/(2*math.Pi))
 		}
@@ -67,7 +65,7 @@ func (s *study) measure() {
 		var values []float64
 		for _, t := range s.train.Trajectories {
 			for k := range t.Times {
-				values = append(values, columnsAt(t, k)[j])
+				values = append(values, t.Columns(k)[j])
 			}
 		}
 		s.columns = append(s.columns, max(stat.StdDev(values, nil), math.SmallestNonzeroFloat64))
@@ -86,11 +84,9 @@ func (s *study) measure() {
 	}
 }
 
-func component(list []datasets.Observed, j int) (values []float64) {
-	for _, t := range list {
-		for _, x := range t.States {
-			values = append(values, x[j])
-		}
+func component(states [][]float64, j int) (values []float64) {
+	for _, x := range states {
+		values = append(values, x[j])
 	}
 	return values
 }
@@ -101,14 +97,14 @@ func unit(name string) string {
 	return strings.TrimSuffix(after, "]")
 }
 
-// estimatePeriod returns the shortest period of a component, the median time between every other crossing of its mean. Where no trajectory has three of them, it is that of a
-// harmonic oscillator with the same spread of positions and velocities.
+// estimatePeriod returns the shortest period of a component, the median time between every other crossing of its mean. Where no trajectory has
+// three of them, it is that of a harmonic oscillator with the same spread of positions and velocities.
 func (s *study) estimatePeriod() (period float64, crossed bool) {
 	n := s.train.Positions
 	pairs := make([][]float64, 2*n)
 	for _, t := range s.all() {
 		for j := range s.seen {
-			list := crossings(t.Times, component([]datasets.Observed{t}, j))
+			list := crossings(t.Times, component(t.States, j))
 			for k := 2; k < len(list); k++ {
 				pairs[j] = append(pairs[j], list[k]-list[k-2])
 			}
@@ -213,7 +209,7 @@ func (s *study) estimateNoise() []float64 {
 		}
 		if i := j - n; i >= 0 && !s.train.Measured {
 			w := s.slope(list[0], len(list[0].Times)/2)
-			noise[j] = math.Sqrt(floats.Dot(w.weights, w.weights)) * s.mass(i) * noise[i]
+			noise[j] = math.Sqrt(floats.Dot(w.weights, w.weights)) * s.train.Estimate.Mass(i) * noise[i]
 		}
 	}
 	return noise
@@ -297,13 +293,6 @@ func (s *study) slope(t datasets.Observed, row int) window {
 	return w
 }
 
-func (s *study) mass(i int) float64 {
-	if s.train.Estimate.Masses == nil {
-		return 1
-	}
-	return s.train.Estimate.Masses[i]
-}
-
 // disturbed returns a state with a draw of its noise. That of an estimated momentum comes from the positions around it.
 func (s *study) disturbed(t datasets.Observed, row int) []float64 {
 	x, n := slices.Clone(t.States[row]), s.train.Positions
@@ -315,7 +304,7 @@ func (s *study) disturbed(t datasets.Observed, row int) []float64 {
 		w := s.slope(t, row)
 		for k, weight := range w.weights {
 			draw := s.noise[j] * s.random.NormFloat64()
-			if x[n+j] += s.mass(j) * weight * draw; w.first+k == row {
+			if x[n+j] += s.train.Estimate.Mass(j) * weight * draw; w.first+k == row {
 				x[j] += draw
 			}
 		}

@@ -59,7 +59,7 @@ func (s *study) conserve() error {
 		p, last := predicted[i], len(t.Times)-1
 		c.evaluator.Columns = nil
 		for k := range t.Times {
-			c.evaluator.Columns = append(c.evaluator.Columns, columnsAt(t, k))
+			c.evaluator.Columns = append(c.evaluator.Columns, t.Columns(k))
 		}
 		energies, err := c.evaluator.Hamiltonian(t.States)
 		if err != nil {
@@ -88,7 +88,7 @@ func (s *study) conserve() error {
 			measured = append(measured, math.Log(early/late)/(t.Times[len(h)-third]-t.Times[0]))
 		}
 		if e.predicted.H == nil {
-			e.shown, e.predicted, e.measured = cut(t, 0, min(len(t.Times), mostDrawn)), p, energies
+			e.shown, e.predicted, e.measured = t.Slice(0, min(len(t.Times), mostDrawn)), p, energies
 			e.Stored, e.Supplied, e.Dissipated = p.H[last]-p.H[0], p.Supplied[last], p.Dissipated[last]
 		}
 	}
@@ -197,7 +197,7 @@ func (s *study) lowest(c *candidate, list []datasets.Observed) ([]float64, error
 // box returns the smallest and the largest training value of each component.
 func (s *study) box() (low, high []float64) {
 	for j := range 2 * s.train.Positions {
-		values := component(s.train.Trajectories, j)
+		values := s.train.Component(j)
 		low, high = append(low, floats.Min(values)), append(high, floats.Max(values))
 	}
 	return low, high

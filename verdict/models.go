@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -53,7 +54,7 @@ func (s *study) chooseStarts() {
 	half := min(max(2, (rows+1)/2), mostRows)
 	for i := range min(count, rows-half+1) {
 		first := i * (rows - half) / max(1, min(count, rows-half+1)-1)
-		s.starts = append(s.starts, start{cut(list[0], first, first+half), list[0], first})
+		s.starts = append(s.starts, start{list[0].Slice(first, first+half), list[0], first})
 	}
 }
 
@@ -203,31 +204,17 @@ func (s *study) judge(c *candidate) {
 func (s *study) contraction(c *candidate) (mean, deviation float64, err error) {
 	const share = 0.05 // of a standard deviation: a step
 	var x, columns [][]float64
-	n := 2 * s.train.Positions
 	for _, t := range some(s.train.Trajectories, 200) {
 		for k := 0; k < len(t.States); k += max(1, len(t.States)/10) {
-			for j := range n {
-				for _, sign := range []float64{1, -1} {
-					state := slices.Clone(t.States[k])
-					state[j] += sign * share * s.scales[j]
-					x, columns = append(x, state), append(columns, columnsAt(t, k))
-				}
-			}
+			x, columns = append(x, t.States[k]), append(columns, t.Columns(k))
 		}
 	}
-	out := make([][]float64, len(x))
-	for i := range out {
-		out[i] = make([]float64, n)
-	}
 	c.evaluator.Columns = columns
-	if err := c.evaluator.Field(nil, x, out); err != nil {
+	rates, err := c.evaluator.Divergence(x, floats.ScaleTo(make([]float64, len(s.scales)), share, s.scales))
+	if err != nil {
 		return 0, 0, err
 	}
-	rates := make([]float64, len(x)/(2*n))
-	for i := range out {
-		j := i / 2 % n
-		rates[i/(2*n)] -= (1 - 2*float64(i%2)) * out[i][j] / (2 * share * s.scales[j]) / float64(n/2)
-	}
+	floats.Scale(-1/float64(s.train.Positions), rates)
 	mean, deviation = stat.PopMeanStdDev(rates, nil)
 	return mean, deviation, nil
 }

@@ -14,8 +14,6 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
-
-	"hnn/datasets"
 )
 
 // picture is a drawing as SVG. Its black is the colour of the page's text, so it suits a light and a dark page.
@@ -113,7 +111,7 @@ func (f *sheet) picture(height float64, caption string, values ...any) (picture,
 
 // column returns one component of the first rows.
 func column(states [][]float64, j int) []float64 {
-	return component([]datasets.Observed{{States: states[:min(len(states), mostDrawn)]}}, j)
+	return component(states[:min(len(states), mostDrawn)], j)
 }
 
 // draw makes the pictures.
@@ -122,7 +120,7 @@ func (s *study) draw() error {
 		s.pictures = append(s.pictures, p)
 		return err
 	}
-	t, f := cut(s.starts[0].Observed, 0, min(len(s.starts[0].Times), mostDrawn)), &sheet{}
+	t, f := s.starts[0].Observed.Slice(0, min(len(s.starts[0].Times), mostDrawn)), &sheet{}
 	axis := s.train.TimeName
 	for j := range min(4, s.seen) {
 		p := f.panel(axis, s.Data.Components[j].Name)
@@ -161,7 +159,7 @@ func (s *study) draw() error {
 	}
 	f = &sheet{}
 	p := f.panel(s.Data.Components[0].Name, s.Data.Components[1].Name)
-	f.dots(p, "training data", component(s.train.Trajectories, 0), component(s.train.Trajectories, 1), grey, 0.9)
+	f.dots(p, "training data", s.train.Component(0), s.train.Component(1), grey, 0.9)
 	f.dots(p, "far from training data", column(s.Coverage.far, 0), column(s.Coverage.far, 1), red, 1.4)
 	f.line(p, label(s.models[0]), column(s.models[0].predicted[0].States, 0), column(s.models[0].predicted[0].States, 1), s.models[0].color)
 	f.dots(p, "measured", column(t.States, 0), column(t.States, 1), ink, 1.3)

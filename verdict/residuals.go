@@ -37,8 +37,8 @@ func (s *study) residuals() error {
 	list := some(s.all(), 100)
 	for i, t := range list {
 		for k := 0; k+stride < len(t.Times) && k < stride*mostSteps/len(list); k += stride {
-			steps, ends = append(steps, cut(t, k, k+stride+1)), append(ends, t.States[k+stride])
-			places = append(places, place{t.States[k], i, t.Times[k], columnsAt(t, k)})
+			steps, ends = append(steps, t.Slice(k, k+stride+1)), append(ends, t.States[k+stride])
+			places = append(places, place{t.States[k], i, t.Times[k], t.Columns(k)})
 		}
 	}
 	if len(steps) < 20 {

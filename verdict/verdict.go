@@ -181,23 +181,6 @@ func (s *study) difference(j int, a, b float64) float64 {
 	return a - b
 }
 
-// cut returns rows of a trajectory.
-func cut(t datasets.Observed, first, last int) datasets.Observed {
-	t.Times, t.States = t.Times[first:last], t.States[first:last]
-	if t.Inputs != nil {
-		t.Inputs = t.Inputs[first:last]
-	}
-	return t
-}
-
-// columnsAt returns the inputs and the constants of a row.
-func columnsAt(t datasets.Observed, row int) []float64 {
-	if t.Inputs == nil {
-		return t.Constants
-	}
-	return slices.Concat(t.Inputs[row], t.Constants)
-}
-
 // some returns at most count elements, evenly spaced.
 func some[T any](list []T, count int) []T {
 	if len(list) <= count {

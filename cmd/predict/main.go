@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,8 +103,7 @@ func predict(o options, stdout, stderr io.Writer) error {
 
 // load returns the trained model of a seed.
 func load(o options, seed uint64) (hamiltonian.Dynamics, error) {
-	task := strings.TrimSuffix(filepath.Base(o.data), filepath.Ext(o.data))
-	r, err := fit.Load(fit.Path(o.saveDir, task, o.model, seed))
+	r, err := fit.Load(fit.Path(o.saveDir, datasets.TableName(o.data), o.model, seed))
 	if err != nil {
 		return hamiltonian.Dynamics{}, err
 	}

@@ -99,8 +99,10 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if task.Observed != nil && *loss != trainer.Derivatives.Name {
 		return o.measure(ctx, flags, task, *loss, stdout, stderr)
 	}
-	if err := unused(flags, "loss", "kinetic", "friction", "weight-decay", "seeds", "test-fraction", "effort"); err != nil && *loss != trainer.Derivatives.Name {
-		return err
+	if *loss != trainer.Derivatives.Name {
+		if err := unused(flags, "loss", "kinetic", "friction", "weight-decay", "seeds", "test-fraction", "effort"); err != nil {
+			return err
+		}
 	}
 	defaults := trainer.DefaultSettings(task)
 	s.Task, s.TestEvery, s.WeightDecay = task.Name, defaults.TestEvery, defaults.WeightDecay
