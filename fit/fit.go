@@ -82,14 +82,23 @@ type Candidate struct {
 	Validation float64              `json:"validation"` // root mean square error in scaled units
 }
 
+// Progress is the state of a training after a step.
+type Progress struct {
+	Step, Total int
+	Part        string  // what is in training: the forms of the model that are compared, or the chosen one
+	Loss        float64 // mean square in scaled units
+}
+
 // Result is a trained model.
 type Result struct {
 	hamiltonian.Dynamics
 	Record Record
+	Losses []Progress // of the chosen form
 }
 
-// Fit trains on observations. done receives the steps done so far and their number in all.
-func Fit(ctx context.Context, o Options, observed datasets.Observations, done func(step, total int)) (*Result, error) {
+// Fit trains on observations. done receives every step; it may be nil. If ctx ends after the form is chosen, Fit returns the model so far, with
+// the error of ctx.
+func Fit(ctx context.Context, o Options, observed datasets.Observations, done func(Progress)) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
@@ -108,14 +117,15 @@ func Fit(ctx context.Context, o Options, observed datasets.Observations, done fu
 type fitter struct {
 	Options
 	ctx                       context.Context
-	done                      func(step, total int)
+	done                      func(Progress)
 	observed                  datasets.Observations
 	scaling                   *hamiltonian.Scaling
 	angles                    []bool
 	seen                      int // components of a state that are observed
 	training, validation, all series
 	mutex                     sync.Mutex
-	step, total               int
+	now                       Progress
+	losses                    []Progress
 }
 
 // attempt is a candidate in training.
@@ -232,9 +242,13 @@ func (f *fitter) progress(err error, loss float64) error {
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	f.step++
+	f.now.Step++
+	f.now.Loss = loss
+	if f.now.Part != choosing {
+		f.losses = append(f.losses, f.now)
+	}
 	if f.done != nil {
-		f.done(f.step, f.total)
+		f.done(f.now)
 	}
 	return f.ctx.Err()
 }
@@ -323,6 +337,9 @@ func (s schedule) total() int { return s.symmetric + s.windows + s.short + s.lon
 // The lengths of windows, in rows. Short windows come first, since a poor model leaves a long trajectory at once.
 const shortWindow, mediumWindow, longWindow = 11, 31, 101
 
+// The parts of a training.
+const choosing, training = "forms", "model"
+
 // train trains a candidate on trajectories.
 func (f *fitter) train(a *attempt, s series, n schedule) error {
 	if err := f.bySteps(a, s, n.symmetric); err != nil || f.Loss != Windows {
@@ -407,8 +424,9 @@ func (f *fitter) fit() (*Result, error) {
 	kinetics, frictions := f.forms()
 	best, tried := Candidate{Kinetic: kinetics[0], Friction: frictions[0]}, []Candidate(nil)
 	forms := len(kinetics) + len(frictions) - 1
-	if f.total = whole.total(); forms > 1 {
-		f.total += forms * trial.total()
+	if f.now.Total = whole.total(); forms > 1 {
+		f.now.Total += forms * trial.total()
+		f.now.Part = choosing
 		var err error
 		if best, tried, err = f.choose(trial); err != nil {
 			return nil, err
@@ -419,7 +437,9 @@ func (f *fitter) fit() (*Result, error) {
 		return nil, err
 	}
 	defer a.kernel.Close()
-	if err := f.train(a, f.all, whole); err != nil {
+	f.now.Part = training
+	err = f.train(a, f.all, whole)
+	if err != nil && !errors.Is(err, f.ctx.Err()) {
 		return nil, err
 	}
 	a.parameters.EachLayer(a.equation.Networks, func(network, layer int, weight, bias []float32) {
@@ -428,5 +448,6 @@ func (f *fitter) fit() (*Result, error) {
 	return &Result{
 		Dynamics: hamiltonian.Dynamics{Equation: a.equation, Parameters: a.parameters, Scaling: f.scaling},
 		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Candidate: best, Candidates: tried, Config: a.config, Scaling: f.scaling},
-	}, nil
+		Losses:   f.losses,
+	}, err
 }

@@ -224,7 +224,24 @@ func TestErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Fit(ctx, fast(.01), observed, nil); err != context.Canceled {
-		t.Errorf("a cancelled training returns %v", err)
+	if r, err := Fit(ctx, fast(.01), observed, nil); r != nil || err != context.Canceled {
+		t.Errorf("a training that was cancelled at its start returns %v, %v", r, err)
+	}
+}
+
+// A training that is interrupted after the choice of the form returns the model so far.
+func TestInterrupt(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	observed := oscillator(5, 41, .1, 0, 0, [3]float64{1, 1, 1})
+	r, err := Fit(ctx, fast(.05), observed, func(p Progress) {
+		if p.Step > p.Total-10 {
+			cancel()
+		}
+	})
+	if err == nil || r == nil {
+		t.Fatalf("an interrupted training returns %v, %v", r, err)
+	}
+	if score, err := r.Score(observed); err != nil || !(score.Error < .2) {
+		t.Errorf("the model of an interrupted training is %g standard deviations off: %v", score.Error, err)
 	}
 }

@@ -60,7 +60,7 @@ func (f *fitter) refine(a *attempt, s series, rows, evaluations int) error {
 		}
 		if done < evaluations {
 			done++
-			failure = errors.Join(failure, f.progress(nil, 0))
+			failure = errors.Join(failure, f.progress(nil, min(loss, math.MaxFloat64)))
 		}
 	}
 	problem := optimize.Problem{
@@ -70,9 +70,9 @@ func (f *fitter) refine(a *attempt, s series, rows, evaluations int) error {
 	}
 	// A search that fails for rounding errors has converged.
 	optimize.Minimize(problem, at, &optimize.Settings{FuncEvaluations: evaluations, Converger: optimize.NeverTerminate{}}, &optimize.LBFGS{Store: 30})
-	if failure != nil {
+	if best == nil {
 		return failure
 	}
 	point(best)
-	return a.kernel.Updated()
+	return errors.Join(failure, a.kernel.Updated())
 }

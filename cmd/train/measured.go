@@ -47,10 +47,10 @@ func follow(ctx context.Context, name string, train datasets.Observations, o opt
 	bar := command.Bar(bars, name, 0, append([]decor.Decorator{decor.CountersNoUnit(" %d/%d steps")}, command.TimeLeft()...)...)
 	defer func() { bar.Abort(true); bars.Wait() }()
 	var drawn time.Time
-	return fit.Fit(ctx, o.fit, train, func(step, total int) {
+	return fit.Fit(ctx, o.fit, train, func(p fit.Progress) {
 		if now := time.Now(); now.Sub(drawn) > redraw {
-			bar.SetTotal(int64(total), false)
-			bar.SetCurrent(int64(step))
+			bar.SetTotal(int64(p.Total), false)
+			bar.SetCurrent(int64(p.Step))
 			drawn = now
 		}
 	})
