@@ -26,19 +26,19 @@ type options struct {
 	prediction.Options
 	data, at, times, model, out, saveDir string
 	starts                               []string
-	seeds                                []uint
+	seeds                                command.Seeds
 	table                                datasets.TableOptions
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
-	var o options
+	o := options{seeds: command.Seeds{0}}
 	flags := command.Flags("predict")
 	flags.StringVar(&o.data, "data", "", "CSV `file` that the model was trained on")
 	flags.StringVar(&o.at, "at", "", "CSV `file` of trajectories to predict: each from its first row, at its times, with its inputs")
 	flags.StringArrayVar(&o.starts, "start", nil, "a `state` to start from in place of -at, such as q1=1,p1=0, with inputs u1=… and constants if the data have them; may be repeated")
 	flags.StringVar(&o.times, "times", "", "times of the states from -start: `first:last:step`")
 	flags.StringVar(&o.model, "model", hamiltonian.Port.Name, "`name` of the trained model")
-	flags.UintSliceVar(&o.seeds, "seeds", []uint{0}, "seeds of the trained models, separated by commas; several are an ensemble, with its mean and standard deviation")
+	flags.Var(&o.seeds, "seeds", "`seeds` of the trained models, such as 0-4 or 0,2,5-7 (default 0); several are an ensemble, with its mean and standard deviation")
 	flags.StringVar(&o.Integrator, "integrator", prediction.RK45, "`name` of the integrator: "+strings.Join(prediction.Integrators, ", "))
 	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time in which the training data change by their scale)")
 	flags.StringVar(&o.out, "out", "-", "CSV `file` to write; - is the standard output")
@@ -203,7 +203,7 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
   ./train -data my.csv                                   trains a model
   ./predict -data my.csv -at table.csv -out predicted.csv
   ./predict -data my.csv -start q=1,p=0 -times 0:10:0.01
-  ./predict -data my.csv -at table.csv -seeds 0,1,2      the mean of three trained models
+  ./predict -data my.csv -at table.csv -seeds 0-2        the mean of three trained models
 
 Columns of the output: trajectory, t, q1.., p1..; H, the learned energy; dissipated and supplied, the energies that friction took and inputs
 gave since the start, if the model has friction or inputs; sd_q1.., sd_p1.., the standard deviations over several seeds. Its rows are those of

@@ -69,6 +69,9 @@ func Table(flags *pflag.FlagSet) *datasets.TableOptions {
 	return o
 }
 
+// TestFraction is the part of a table's trajectories that training does not see, by default.
+const TestFraction = 0.2
+
 // Parse reads the arguments. Flags start with one dash or two. It returns pflag.ErrHelp if they ask for help.
 func Parse(flags *pflag.FlagSet, arguments []string) error {
 	doubled := make([]string, len(arguments))
