@@ -1,9 +1,13 @@
 package fit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
 
 	"hnn/hamiltonian"
 	"hnn/nets"
@@ -16,9 +20,10 @@ type Record struct {
 	Loss  string `json:"loss"`
 	Seed  uint64 `json:"seed"`
 	Candidate
-	Candidates []Candidate          `json:"candidates"` // all that the validation compared
-	Config     hamiltonian.Config   `json:"config"`
-	Scaling    *hamiltonian.Scaling `json:"scaling"`
+	Candidates   []Candidate          `json:"candidates"`    // all that the validation compared
+	TestFraction float64              `json:"test_fraction"` // part of the observations, their last, that Fit was not given (Observations.Split)
+	Config       hamiltonian.Config   `json:"config"`
+	Scaling      *hamiltonian.Scaling `json:"scaling"`
 }
 
 // Path returns the path of the checkpoint of a model of a measured system in a folder. Seeds beyond 0 have files of their own.
@@ -30,14 +35,23 @@ func Path(folder, task, model string, seed uint64) string {
 	return filepath.Join(folder, name+".tar")
 }
 
-// Save writes the model of a task as a checkpoint, which PyTorch's torch.load opens.
+// Save writes the model of a task as a checkpoint, which PyTorch's torch.load opens, and its losses beside it: those of my-port.tar are in
+// my-port-losses.csv. It replaces each file atomically.
 func (r *Result) Save(path, task string) error {
 	r.Record.Task = task
 	record, err := json.Marshal(r.Record)
 	if err != nil {
 		return err
 	}
-	return nets.WriteCheckpoint(path, r.Parameters.Entries(), record)
+	if err := nets.WriteCheckpoint(path, r.Parameters.Entries(), record); err != nil {
+		return err
+	}
+	var csv bytes.Buffer
+	csv.WriteString("step,part,loss\n")
+	for _, p := range r.Losses {
+		fmt.Fprintf(&csv, "%d,%s,%.8g\n", p.Step, p.Part, p.Loss)
+	}
+	return renameio.WriteFile(strings.TrimSuffix(path, ".tar")+"-losses.csv", csv.Bytes(), 0o644)
 }
 
 // Load reads a model that Save wrote.

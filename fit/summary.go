@@ -2,6 +2,8 @@ package fit
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
@@ -35,10 +37,58 @@ func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64,
 	return mean, deviation, nil
 }
 
-// Score is the error of predictions from the first rows of trajectories.
+// InputMatrix returns G, by which inputs drive the momenta of a port-Hamiltonian model: dpᵢ/dt = … + Σ Gᵢⱼuⱼ, in the units of the observations.
+// It is nil without inputs.
+func (r *Result) InputMatrix() (matrix [][]float64) {
+	n := r.Equation.Dimension() / 2
+	r.Parameters.EachLayer(r.Equation.Networks, func(network, _ int, weight, _ []float32) {
+		if r.Equation.Networks[network].Prefix != "input." {
+			return
+		}
+		for i, row := range slices.Collect(slices.Chunk(weight, len(weight)/n)) {
+			matrix = append(matrix, make([]float64, len(row)))
+			for j, w := range row {
+				matrix[i][j] = float64(w) * r.Scaling.Scale[n+i] / r.Scaling.Time / r.Scaling.Columns[j]
+			}
+		}
+	})
+	return matrix
+}
+
+// Unit composes the units in names such as "t [ms]": the product of those above over those below, as in deg·kg m²/s/ms. It is "" if a name has
+// none. The unit of a model's energy is Unit of q1 and p1 over t.
+func Unit(above []string, below ...string) (text string) {
+	for i, name := range slices.Concat(above, below) {
+		_, unit, _ := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+		switch {
+		case unit == "":
+			return ""
+		case i == 0:
+			text = unit
+		case i < len(above):
+			text = bracket(text, "/") + "·" + unit
+		default:
+			text += "/" + bracket(unit, "/·* ")
+		}
+	}
+	return text
+}
+
+// bracket puts a unit with one of the signs into brackets.
+func bracket(unit, signs string) string {
+	if strings.ContainsAny(unit, signs) {
+		return "(" + unit + ")"
+	}
+	return unit
+}
+
+// Score tells how a model predicts trajectories from their first rows.
 type Score struct {
 	Error    float64 // root mean square, in standard deviations of the observed components; at most 10 for each row
 	Duration float64 // mean duration of a trajectory
+	// The balance of the model's energy: Stored = H(end) − H(start) = Supplied − Dissipated. Each is a mean over the predicted trajectories, in the
+	// unit of q1·p1/t. They are NaN without a Hamiltonian, and if all predictions leave the data by far.
+	Stored, Supplied, Dissipated float64
 }
 
 // Score predicts unseen trajectories from their first rows.
@@ -53,7 +103,7 @@ func (r *Result) Score(o datasets.Observations) (Score, error) {
 		return Score{}, err
 	}
 	var score Score
-	var squares []float64
+	var squares, stored, supplied, dissipated []float64
 	for j := range o.Seen() {
 		deviation := stat.PopStdDev(o.Component(j), nil)
 		for k, t := range o.Trajectories {
@@ -66,9 +116,15 @@ func (r *Result) Score(o datasets.Observations) (Score, error) {
 			}
 		}
 	}
-	for _, t := range o.Trajectories {
-		score.Duration += (t.Times[len(t.Times)-1] - t.Times[0]) / float64(len(o.Trajectories))
+	for k, t := range o.Trajectories {
+		last := len(t.Times) - 1
+		score.Duration += (t.Times[last] - t.Times[0]) / float64(len(o.Trajectories))
+		if p := p.Trajectories[k]; !math.IsNaN(p.H[last]) {
+			stored = append(stored, p.H[last]-p.H[0])
+			supplied, dissipated = append(supplied, p.Supplied[last]), append(dissipated, p.Dissipated[last])
+		}
 	}
 	score.Error = math.Sqrt(stat.Mean(squares, nil))
+	score.Stored, score.Supplied, score.Dissipated = stat.Mean(stored, nil), stat.Mean(supplied, nil), stat.Mean(dissipated, nil)
 	return score, nil
 }
