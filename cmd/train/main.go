@@ -4,13 +4,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -19,7 +16,6 @@ import (
 	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
-	"hnn/internal/schedule"
 	"hnn/nets"
 	"hnn/trainer"
 )
@@ -33,7 +29,7 @@ type options struct {
 	verbose, quiet, resume bool
 	saveDir, progress      string
 	fit                    fit.Options // of a measured system
-	seeds                  []uint
+	seeds                  command.Seeds
 	testFraction           float64
 }
 
@@ -58,13 +54,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		"the derivative; the learned field is then up to 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
-	loss := flags.String("loss", "", "what training compares: derivatives, or in a table of trajectories "+strings.Join(fit.Losses, ", ")+" (default: windows where the table has times and no derivatives)")
+	loss := flags.String("loss", "", "what training compares: "+strings.Join(fit.Losses, ", ")+" of a measured system (default: windows); derivatives of a table that has them")
 	table := command.Table(flags)
 	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, or general (default: chosen by validation)")
 	flags.StringVar((*string)(&o.fit.Friction), "friction", "", "friction of the model port: none, constant or state (default: none or constant, chosen by validation)")
 	flags.Float64Var(&o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of a measured system's model; tasks have that of their published scripts")
-	flags.UintSliceVar(&o.seeds, "seeds", nil, "seeds of several models of a measured system, separated by commas, for the ensembles of ./predict")
-	flags.Float64Var(&o.testFraction, "test-fraction", .2, "part of a table's trajectories, its last, that training does not see")
+	flags.Var(&o.seeds, "seeds", "`seeds` of several models of a measured system, such as 0-4 or 0,2,5-7, for the ensembles of ./predict")
+	flags.Float64Var(&o.testFraction, "test-fraction", command.TestFraction, "part of a table's trajectories, its last, that training does not see")
 	flags.Float64Var(&o.fit.Effort, "effort", 1, "factor of the number of gradient steps for a measured system")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder, up to total-steps")
@@ -96,12 +92,18 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if o.quiet {
 		stdout = io.Discard
 	}
-	if task.Observed != nil && *loss != trainer.Derivatives.Name {
+	if o.printEvery < 1 {
+		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
+	}
+	if o.execution.Threads < 0 {
+		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for one per processor", o.execution.Threads)
+	}
+	if task.Observed != nil {
 		return o.measure(ctx, flags, task, *loss, stdout, stderr)
 	}
-	if *loss != trainer.Derivatives.Name {
-		if err := unused(flags, "loss", "kinetic", "friction", "weight-decay", "seeds", "test-fraction", "effort"); err != nil {
-			return err
+	for _, name := range []string{"loss", "kinetic", "friction", "weight-decay", "seeds", "test-fraction", "effort"} {
+		if flags.Changed(name) && !(name == "loss" && *loss == trainer.Derivatives.Name) {
+			return fmt.Errorf("-%s %s is for tables with times and without derivatives (flag -data)", name, flags.Lookup(name).Value)
 		}
 	}
 	defaults := trainer.DefaultSettings(task)
@@ -126,37 +128,24 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	case *publishedRK4:
 		s.Loss = trainer.PublishedRK4.Name
 	}
-	if o.printEvery < 1 {
-		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
-	}
-	if o.execution.Threads < 0 {
-		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for one per processor", o.execution.Threads)
-	}
 	return train(ctx, task, o, stdout, stderr)
-}
-
-// unused returns an error if one of the flags is given: it has no meaning here.
-func unused(flags *pflag.FlagSet, names ...string) error {
-	for _, name := range names {
-		if flags.Changed(name) {
-			return fmt.Errorf("-%s is for tables with times and without derivatives (flag -data)", name)
-		}
-	}
-	return nil
 }
 
 // measure sets the options of a measured system from the flags, and trains its model.
 func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, loss string, stdout, stderr io.Writer) error {
 	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "resume", "autograd", "cuda"} {
 		if flags.Changed(name) {
-			return fmt.Errorf("-%s is not for a table with times and without derivatives; -loss derivatives trains on its differences as the tasks do", name)
+			return fmt.Errorf("-%s is not for a table with times and without derivatives", name)
 		}
 	}
 	if !flags.Changed("model") && o.settings.Model != hamiltonian.Baseline.Name {
 		o.settings.Model = hamiltonian.Port.Name
 	}
-	if o.seeds == nil {
-		o.seeds = []uint{uint(o.settings.Seed)}
+	switch {
+	case o.seeds == nil:
+		o.seeds = command.Seeds{o.settings.Seed}
+	case flags.Changed("seed"):
+		return errors.New("-seed and -seeds are both given; give one of the flags")
 	}
 	if !flags.Changed("hidden-dim") {
 		o.settings.HiddenDim = 0
@@ -170,6 +159,9 @@ func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task dataset
 	}
 	o.fit.Model, o.fit.Loss, o.fit.Threads = model, cmp.Or(loss, fit.Windows), o.execution.Threads
 	o.fit.Hidden, o.fit.Layers, o.fit.Activation, o.fit.FieldType = o.settings.HiddenDim, o.settings.Layers, o.settings.Nonlinearity, o.settings.FieldType
+	if err := o.fit.Check(); err != nil {
+		return err
+	}
 	return measured(ctx, task, o, stdout, stderr)
 }
 
@@ -212,37 +204,21 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	return nil
 }
 
-// redraw is the time between two movements of the bar, so that drawing costs the training nothing.
-const redraw = 100 * time.Millisecond
-
 // steps runs the training, and shows and records how far it is.
 func steps(ctx context.Context, t *trainer.Trainer, o options, stdout, stderr io.Writer) error {
-	file, err := os.Create(cmp.Or(o.progress, os.DevNull))
+	d, err := newDisplay(o, stdout, stderr)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	progress := json.NewEncoder(file)
-	bars := command.Bars(stderr, !o.quiet)
+	defer d.close()
 	before, last := len(t.Losses.Train), o.settings.TotalSteps
-	bar := command.Bar(bars, o.settings.Label(), int64(last+1-before),
-		append([]decor.Decorator{decor.CountersNoUnit(" %d/%d steps"), decor.AverageSpeed(0, " %.0f/s")}, command.TimeLeft()...)...)
-	defer func() { bar.Abort(true); bars.Wait() }()
-	if command.Terminal(stdout) && command.Terminal(stderr) {
-		stdout = bars // which prints lines above the bar
-	}
-	var drawn time.Time
+	b := d.bar(o.settings.Label(), decor.AverageSpeed(0, " %.0f/s"))
+	defer b.Abort(true)
 	return t.Run(ctx, func(step int, trainLoss, testLoss float32) {
 		if step%o.printEvery == 0 {
-			if o.verbose {
-				fmt.Fprintf(stdout, "step %d, train_loss %.4e, test_loss %.4e\n", step, trainLoss, testLoss)
-			}
-			_ = progress.Encode(schedule.Progress{Step: step, Last: last}) // training does not depend on a reader
+			d.record(step, last, fmt.Sprintf("step %d, train_loss %.4e, test_loss %.4e", step, trainLoss, testLoss))
 		}
-		if now := time.Now(); now.Sub(drawn) > redraw {
-			bar.SetCurrent(int64(step - before))
-			drawn = now
-		}
+		b.move(step-before, last+1-before)
 	})
 }
 
@@ -276,13 +252,14 @@ t, inputs u1..um, a column trajectory that labels several trajectories, and cons
 are estimated if there are none. Training compares windows of the trajectories, and the validation chooses the form of the energy and whether
 there is friction. The last 20%% of the trajectories, or of the rows of a single one, are the test set. docs/measured.md says more.
 
-A table with the derivatives dq1..dqn, dp1..dpn, and -loss derivatives, train as the tasks do: 2000 steps on all rows, or with more than 3000
-training rows 10000 steps on batches of 600 rows. There is no weight decay.
+A table with the derivatives dq1..dqn, dp1..dpn trains as the tasks do: 2000 steps on all rows, or with more than 3000 training rows 10000
+steps on batches of 600 rows. There is no weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s
 A run writes four files: TASK-MODEL.tar (the weights; PyTorch's torch.load opens it), TASK-MODEL-losses.csv (the losses of every step),
-TASK-MODEL.json (the settings and final losses) and TASK-MODEL.resume (the state that -resume needs).
+TASK-MODEL.json (the settings and final losses) and TASK-MODEL.resume (the state that -resume needs). A run of a measured system writes the
+first two; those of a seed beyond 0 are named TASK-MODEL-seed1.
 `, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
 	return nil
 }

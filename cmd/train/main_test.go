@@ -3,21 +3,27 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"hnn/fit"
 	"hnn/hamiltonian"
+	"hnn/internal/schedule"
 	"hnn/nets"
 )
 
 func execute(t *testing.T, arguments ...string) (stdout string, err error) {
 	t.Helper()
-	var out, errors bytes.Buffer
-	err = run(context.Background(), arguments, &out, &errors)
+	var out, complaint bytes.Buffer
+	err = run(context.Background(), arguments, &out, &complaint)
 	return out.String(), err
 }
 
@@ -79,16 +85,17 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 func TestOwnTable(t *testing.T) {
 	folder := t.TempDir()
 	data := filepath.Join(folder, "my.pendulum.csv")
-	content := "t,q,p\n"
+	content := "t,q,p,dq,dp\n"
 	for i := range 60 {
 		angle := float64(i) * math.Pi / 30
-		content += fmt.Sprintf("%g,%g,%g\n", angle, math.Cos(angle), -math.Sin(angle))
+		q, p := math.Cos(angle), -math.Sin(angle)
+		content += fmt.Sprintf("%g,%g,%g,%g,%g\n", angle, q, p, p, -q)
 	}
 	if err := os.WriteFile(data, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, flags := range [][]string{{}, {"-baseline"}, {"-total-steps", "4", "-resume"}} {
-		if _, err := execute(t, append([]string{"-total-steps", "2", "-loss", "derivatives", "-data", data, "-save-dir", folder}, flags...)...); err != nil {
+	for _, flags := range [][]string{{}, {"-baseline", "-loss", "derivatives"}, {"-total-steps", "4", "-resume"}} {
+		if _, err := execute(t, append([]string{"-total-steps", "2", "-data", data, "-save-dir", folder}, flags...)...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,36 +113,157 @@ func TestOwnTable(t *testing.T) {
 	}
 }
 
-// A table of trajectories trains the port-Hamiltonian model, and flags of the published protocol are refused.
-func TestMeasuredTable(t *testing.T) {
+// measuredSpring writes trajectories of an oscillator in degrees and milliseconds, without friction, and returns the flags of a quick training.
+func measuredSpring(t *testing.T) []string {
+	t.Helper()
 	folder := t.TempDir()
 	data := filepath.Join(folder, "my-spring.csv")
-	content := "trajectory,t,q,p\n"
+	content := "trajectory,t [ms],q [deg],p [kg m²/s],u\n"
 	for k := range 5 {
 		for i := range 40 {
 			angle := float64(i) / 10
-			content += fmt.Sprintf("%d,%g,%g,%g\n", k, angle, (1+float64(k))*math.Cos(angle), -(1+float64(k))*math.Sin(angle))
+			content += fmt.Sprintf("%d,%g,%g,%g,%d\n", k, 160*angle, float64(50+k)*math.Cos(angle), -float64(50+k)/2e4*math.Sin(angle), k%2)
 		}
 	}
 	if err := os.WriteFile(data, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := execute(t, "-data", data, "-save-dir", folder, "-effort", ".02", "-hidden-dim", "8", "-seeds", "0,1")
-	if err != nil || !strings.Contains(out, "Unseen trajectories") {
-		t.Fatalf("error %v, output\n%s", err, out)
+	return []string{"-data", data, "-save-dir", folder, "-effort", ".02", "-hidden-dim", "8"}
+}
+
+// A table of trajectories trains the port-Hamiltonian model, and says in its units what it learned. Flags of the published protocol are refused.
+func TestMeasuredTable(t *testing.T) {
+	flags := append(measuredSpring(t), "-test-fraction", ".4")
+	out, err := execute(t, flags...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range []string{"my-spring-port.tar", "my-spring-port-seed1.tar"} {
-		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
-			t.Error(err)
+	for _, want := range []string{"Energy: ", "Inputs: G = ", " [kg m²/s/ms] per unit of u1\n", "Balance of a mean test trajectory: stored ", " [deg·kg m²/s/ms]\n",
+		"Unseen trajectories: ", " standard deviations over 624 ms\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	for flag, want := range map[string]string{"-resume": "-resume is not for a table", "-friction=much": "no friction", "-test-fraction=2": "between 0 and 1", "-loss=x": "no loss"} {
-		if _, err := execute(t, "-data", data, "-save-dir", folder, flag); err == nil || !strings.Contains(err.Error(), want) {
+	result, err := fit.Load(filepath.Join(flags[3], "my-spring-port.tar"))
+	if err != nil || result.Record.TestFraction != .4 {
+		t.Errorf("the file says %+v, error %v", result, err)
+	}
+	for flag, want := range map[string]string{
+		"-resume":           "-resume is not for a table",
+		"-friction=much":    "no friction",
+		"-test-fraction=2":  "between 0 and 1",
+		"-loss=x":           "no loss",
+		"-loss=derivatives": `no loss "derivatives" for measured trajectories; choose one of midpoint, mirk4, windows`,
+		"-seeds=0-1,x":      `"x" is no seed`,
+		"-print-every=0":    "-print-every is 0",
+	} {
+		if _, err := execute(t, append(flags, flag)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s gave the error %v", flag, err)
 		}
 	}
-	if _, err := execute(t, "-task", "real", "-friction", "none"); err == nil || !strings.Contains(err.Error(), "-friction is for tables") {
-		t.Errorf("-friction of a task gave the error %v", err)
+	if _, err := execute(t, append(flags, "-seed", "1", "-seeds", "1-2")...); err == nil || !strings.Contains(err.Error(), "give one of the flags") {
+		t.Errorf("two flags for seeds gave the error %v", err)
+	}
+	for flag, want := range map[string]string{"-friction=none": "-friction none is for tables", "-loss=windows": "-loss windows is for tables"} {
+		if _, err := execute(t, "-task", "real", flag); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s of a task gave the error %v", flag, err)
+		}
+	}
+}
+
+// Models of several seeds train side by side and equal those of one seed each. Their results come in the order of the seeds.
+func TestSeedsSideBySide(t *testing.T) {
+	flags := measuredSpring(t)
+	folder, progress := flags[3], filepath.Join(t.TempDir(), "progress")
+	out, err := execute(t, append(flags, "-seeds", "2,0-1", "-threads", "2", "-verbose", "-print-every", "10", "-progress", progress)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saved []string
+	for line := range strings.Lines(out) {
+		if path, ok := strings.CutPrefix(line, "Saved "); ok {
+			saved = append(saved, filepath.Base(strings.TrimSpace(path)))
+		}
+	}
+	if want := []string{"my-spring-port-seed2.tar", "my-spring-port.tar", "my-spring-port-seed1.tar"}; !slices.Equal(saved, want) {
+		t.Errorf("saved %v, want %v", saved, want)
+	}
+	for _, want := range []string{"my-spring-port: step 10 of ", "my-spring-port-seed1: step 20 of ", ", model, loss "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("-verbose printed no %q:\n%s", want, out)
+		}
+	}
+	lines, err := os.ReadFile(progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last schedule.Progress
+	for line := range strings.Lines(string(lines)) {
+		before := last.Step
+		if err := json.Unmarshal([]byte(line), &last); err != nil || last.Step != before+10 || last.Last%3 != 0 {
+			t.Errorf("the progress after step %d is %s", before, line)
+		}
+	}
+	if last.Step < last.Last-3*10 || last.Step > last.Last {
+		t.Errorf("the progress ends at step %d of %d", last.Step, last.Last)
+	}
+	for _, seed := range []string{"0", "1", "2"} {
+		alone := t.TempDir()
+		if _, err := execute(t, append(flags, "-save-dir", alone, "-seed", seed, "-threads", "1")...); err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(alone)
+		if err != nil || len(files) != 2 {
+			t.Fatalf("the files are %v, error %v", files, err)
+		}
+		for _, file := range files {
+			a, err := os.ReadFile(filepath.Join(alone, file.Name()))
+			b, missing := os.ReadFile(filepath.Join(folder, file.Name()))
+			if err != nil || missing != nil || !bytes.Equal(a, b) {
+				t.Errorf("%s differs from that of several seeds: %v, %v", file.Name(), err, missing)
+			}
+		}
+	}
+}
+
+// stopper ends a context when a text is written.
+type stopper struct {
+	text string
+	stop context.CancelFunc
+}
+
+func (s stopper) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(s.text)) {
+		s.stop()
+	}
+	return len(b), nil
+}
+
+// An interrupted training saves the model so far. Before its form is chosen, it leaves a finished model as it is.
+func TestInterrupt(t *testing.T) {
+	flags := measuredSpring(t)
+	path := filepath.Join(flags[3], "my-spring-port.tar")
+	if _, err := execute(t, flags...); err != nil {
+		t.Fatal(err)
+	}
+	finished, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, want := range map[string]string{"forms": "", "model": `train: interrupted after \d+ of \d+ steps; \S+/my-spring-port.tar holds the model so far\n`} {
+		ctx, stop := context.WithCancel(t.Context())
+		var complaint bytes.Buffer
+		err := run(ctx, append(flags, "-verbose", "-print-every", "1"), stopper{part, stop}, &complaint)
+		if !errors.Is(err, context.Canceled) || !regexp.MustCompile("^"+want+"$").MatchString(complaint.String()) {
+			t.Errorf("interrupted in %s: error %v, and on stderr %q", part, err, complaint.String())
+		}
+		content, err := os.ReadFile(path)
+		if err != nil || bytes.Equal(content, finished) != (part == "forms") {
+			t.Errorf("interrupted in %s: %d bytes, error %v", part, len(content), err)
+		}
+		if err := os.WriteFile(path, finished, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,78 +1,139 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"time"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
 
-	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/sync/errgroup"
 
 	"hnn/datasets"
 	"hnn/fit"
 	"hnn/hamiltonian"
-	"hnn/internal/command"
 )
 
-// measured trains a model of the trajectories of a table, once for each seed.
+// measured trains a model of the trajectories of a table for each seed, and says what it learned, in the order of the seeds. A training of a small
+// network gains little from a second thread, so several run at once.
 func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(o.saveDir, 0o755); err != nil {
 		return err
 	}
-	for _, note := range task.Observed.Notes {
-		fmt.Fprintln(stderr, "train:", note)
+	if !o.quiet {
+		for _, note := range task.Observed.Notes {
+			fmt.Fprintln(stderr, "train:", note)
+		}
+	}
+	d, err := newDisplay(o, stdout, stderr)
+	if err != nil {
+		return err
 	}
 	train, test := task.Observed.Split(o.testFraction)
-	for _, seed := range o.seeds {
-		o.fit.Seed = uint64(seed)
-		path := fit.Path(o.saveDir, task.Name, o.fit.Model.Name, o.fit.Seed)
-		result, err := follow(ctx, path, train, o, stderr)
-		if err != nil {
-			return err
-		}
-		if err := result.Save(path, task.Name); err != nil {
-			return err
-		}
-		if err := describe(stdout, result, train, test, path); err != nil {
-			return err
-		}
+	if o.fit.Threads == 0 {
+		o.fit.Threads = runtime.GOMAXPROCS(0)
 	}
-	return nil
+	var group errgroup.Group
+	atOnce := min(len(o.seeds), o.fit.Threads)
+	group.SetLimit(atOnce)
+	o.fit.Threads /= atOnce
+	var mutex sync.Mutex // of the display and of steps
+	steps := make([]int, len(o.seeds))
+	said := make([]struct{ out, err bytes.Buffer }, len(o.seeds))
+	for i, seed := range o.seeds {
+		options := o.fit
+		options.Seed = uint64(seed)
+		path := fit.Path(o.saveDir, task.Name, options.Model.Name, options.Seed)
+		name := strings.TrimSuffix(filepath.Base(path), ".tar")
+		b := d.bar(name)
+		group.Go(func() error {
+			defer b.Abort(true)
+			result, err := fit.Fit(ctx, options, train, func(p fit.Progress) {
+				b.move(p.Step, p.Total)
+				if p.Step%o.printEvery > 0 {
+					return
+				}
+				mutex.Lock()
+				defer mutex.Unlock()
+				steps[i] = p.Step
+				sum := 0
+				for _, n := range steps {
+					sum += n
+				}
+				d.record(sum, p.Total*len(steps), fmt.Sprintf("%s: step %d of %d, %s, loss %.4e", name, p.Step, p.Total, p.Part, p.Loss))
+			})
+			if result == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			result.Record.TestFraction = o.testFraction
+			if err := result.Save(path, task.Name); err != nil {
+				return err
+			}
+			if err != nil {
+				last := result.Losses[len(result.Losses)-1]
+				fmt.Fprintf(&said[i].err, "train: interrupted after %d of %d steps; %s holds the model so far\n", last.Step, last.Total, path)
+				return err
+			}
+			return describe(&said[i].out, result, train, test, path)
+		})
+	}
+	err = group.Wait()
+	d.close()
+	for i := range said {
+		_, _ = said[i].out.WriteTo(stdout)
+		_, _ = said[i].err.WriteTo(stderr)
+	}
+	return err
 }
 
-// follow runs a training with a progress bar.
-func follow(ctx context.Context, name string, train datasets.Observations, o options, stderr io.Writer) (*fit.Result, error) {
-	bars := command.Bars(stderr, !o.quiet)
-	bar := command.Bar(bars, name, 0, append([]decor.Decorator{decor.CountersNoUnit(" %d/%d steps")}, command.TimeLeft()...)...)
-	defer func() { bar.Abort(true); bars.Wait() }()
-	var drawn time.Time
-	return fit.Fit(ctx, o.fit, train, func(p fit.Progress) {
-		if now := time.Now(); now.Sub(drawn) > redraw {
-			bar.SetTotal(int64(p.Total), false)
-			bar.SetCurrent(int64(p.Step))
-			drawn = now
-		}
-	})
-}
-
-// describe says what was learned and how far the model predicts.
+// describe says what was learned and how far the model predicts, in the user's units.
 func describe(w io.Writer, r *fit.Result, train, test datasets.Observations, path string) error {
-	if r.Record.Model == hamiltonian.Port.Name {
-		fmt.Fprintf(w, "Energy: %s; friction: %s", r.Record.Kinetic, r.Record.Friction)
-		rate, spread, err := r.FrictionRate(train)
-		if err != nil {
-			return err
-		}
-		if r.Record.Friction != hamiltonian.NoFriction {
-			fmt.Fprintf(w, ", rate %.4g per unit of time, varying by %.2g over the data", rate, spread)
-		}
-		fmt.Fprintln(w)
-	}
 	score, err := r.Score(test)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "Unseen trajectories: root mean square error %.3g standard deviations over %.3g units of time\nSaved %s\n", score.Error, score.Duration, path)
+	time := fit.Unit([]string{test.TimeName})
+	if r.Record.Model == hamiltonian.Port.Name {
+		rate, spread, err := r.FrictionRate(train)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "Energy: %s; friction: %s", r.Record.Kinetic, r.Record.Friction)
+		if r.Record.Friction != hamiltonian.NoFriction {
+			fmt.Fprintf(w, ", rate %.4g per %s, varying by %.2g over the data", rate, cmp.Or(time, "unit of time"), spread)
+		}
+		fmt.Fprintln(w)
+		positions, momenta := test.Names[:test.Positions], test.Names[test.Positions:]
+		for i, row := range r.InputMatrix() {
+			for j, v := range row {
+				fmt.Fprintf(w, "Inputs: G%s = %.4g%s per unit of %s\n", place(i, j, len(momenta)*len(row)), v, in(momenta[i:i+1], test.TimeName), test.Inputs[j])
+			}
+		}
+		fmt.Fprintf(w, "Balance of a mean test trajectory: stored %.3g, supplied %.3g, dissipated %.3g%s\n",
+			score.Stored, score.Supplied, score.Dissipated, in([]string{positions[0], momenta[0]}, test.TimeName))
+	}
+	fmt.Fprintf(w, "Unseen trajectories: root mean square error %.3g standard deviations over %.3g %s\nSaved %s\n",
+		score.Error, score.Duration, cmp.Or(time, "units of time"), path)
 	return nil
+}
+
+// place returns the subscript of an entry of a matrix, "" if it is the only one.
+func place(i, j, entries int) string {
+	if entries == 1 {
+		return ""
+	}
+	return fmt.Sprint(i+1, ",", j+1)
+}
+
+// in returns fit.Unit as it stands behind a number.
+func in(above []string, below ...string) string {
+	if unit := fit.Unit(above, below...); unit != "" {
+		return " [" + unit + "]"
+	}
+	return ""
 }
