@@ -58,15 +58,15 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
+	if *quiet {
+		stdout = io.Discard
+	}
 	if task.Observed != nil && *files == nil {
 		return measured(ctx, task, *runs, *out, *models, *quiet, stdout, stderr)
 	}
 	checkpoints, err := find(task, *runs, *models, *files)
 	if err != nil {
 		return err
-	}
-	if *quiet {
-		stdout = io.Discard
 	}
 	say, end := command.Spinner(stderr, !*quiet)
 	defer end()

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"hnn/datasets"
+	"hnn/fit"
+	"hnn/hamiltonian"
 )
 
 const checkpoints = "../../hamiltonian/testdata"
@@ -88,6 +90,55 @@ func TestAnalyzeOwnTable(t *testing.T) {
 	} {
 		if err := run(t.Context(), arguments, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v gave the error %v, want one with %q", arguments, err, want)
+		}
+	}
+}
+
+// The test trajectories of a measured system are those that its models did not see; models that disagree are refused.
+func TestTestRowsOfMeasuredSystem(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "circle.csv")
+	content := "trajectory,t,q,p\n"
+	for i := range 200 {
+		time, amplitude := float64(i%40)/4, 1+float64(i/40)
+		content += fmt.Sprintf("%d,%g,%g,%g\n", i/40, time, amplitude*math.Cos(time), -amplitude*math.Sin(time))
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	observed, err := datasets.ReadObservations(path, datasets.TableOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(model hamiltonian.Model, fraction float64) {
+		t.Helper()
+		options := fit.DefaultOptions(model)
+		options.Effort, options.Hidden = .02, 8
+		train, _ := observed.Split(fraction)
+		result, err := fit.Fit(t.Context(), options, train, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result.Record.TestFraction = fraction
+		if err := result.Save(fit.Path(folder, "circle", model.Name, 0), "circle"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(hamiltonian.Port, .6)
+	var out bytes.Buffer
+	arguments := []string{"-data", path, "-runs", folder, "-out", folder, "-quiet", "-models"}
+	if err := run(t.Context(), append(arguments, "port"), &out, &out); err != nil || out.Len() > 0 {
+		t.Fatal(err)
+	}
+	numbers, err := os.ReadFile(filepath.Join(folder, "verdict.json"))
+	if err != nil || !strings.Contains(string(numbers), `"test_trajectories": 3`) || !strings.Contains(string(numbers), `"train_trajectories": 2`) {
+		t.Errorf("of five trajectories, port has not seen three; error %v, numbers\n%.400s", err, numbers)
+	}
+	for fraction, want := range map[float64]string{0.2: "circle-port.tar with 0.6; train one of them again", 0: "circle-hnn.tar does not say"} {
+		save(hamiltonian.HNN, fraction)
+		err := run(t.Context(), append(arguments, "hnn,port"), &out, &out)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a test fraction of %g gave the error %v, want %q", fraction, err, want)
 		}
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"hnn/verdict"
 )
 
-// measured trains the models of a measured system that the folder runs lacks, and writes a page about what they say of it.
+// measured trains the models of a measured system that the folder runs lacks, and writes a page about what they say of it. The models in the
+// folder tell which rows none of them has seen.
 func measured(ctx context.Context, task datasets.Task, runs, out string, models []string, quiet bool, stdout, stderr io.Writer) error {
 	if models == nil {
 		for _, m := range hamiltonian.Models {
@@ -26,30 +27,33 @@ func measured(ctx context.Context, task datasets.Task, runs, out string, models 
 			}
 		}
 	}
-	train, test := task.Observed.Split(.2)
 	say, end := command.Spinner(stderr, !quiet)
 	defer end()
-	var results []*fit.Result
-	for _, name := range models {
+	results, fraction, err := load(task, runs, models)
+	if err != nil {
+		return err
+	}
+	train, test := task.Observed.Split(fraction)
+	for i, name := range models {
+		if results[i] != nil {
+			continue
+		}
 		model, err := hamiltonian.Find(name)
 		if err != nil {
 			return err
 		}
 		path := fit.Path(runs, task.Name, name, 0)
-		result, err := fit.Load(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			say("training " + path)
-			if err := os.MkdirAll(runs, 0o755); err != nil {
-				return err
-			}
-			if result, err = fit.Fit(ctx, fit.DefaultOptions(model), train, nil); err == nil {
-				err = result.Save(path, task.Name)
-			}
-		}
-		if err != nil {
+		say("training " + path)
+		if err := os.MkdirAll(runs, 0o755); err != nil {
 			return err
 		}
-		results = append(results, result)
+		if results[i], err = fit.Fit(ctx, fit.DefaultOptions(model), train, nil); err != nil {
+			return err
+		}
+		results[i].Record.TestFraction = fraction
+		if err := results[i].Save(path, task.Name); err != nil {
+			return err
+		}
 	}
 	say("writing the page")
 	v, err := verdict.Examine(train, test, results)
@@ -62,4 +66,28 @@ func measured(ctx context.Context, task datasets.Task, runs, out string, models 
 	end()
 	_, err = fmt.Fprintln(stdout, strings.Join([]string{filepath.Join(out, "index.html"), filepath.Join(out, "verdict.json")}, "\n"))
 	return err
+}
+
+// load returns the models that are in the folder runs, nil for the others, and the test fraction of all.
+func load(task datasets.Task, runs string, models []string) ([]*fit.Result, float64, error) {
+	results := make([]*fit.Result, len(models))
+	fraction, from := command.TestFraction, ""
+	for i, name := range models {
+		path := fit.Path(runs, task.Name, name, 0)
+		r, err := fit.Load(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		switch f := r.Record.TestFraction; {
+		case f == 0:
+			return nil, 0, fmt.Errorf("%s does not say which rows it has not seen; train it again", path)
+		case from != "" && f != fraction:
+			return nil, 0, fmt.Errorf("%s was trained with the test fraction %g, and %s with %g; train one of them again with the -test-fraction of the other", from, fraction, path, f)
+		}
+		results[i], fraction, from = r, r.Record.TestFraction, path
+	}
+	return results, fraction, nil
 }
