@@ -135,7 +135,8 @@ type attempt struct {
 	parameters nets.Parameters
 	kernel     *kernels.Model[float32]
 	random     *rand.Rand
-	adam       int // steps of Adam since its state was reset
+	only       string // prefix of the one network that trains; "" for all
+	adam       int    // steps of Adam since its state was reset
 }
 
 func (f *fitter) config(c Candidate) hamiltonian.Config {
@@ -163,11 +164,22 @@ func (f *fitter) start(c Candidate, threads int) (*attempt, error) {
 	}
 	a.parameters = a.equation.Zeros()
 	nets.Initialise(a.equation.Networks, a.parameters, a.random)
+	return a, a.open(threads)
+}
+
+// open makes the kernel from the parameters.
+func (a *attempt) open(threads int) (err error) {
 	config := closedform.Equation(a.equation)
 	config.Vectors, config.Threads = 2, threads
-	var err error
 	a.kernel, err = closedform.New(config, a.equation.Networks, a.parameters)
-	return a, err
+	return err
+}
+
+// store copies the kernel's parameters back.
+func (a *attempt) store() {
+	a.parameters.EachLayer(a.equation.Networks, func(network, layer int, weight, bias []float32) {
+		a.kernel.Store(kernels.Values, network, layer, weight, bias)
+	})
 }
 
 // reset clears the state of Adam.
@@ -181,7 +193,7 @@ func (a *attempt) reset() {
 // mask clears the gradient of fixed networks and adds the weight decay of the energy's network.
 func (a *attempt) mask(decay float64) {
 	for i, n := range a.equation.Networks {
-		if n.Fixed {
+		if n.Fixed || a.only != "" && n.Prefix != a.only {
 			clear(a.kernel.Vector(kernels.Gradient)[a.kernel.Size(i):a.kernel.Size(i+1)])
 		}
 	}
@@ -442,9 +454,7 @@ func (f *fitter) fit() (*Result, error) {
 	if err != nil && !errors.Is(err, f.ctx.Err()) {
 		return nil, err
 	}
-	a.parameters.EachLayer(a.equation.Networks, func(network, layer int, weight, bias []float32) {
-		a.kernel.Store(kernels.Values, network, layer, weight, bias)
-	})
+	a.store()
 	return &Result{
 		Dynamics: hamiltonian.Dynamics{Equation: a.equation, Parameters: a.parameters, Scaling: f.scaling},
 		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Candidate: best, Candidates: tried, Config: a.config, Scaling: f.scaling},

@@ -73,12 +73,34 @@ func TestNoisyOscillator(t *testing.T) {
 			if err != nil || math.Abs(rate*units[2]-friction) > .03*friction {
 				t.Errorf("the friction rate is %g, and %g is true: %v", rate*units[2], friction, err)
 			}
+			checkFriction(t, r, oscillator(10, 81, .1, friction, noise, units), friction, noise, units)
 			test := oscillator(3, 200, .1, friction, 0, units)
 			score, err := r.Score(test)
 			if err != nil || score.Error > .02 {
 				t.Errorf("predictions over 20 units of time are %g standard deviations off: %v", score.Error, err)
 			}
 		})
+	}
+}
+
+// checkFriction compares R and its standard error with the truth and with the Cramér-Rao bound. A rate γ damps an oscillation of amplitude a as
+// a·e^(−γt/2). With its amplitude free, the rows of one trajectory give γ the information Σ (t − t̄)²·a²/(4σ²).
+func checkFriction(t *testing.T, r *Result, o datasets.Observations, friction, noise float64, units [3]float64) {
+	matrix, errors, err := r.Friction(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := units[1] / units[0]
+	information := 0.0
+	for _, path := range o.Trajectories {
+		rows := float64(len(path.Times))
+		q, p := path.States[0][0]/units[0], path.States[0][1]/units[1]
+		information += (q*q + p*p) * math.Exp(-friction*4) * rows * 8 * 8 / 12 / (4 * noise * noise)
+	}
+	bound := 1 / math.Sqrt(information)
+	value, deviation := matrix[0][0]/unit, errors[0][0]/unit
+	if math.Abs(value-friction) > 4*deviation || deviation < bound/2 || deviation > 4*bound {
+		t.Errorf("the friction is %g ± %g; %g is true, and no estimate has a smaller error than %g", value, deviation, friction, bound)
 	}
 }
 

@@ -42,7 +42,7 @@ func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64,
 func (r *Result) InputMatrix() (matrix [][]float64) {
 	n := r.Equation.Dimension() / 2
 	r.Parameters.EachLayer(r.Equation.Networks, func(network, _ int, weight, _ []float32) {
-		if r.Equation.Networks[network].Prefix != "input." {
+		if r.Equation.Networks[network].Prefix != hamiltonian.InputPrefix {
 			return
 		}
 		for i, row := range slices.Collect(slices.Chunk(weight, len(weight)/n)) {

@@ -48,20 +48,23 @@ var Port = Model{
 		switch c.Friction {
 		case ConstantFriction:
 			layers := []nets.Layer{{Inputs: 1, Outputs: n * n}}
-			friction = add(nets.Network{Prefix: "friction.", Layers: layers, Start: [][]float32{eye(n, 0.2)}}, []Feature{{Function: One}})
+			friction = add(nets.Network{Prefix: FrictionPrefix, Layers: layers, Start: [][]float32{eye(n, 0.2)}}, []Feature{{Function: One}})
 		case StateFriction:
 			features := append(positions[:len(positions):len(positions)], momenta...)
-			friction = add(nets.Network{Prefix: "friction.", Layers: nets.MLP(len(features), 16, 1, n*n, c.Activation)}, features)
+			friction = add(nets.Network{Prefix: FrictionPrefix, Layers: nets.MLP(len(features), 16, 1, n*n, c.Activation)}, features)
 		}
 		e.Terms = []Term{Damped(e.Hamiltonian, c.Dimension, friction)}
 		if c.Inputs > 0 {
 			layers := []nets.Layer{{Inputs: c.Inputs, Outputs: n}}
-			e.Terms = append(e.Terms, Force(add(nets.Network{Prefix: "input.", Layers: layers, Start: [][]float32{make([]float32, c.Inputs*n)}},
+			e.Terms = append(e.Terms, Force(add(nets.Network{Prefix: InputPrefix, Layers: layers, Start: [][]float32{make([]float32, c.Inputs*n)}},
 				values(c.Dimension, c.Inputs)), c.Dimension))
 		}
 		return e
 	},
 }
+
+// The prefixes of the names of the parameters of L and of G.
+const FrictionPrefix, InputPrefix = "friction.", "input."
 
 // quadratic returns the layers of ½ Σ wᵢ(Wx)ᵢ².
 func quadratic(n int) []nets.Layer {
