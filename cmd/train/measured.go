@@ -79,7 +79,7 @@ func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr
 				fmt.Fprintf(&said[i].err, "train: interrupted after %d of %d steps; %s holds the model so far\n", last.Step, last.Total, path)
 				return err
 			}
-			return describe(&said[i].out, result, train, test, path)
+			return describe(ctx, &said[i].out, result, train, test, path)
 		})
 	}
 	err = group.Wait()
@@ -92,7 +92,7 @@ func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr
 }
 
 // describe says what was learned and how far the model predicts, in the user's units.
-func describe(w io.Writer, r *fit.Result, train, test datasets.Observations, path string) error {
+func describe(ctx context.Context, w io.Writer, r *fit.Result, train, test datasets.Observations, path string) error {
 	score, err := r.Score(test)
 	if err != nil {
 		return err
@@ -109,6 +109,15 @@ func describe(w io.Writer, r *fit.Result, train, test datasets.Observations, pat
 		}
 		fmt.Fprintln(w)
 		positions, momenta := test.Names[:test.Positions], test.Names[test.Positions:]
+		friction, standardErrors, err := r.Friction(ctx, train)
+		if err != nil {
+			return err
+		}
+		for i, row := range friction { // which is symmetric
+			for j := range i + 1 {
+				fmt.Fprintf(w, "Friction: R%s = %.4g ± %.2g%s\n", place(j, i, len(row)*len(row)), row[j], standardErrors[i][j], in(momenta[j:j+1], positions[i]))
+			}
+		}
 		for i, row := range r.InputMatrix() {
 			for j, v := range row {
 				fmt.Fprintf(w, "Inputs: G%s = %.4g%s per unit of %s\n", place(i, j, len(momenta)*len(row)), v, in(momenta[i:i+1], test.TimeName), test.Inputs[j])
