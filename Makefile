@@ -9,11 +9,13 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
-# The paper's two models on the measured pendulum, with the published settings, and the paper's figures.
+# Three models of the measured pendulum, and a page about them.
+PENDULUM := -data examples/pendulum/pendulum.csv -angles q1
 demo: build
-	./train -task real -verbose
-	./train -task real -baseline -verbose
-	./analyze -task real
+	./train $(PENDULUM) -model baseline
+	./train $(PENDULUM) -model hnn
+	./train $(PENDULUM) -model port
+	./analyze $(PENDULUM)
 
 test: libtorch
 	@$(GO) test ./...

@@ -40,6 +40,16 @@ func (e Estimate) fill(o Observations) {
 	}
 }
 
+// Weights returns the weights of the positions in the slope that Estimate takes at a row, and the row of the first of them.
+func (e Estimate) Weights(times []float64, row int) (first int, weights []float64) {
+	e.fit(times, false, func(at, from int, _, slope []float64) {
+		if at == row {
+			first, weights = from, slope
+		}
+	})
+	return first, weights
+}
+
 // fit calls use for each row, or only for those in the middle of e.Rows rows, with the weights of rows, from the first on, in the value and the
 // slope of the row's polynomial.
 func (e Estimate) fit(times []float64, middle bool, use func(row, first int, value, slope []float64)) {

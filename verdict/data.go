@@ -1,15 +1,16 @@
 package verdict
 
 import (
+	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
+	"hnn/fit"
 )
 
 // Data are facts of the observations. Steps, durations and the period are in the unit of the times.
@@ -49,7 +50,7 @@ func (s *study) measure() {
 	}
 	d := &s.Data
 	d.Rows = rowsOf(s.all())
-	d.Train, d.Test, d.TimeUnit = len(s.train.Trajectories), len(s.test.Trajectories), unit(s.train.TimeName)
+	d.Train, d.Test, d.TimeUnit = len(s.train.Trajectories), len(s.test.Trajectories), fit.Unit([]string{s.train.TimeName})
 	d.Step, d.Duration, d.Shortest, d.Longest = median(steps), median(durations), floats.Min(durations), floats.Max(durations)
 	for j := range 2 * n {
 		_, scale := stat.MeanStdDev(s.train.Component(j), nil)
@@ -74,11 +75,9 @@ func (s *study) measure() {
 	s.period, d.Crossings = s.estimatePeriod()
 	d.Period, d.RowsPerPeriod, d.Periods = s.period, s.period/d.Step, d.Duration/s.period
 	for j := range 2 * n {
-		name := "q"
+		name := fmt.Sprint([]string{"q", "p"}[j/n], j%n+1)
 		if s.train.Names != nil {
 			name = s.train.Names[j]
-		} else if j >= n {
-			name = "p"
 		}
 		d.Components = append(d.Components, Component{name, s.scales[j], s.noise[j]})
 	}
@@ -89,12 +88,6 @@ func component(states [][]float64, j int) (values []float64) {
 		values = append(values, x[j])
 	}
 	return values
-}
-
-// unit returns the unit in a name such as "t [ms]", "" if there is none.
-func unit(name string) string {
-	_, after, _ := strings.Cut(name, "[")
-	return strings.TrimSuffix(after, "]")
 }
 
 // estimatePeriod returns the shortest period of a component, the median time between every other crossing of its mean. Where no trajectory has
@@ -208,8 +201,8 @@ func (s *study) estimateNoise() []float64 {
 			noise[j] = 0
 		}
 		if i := j - n; i >= 0 && !s.train.Measured {
-			w := s.slope(list[0], len(list[0].Times)/2)
-			noise[j] = math.Sqrt(floats.Dot(w.weights, w.weights)) * s.train.Estimate.Mass(i) * noise[i]
+			_, weights := s.train.Estimate.Weights(list[0].Times, len(list[0].Times)/2)
+			noise[j] = floats.Norm(weights, 2) * s.train.Estimate.Mass(i) * noise[i]
 		}
 	}
 	return noise
@@ -266,48 +259,26 @@ func regress(values []float64, features [][]float64) []float64 {
 	return floats.SubTo(make([]float64, len(values)), values, fitted.RawVector().Data)
 }
 
-// window is where a momentum is estimated: the weights of the positions from a row on.
-type window struct {
-	first   int
-	weights []float64
-}
-
-// slope returns the window of an estimated momentum at a row, as package datasets fits it.
-func (s *study) slope(t datasets.Observed, row int) window {
-	rows := min(max(s.train.Estimate.Rows, 3), len(t.Times))
-	order := min(max(s.train.Estimate.Order, 1), rows-1)
-	w := window{first: min(max(row-rows/2, 0), len(t.Times)-rows)}
-	times := t.Times[w.first : w.first+rows]
-	span := times[rows-1] - times[0]
-	a, unity := mat.NewDense(rows, order+1, nil), mat.NewDiagDense(rows, nil)
-	for k, time := range times {
-		unity.SetDiag(k, 1)
-		for power := range order + 1 {
-			a.Set(k, power, math.Pow((time-t.Times[row])/span, float64(power)))
-		}
+// disturbed returns a state with draws of its noise. That of an estimated momentum comes from the positions around it.
+func (s *study) disturbed(t datasets.Observed, row, draws int) (states [][]float64) {
+	first, weights := row, []float64{1}
+	if !s.train.Measured {
+		first, weights = s.train.Estimate.Weights(t.Times, row)
 	}
-	var inverse mat.Dense
-	_ = inverse.Solve(a, unity) // a bad condition makes noise large, as it should
-	w.weights = mat.Row(nil, 1, &inverse)
-	floats.Scale(1/span, w.weights)
-	return w
-}
-
-// disturbed returns a state with a draw of its noise. That of an estimated momentum comes from the positions around it.
-func (s *study) disturbed(t datasets.Observed, row int) []float64 {
-	x, n := slices.Clone(t.States[row]), s.train.Positions
-	for j := range s.seen {
-		if s.train.Measured {
-			x[j] += s.noise[j] * s.random.NormFloat64()
-			continue
-		}
-		w := s.slope(t, row)
-		for k, weight := range w.weights {
-			draw := s.noise[j] * s.random.NormFloat64()
-			if x[n+j] += s.train.Estimate.Mass(j) * weight * draw; w.first+k == row {
-				x[j] += draw
+	for range draws {
+		x := slices.Clone(t.States[row])
+		for j := range s.seen {
+			for k, weight := range weights {
+				draw := s.noise[j] * s.random.NormFloat64()
+				if first+k == row {
+					x[j] += draw
+				}
+				if !s.train.Measured {
+					x[s.train.Positions+j] += s.train.Estimate.Mass(j) * weight * draw
+				}
 			}
 		}
+		states = append(states, x)
 	}
-	return x
+	return states
 }

@@ -1,39 +1,41 @@
 package verdict
 
 import (
+	"cmp"
+	"context"
 	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/integrate"
+	"gonum.org/v1/gonum/optimize"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
-	"hnn/prediction"
 )
 
 // Energy is the balance of the port model's energy. Energies count from the lowest one in the range of the data. Rates are per unit of time.
 type Energy struct {
-	Class          string  `json:"class"` // conserved, lost, unclear (the measured states do not confirm the model), or untested (the validation compared no friction)
-	Friction       string  `json:"friction"`
-	Without        float64 `json:"validation_without_friction"` // scaled units, as With; 0 if the validation compared none
-	With           float64 `json:"validation_with_friction"`
-	LossRate       float64 `json:"loss_rate"`   // the dissipated energy over the integral of the energy
-	RateSpread     float64 `json:"loss_spread"` // standard deviation over the trajectories
-	LossPerPeriod  float64 `json:"loss_per_period"`
-	Measured       float64 `json:"measured_loss_rate"` // fall of the energy of the measured states; 0 with inputs
-	MeasuredError  float64 `json:"measured_loss_rate_error"`
-	FrictionRate   float64 `json:"friction_rate"` // −div f/n
-	FrictionSpread float64 `json:"friction_spread"`
-	Driven         bool    `json:"driven"`
-	Stored         float64 `json:"stored"` // over the trajectory that is drawn
-	Supplied       float64 `json:"supplied"`
-	Dissipated     float64 `json:"dissipated"`
+	Class          string      `json:"class"` // conserved, lost, unclear (the data do not confirm the model), or untested (the validation compared no friction)
+	Friction       string      `json:"friction"`
+	Without        float64     `json:"validation_without_friction"` // scaled units, as With; both 0 if the validation did not compare the two
+	With           float64     `json:"validation_with_friction"`
+	LossRate       float64     `json:"loss_rate"`       // the dissipated energy over the integral of the energy
+	LossError      float64     `json:"loss_rate_error"` // standard error, from that of the friction
+	LossPerPeriod  float64     `json:"loss_per_period"`
+	Measured       float64     `json:"measured_loss_rate"`      // fall of the energy of the measured states; 0 with inputs
+	MeasuredBand   float64     `json:"measured_loss_rate_band"` // half of the interval of 95% over the trajectories
+	FrictionRate   float64     `json:"friction_rate"`           // −div f/n
+	FrictionSpread float64     `json:"friction_spread"`
+	Matrix         [][]float64 `json:"friction_matrix"`        // R in dp/dt = −∂H/∂q − R·∂H/∂p
+	MatrixErrors   [][]float64 `json:"friction_matrix_errors"` // standard errors (fit.Result.Friction); nil if there are too few data for them
+	Driven         bool        `json:"driven"`
+	Stored         float64     `json:"stored"` // over the trajectory that is drawn
+	Supplied       float64     `json:"supplied"`
+	Dissipated     float64     `json:"dissipated"`
 
-	shown     datasets.Observed
-	predicted prediction.Predicted
-	measured  []float64 // energy of the measured states of the shown trajectory
+	measured []float64 // energy of the measured states of the drawn trajectory
 }
 
 // conserve fills Energy.
@@ -42,70 +44,66 @@ func (s *study) conserve() error {
 	if c == nil {
 		return nil
 	}
-	e := &Energy{Friction: string(c.Record.Friction), FrictionRate: c.Rate, FrictionSpread: c.RateSpread, Driven: len(s.train.Inputs) > 0}
-	list := slices.Concat(s.test.Trajectories, some(s.train.Trajectories, mostStarts))
-	list = list[:min(len(list), 2*mostStarts)]
+	e := &Energy{Friction: string(cmp.Or(c.Record.Friction, hamiltonian.NoFriction)), FrictionRate: c.Rate, FrictionSpread: c.RateSpread, Driven: len(s.train.Inputs) > 0}
+	list := slices.Concat(some(s.test.Trajectories, mostStarts), some(s.train.Trajectories, mostStarts))
 	predicted, err := s.run(c, list)
 	if err != nil {
 		return err
 	}
-	lowest, err := s.lowest(c, list)
-	if err != nil {
-		return err
-	}
-	var lost, kept float64
-	var rates, measured []float64
+	var lost, kept, lowest float64
+	var falls []float64
 	for i, t := range list {
-		p, last := predicted[i], len(t.Times)-1
-		c.evaluator.Columns = nil
-		for k := range t.Times {
-			c.evaluator.Columns = append(c.evaluator.Columns, t.Columns(k))
+		if i == 0 || len(t.Constants) > 0 {
+			if lowest, err = s.lowest(c, t); err != nil {
+				return err
+			}
 		}
-		energies, err := c.evaluator.Hamiltonian(t.States)
+		energies, err := c.energy(t, t.States, lowest)
 		if err != nil {
 			return err
 		}
-		floats.AddConst(-lowest[i], energies)
-		if floats.AddConst(-lowest[i], p.H); math.IsNaN(p.H[last]) {
-			continue
-		}
-		area := integrate.Trapezoidal(t.Times, p.H)
-		if !(area > 0) {
-			continue
-		}
-		lost, kept = lost+p.Dissipated[last], kept+area
-		rates = append(rates, p.Dissipated[last]/area)
-		end := len(energies) // or where noise would hide the energy
-		for k := range energies {
-			if p.H[k] < p.H[0]/10 && k > 6 {
-				end = k
-				break
+		if i == 0 {
+			e.measured = energies
+			for _, m := range s.given {
+				if m.energies, err = c.energy(t, m.long[0].States, lowest); err != nil {
+					return err
+				}
 			}
 		}
-		h := energies[:end]
-		third := end / 3 // of an exponential, the means of two parts of equal lengths have the ratio of its values
-		if early, late := stat.Mean(h[:third], nil), stat.Mean(h[len(h)-third:], nil); early > 0 && late > 0 && !e.Driven {
-			measured = append(measured, math.Log(early/late)/(t.Times[len(h)-third]-t.Times[0]))
+		p, last := predicted[i], len(t.Times)-1
+		if floats.AddConst(-lowest, p.H); math.IsNaN(p.H[last]) {
+			continue
 		}
-		if e.predicted.H == nil {
-			e.shown, e.predicted, e.measured = t.Slice(0, min(len(t.Times), mostDrawn)), p, energies
+		lost, kept = lost+p.Dissipated[last], kept+integrate.Trapezoidal(t.Times, p.H)
+		if i == 0 {
 			e.Stored, e.Supplied, e.Dissipated = p.H[last]-p.H[0], p.Supplied[last], p.Dissipated[last]
 		}
+		rows := slices.IndexFunc(p.H, func(h float64) bool { return h < p.H[0]/10 }) // where noise would hide the energy
+		if rows < 7 {
+			rows = len(energies)
+		}
+		third := rows / 3 // of an exponential, the means of two parts of equal lengths have the ratio of its values
+		early, late := stat.Mean(energies[:third], nil), stat.Mean(energies[rows-third:rows], nil)
+		if early > 0 && late > 0 && !e.Driven {
+			falls = append(falls, math.Log(early/late)/(t.Times[rows-third]-t.Times[0]))
+		}
 	}
-	if len(rates) == 0 {
+	if !(kept > 0) {
 		return nil
 	}
+	s.Energy = e
 	e.LossRate = lost / kept
 	e.LossPerPeriod = 1 - math.Exp(-e.LossRate*s.period)
-	if len(rates) > 1 {
-		e.RateSpread = stat.StdDev(rates, nil)
+	if falls != nil {
+		e.Measured, e.MeasuredBand = interval(falls)
 	}
-	if len(measured) > 1 {
-		var deviation float64
-		e.Measured, deviation = stat.MeanStdDev(measured, nil)
-		e.MeasuredError = deviation / math.Sqrt(float64(len(measured)))
-	}
-	e.Without, e.With = math.Inf(1), math.Inf(1)
+	return s.classify(c)
+}
+
+// classify fills the friction of the energy's balance and its class.
+func (s *study) classify(c *candidate) (err error) {
+	e, free := s.Energy, math.Inf(1)
+	e.Without, e.With = free, free
 	for _, tried := range c.Record.Candidates {
 		if tried.Friction == hamiltonian.NoFriction {
 			e.Without = min(e.Without, tried.Validation)
@@ -113,85 +111,102 @@ func (s *study) conserve() error {
 			e.With = min(e.With, tried.Validation)
 		}
 	}
-	compared := !math.IsInf(e.Without, 1) && !math.IsInf(e.With, 1)
+	compared := e.Without < free && e.With < free
 	if !compared {
 		e.Without, e.With = 0, 0
 	}
-	none := e.Friction == string(hamiltonian.NoFriction) || e.Friction == ""
-	trend, spread := e.Measured*s.period, 2*e.MeasuredError*s.period
-	agrees := spread < 0.1 && math.Abs(trend) <= max(spread, 0.005)
-	if !none {
-		agrees = trend > spread
+	trend, band := e.Measured*s.period, e.MeasuredBand*s.period
+	if e.Friction == string(hamiltonian.NoFriction) {
+		switch {
+		case !compared:
+			e.Class = "untested"
+		case e.Driven && c.Error < tolerated, !e.Driven && band < 0.1 && math.Abs(trend) <= max(band, 0.005):
+			e.Class = "conserved"
+		default:
+			e.Class = "unclear"
+		}
+		return nil
 	}
-	if e.Driven {
-		agrees = compared && max(e.With, e.Without) > 1.25*min(e.With, e.Without) && c.Error < tolerated
-	}
-	switch {
-	case none && !compared:
-		e.Class = "untested"
-	case !agrees:
-		e.Class = "unclear"
-	case none:
-		e.Class = "conserved"
-	default:
+	if e.Class = "unclear"; e.Driven && compared || trend > band {
 		e.Class = "lost"
 	}
-	s.Energy = e
+	if e.Matrix, e.MatrixErrors, err = c.Result.Friction(context.Background(), s.train); err != nil || e.Matrix == nil {
+		return err
+	}
+	var trace, variance float64
+	for i, row := range e.Matrix {
+		trace, variance = trace+row[i], variance+e.MatrixErrors[i][i]*e.MatrixErrors[i][i]
+	}
+	e.LossError = e.LossRate * math.Sqrt(variance) / trace
+	switch {
+	case !(variance > 0): // there are too few parts of the data
+		e.MatrixErrors, e.LossError = nil, 0
+	case trace < 2*math.Sqrt(variance):
+		e.Class = "unclear"
+	}
 	return nil
 }
 
-// lowest returns the lowest energy in the box of the training states, by trajectory, for its constants. Without constants it is that of all.
-func (s *study) lowest(c *candidate, list []datasets.Observed) ([]float64, error) {
-	n := 2 * s.train.Positions
+// energy returns the model's energies of states of a trajectory, above the lowest one; those of states that are not numbers are not.
+func (c *candidate) energy(t datasets.Observed, states [][]float64, lowest float64) ([]float64, error) {
+	c.evaluator.Columns = nil
+	for k := range states {
+		c.evaluator.Columns = append(c.evaluator.Columns, t.Columns(k))
+	}
+	energies, err := c.evaluator.Hamiltonian(states)
+	if err == nil {
+		floats.AddConst(-lowest, energies)
+	}
+	return energies, err
+}
+
+// lowest returns the lowest energy in the box of the training states, for the constants of a trajectory.
+func (s *study) lowest(c *candidate, t datasets.Observed) (float64, error) {
+	c.evaluator.Columns = [][]float64{slices.Concat(make([]float64, len(s.train.Inputs)), t.Constants)}
+	var states [][]float64
+	for _, x := range s.places(s.train.Trajectories) {
+		states = append(states, x.state)
+	}
+	energies, err := c.evaluator.Hamiltonian(states)
+	if err != nil {
+		return 0, err
+	}
 	low, high := s.box()
-	x, next, slopes, columns := make([][]float64, len(list)), make([][]float64, len(list)), make([][]float64, len(list)), make([][]float64, len(list))
-	for i, t := range list {
-		columns[i] = slices.Concat(make([]float64, len(s.train.Inputs)), t.Constants)
-		c.evaluator.Columns = columns[i : i+1]
-		h, err := c.evaluator.Hamiltonian(t.States)
-		if err != nil {
-			return nil, err
+	unit := c.evaluator.Scaling.Energy()
+	clamp := func(scaled []float64) [][]float64 {
+		x := floats.MulTo(make([]float64, len(scaled)), scaled, s.scales)
+		for j := range x {
+			x[j] = min(max(x[j], low[j]), high[j])
 		}
-		x[i], next[i], slopes[i] = slices.Clone(t.States[floats.MinIdx(h)]), make([]float64, n), make([]float64, n)
+		return [][]float64{x}
 	}
-	c.evaluator.Columns = columns
-	h, err := c.evaluator.Hamiltonian(x)
-	rates := make([]float64, len(list))
-	for i := range rates {
-		rates[i] = 0.1
-	}
-	for range 300 {
-		if err == nil {
-			err = c.evaluator.Gradient(nil, x, slopes)
-		}
-		if err != nil {
-			return nil, err
-		}
-		for i := range x {
-			for j := range x[i] {
-				step := rates[i] * s.scales[j] * s.scales[j] * slopes[i][j] / c.evaluator.Scaling.Energy()
-				next[i][j] = min(max(x[i][j]-step, min(low[j], x[i][j])), max(high[j], x[i][j]))
+	problem := optimize.Problem{
+		Func: func(scaled []float64) float64 {
+			h, failed := c.evaluator.Hamiltonian(clamp(scaled))
+			if failed != nil {
+				err = failed
+				return math.Inf(1)
 			}
-		}
-		var now []float64
-		if now, err = c.evaluator.Hamiltonian(next); err != nil {
-			return nil, err
-		}
-		for i := range x {
-			if now[i] < h[i] {
-				copy(x[i], next[i])
-				h[i], rates[i] = now[i], 1.5*rates[i]
-			} else {
-				rates[i] /= 3
+			return h[0] / unit
+		},
+		Grad: func(gradient, scaled []float64) {
+			x, out := clamp(scaled), [][]float64{gradient}
+			if failed := c.evaluator.Gradient(nil, x, out); failed != nil {
+				err = failed
 			}
-		}
+			for j := range gradient {
+				if gradient[j] *= s.scales[j] / unit; x[0][j] != scaled[j]*s.scales[j] {
+					gradient[j] = 0
+				}
+			}
+		},
 	}
-	if len(s.train.Constants) == 0 {
-		for i, least := 0, floats.Min(h); i < len(h); i++ {
-			h[i] = least
-		}
+	start := floats.DivTo(make([]float64, len(low)), states[floats.MinIdx(energies)], s.scales)
+	result, _ := optimize.Minimize(problem, start, nil, &optimize.LBFGS{}) // rounding may end the search; the lowest energy found counts
+	if err != nil {
+		return 0, err
 	}
-	return h, nil
+	return min(floats.Min(energies), result.F*unit), nil
 }
 
 // box returns the smallest and the largest training value of each component.

@@ -6,162 +6,216 @@ import (
 	"html/template"
 	"image/color"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/google/renameio/v2"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"hnn/fit"
+	"hnn/hamiltonian"
+	"hnn/internal/panels"
 )
 
-// picture is a drawing as SVG. Its black is the colour of the page's text, so it suits a light and a dark page.
+// picture is a figure with a file name and a caption.
 type picture struct {
-	Caption string
-	SVG     template.HTML
-	Keys    []key
+	panels.Figure
+	Name, Caption string
 }
-
-// key is an entry of a picture's legend, with a colour in CSS.
-type key struct{ Name, Color string }
 
 var (
-	ink  = color.NRGBA{0, 0, 0, 255}
-	grey = color.NRGBA{140, 140, 140, 255}
-	red  = color.NRGBA{213, 94, 0, 255}
+	black    = color.NRGBA{0, 0, 0, 255}
+	grey     = color.NRGBA{160, 160, 160, 255}
+	measured = panels.Key{Label: "measured", Style: panels.Style(black, 1.8, panels.Dotted)}
+	training = panels.Key{Label: "training data", Style: panels.Style(grey, 1.8, panels.Dotted)}
+	end      = panels.Key{Label: "end of the measurement", Style: panels.Style(grey, 1, panels.Dashed)}
 )
 
-// sheet is a column of panels.
-type sheet struct {
-	panels []*plot.Plot
-	keys   []key
-}
-
-func (f *sheet) key(name string, c color.Color) {
-	k := key{name, "currentColor"}
-	if r, g, b, _ := c.RGBA(); c != color.Color(ink) {
-		k.Color = fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
-	}
-	if !slices.Contains(f.keys, k) {
-		f.keys = append(f.keys, k)
+// draw adds a drawing to a panel, and its key to the legend if it has a label that is new.
+func (p *picture) draw(panel *plot.Plot, k panels.Key, drawing plot.Plotter) {
+	panel.Add(drawing)
+	if k.Label != "" && !slices.ContainsFunc(p.Keys, func(known panels.Key) bool { return known.Label == k.Label }) {
+		p.Keys = append(p.Keys, k)
 	}
 }
 
-func (f *sheet) panel(x, y string) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor, p.X.Label.Text, p.Y.Label.Text = nil, x, y
-	for _, style := range []*draw.TextStyle{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
-		style.Font.Typeface, style.Font.Variant, style.Font.Size = "Liberation", "Sans", vg.Points(9)
+func (p *picture) dots(panel *plot.Plot, k panels.Key, x, y []float64) {
+	look := draw.GlyphStyle{Color: k.Style.Color, Radius: vg.Points(0.9), Shape: draw.CircleGlyph{}}
+	p.draw(panel, k, &plotter.Scatter{XYs: some(points(x, y), 1000), GlyphStyle: look})
+}
+
+func (p *picture) line(panel *plot.Plot, k panels.Key, x, y []float64) { p.path(panel, k, x, y, 0, 0) }
+
+// path draws a line that breaks where an angle jumps by half a turn. Turns of 0 are none.
+func (p *picture) path(panel *plot.Plot, k panels.Key, x, y []float64, turnX, turnY float64) {
+	jumps := func(a, b, turn float64) bool { return turn > 0 && math.Abs(a-b) > turn/2 }
+	list := points(x, y)
+	for first, i := 0, 1; i <= len(list); i++ {
+		if i == len(list) || jumps(list[i].X, list[i-1].X, turnX) || jumps(list[i].Y, list[i-1].Y, turnY) {
+			p.draw(panel, k, &plotter.Line{XYs: list[first:i], LineStyle: k.Style})
+			first = i
+		}
 	}
-	f.panels = append(f.panels, p)
+}
+
+// points returns the points that are numbers.
+func points(x, y []float64) (list plotter.XYs) {
+	for i := range x {
+		if !math.IsNaN(x[i] + y[i]) {
+			list = append(list, plotter.XY{X: x[i], Y: y[i]})
+		}
+	}
+	return list
+}
+
+// SVG returns each panel as an element of a page. Its black is the colour of the page's text, so it suits a light and a dark page.
+func (p *picture) SVG() (list []template.HTML, err error) {
+	for i, row := range p.Rows {
+		for _, panel := range row {
+			alone := panels.Figure{Rows: [][]*plot.Plot{{panel}}, Width: p.Width, Height: p.Height, Square: p.Square - i}
+			canvas := vgsvg.New(alone.Size())
+			alone.Draw(canvas)
+			var content bytes.Buffer
+			if _, err := canvas.WriteTo(&content); err != nil {
+				return nil, err
+			}
+			_, svg, _ := strings.Cut(content.String(), "<svg ")
+			svg = strings.NewReplacer("#000000", "currentColor", "Liberation Sans", "Liberation Sans,Arial,sans-serif").Replace(svg)
+			list = append(list, template.HTML(`<svg role="img" `+svg))
+		}
+	}
+	return list, nil
+}
+
+// write writes the picture as PNG into a folder.
+func (p *picture) write(folder string) error {
+	var content bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: p.Raster(200)}).WriteTo(&content); err != nil {
+		return fmt.Errorf("verdict: %w", err)
+	}
+	return renameio.WriteFile(filepath.Join(folder, p.Name+".png"), content.Bytes(), 0o644)
+}
+
+// CSS returns the look of a key.
+func (p *picture) CSS(k panels.Key) template.CSS {
+	style, ink := "solid", "currentColor"
+	switch {
+	case slices.Equal(k.Style.Dashes, panels.Dashed):
+		style = "dashed"
+	case slices.Equal(k.Style.Dashes, panels.Dotted):
+		style = "dotted"
+	}
+	if c := k.Style.Color.(color.NRGBA); c != black {
+		ink = fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
+	}
+	return template.CSS(fmt.Sprintf("border-top: 3px %s %s", style, ink))
+}
+
+// draw makes the pictures: a test trajectory with its predictions, what the models do beyond it, and the balance of the energy.
+func (s *study) draw() {
+	t, e := s.test.Trajectories[0], s.Energy
+	times := t.Times[:min(len(t.Times), mostDrawn)]
+	rows, axis := len(times), s.train.TimeName
+	motion := &picture{Name: "motion", Figure: panels.Figure{Width: 300, Height: 190},
+		Caption: "A test trajectory: measured, and predicted from its first row."}
+	for j := range min(4, s.seen) {
+		p, values := motion.Panel(j/2, "", axis, s.name(j)), component(t.States[:rows], j)
+		for _, c := range slices.Backward(s.models) {
+			motion.line(p, panels.Key{Label: label(c), Style: panels.Style(c.color, 1.3, nil)}, times, component(c.long[0].States[:rows], j))
+		}
+		motion.dots(p, measured, times, values)
+		within(&p.Y, floats.Min(values), floats.Max(values), 0.5)
+	}
+	s.pictures = append(s.pictures, motion, s.beyond())
+	if e == nil || !e.Driven {
+		return
+	}
+	balance := &picture{Name: "balance", Figure: panels.Figure{Width: 300, Height: 190},
+		Caption: "The balance of the port model's energy since the start of this trajectory."}
+	p, stored, rest, predicted := balance.Panel(0, "", axis, s.energyName()), make([]float64, rows), make([]float64, rows), s.port().long[0]
+	for k := range rows {
+		stored[k], rest[k] = predicted.H[k]-predicted.H[0], predicted.Supplied[k]-predicted.Dissipated[k]
+	}
+	balance.line(p, panels.Key{Label: "stored", Style: panels.Style(s.port().color, 2.2, nil)}, times, stored)
+	balance.line(p, panels.Key{Label: "supplied − dissipated", Style: panels.Style(black, 1, panels.Dashed)}, times, rest)
+	balance.line(p, panels.Key{Label: "dissipated", Style: panels.Style(hamiltonian.Baseline.Color, 1.3, nil)}, times, predicted.Dissipated[:rows])
+	balance.line(p, panels.Key{Label: "supplied", Style: panels.Style(hamiltonian.Dissipative.Color, 1.3, nil)}, times, predicted.Supplied[:rows])
+	s.pictures = append(s.pictures, balance)
+}
+
+// beyond shows what each model predicts from the first row of a test trajectory on: its path in the plane of the first two components, and its
+// energy by the port model.
+func (s *study) beyond() *picture {
+	t, e := s.test.Trajectories[0], s.Energy
+	last, until := t.Times[len(t.Times)-1], s.long[0].Times[len(s.long[0].Times)-1]
+	p := &picture{Name: "models", Figure: panels.Figure{Width: 200, Height: 180}, Caption: "The same trajectory"}
+	if until > last {
+		p.Caption += ", predicted three times as long as it was measured"
+	}
+	if p.Caption += ": each model's path"; e != nil {
+		p.Caption += " and, by the port model, its energy above the lowest one in the range of the data"
+	}
+	p.Caption += "."
+	for _, c := range s.given {
+		k, states := panels.Key{Style: panels.Style(c.color, 0.6, nil)}, c.long[0].States
+		plane := p.Panel(0, label(c), s.name(0), s.name(1))
+		p.dots(plane, training, s.wrapped(s.train.Component(0), 0), s.wrapped(s.train.Component(1), 1))
+		seen := *plane
+		p.path(plane, k, s.wrapped(component(states, 0), 0), s.wrapped(component(states, 1), 1), s.turn(0), s.turn(1))
+		p.dots(plane, measured, s.wrapped(component(t.States, 0), 0), s.wrapped(component(t.States, 1), 1))
+		within(&plane.X, seen.X.Min, seen.X.Max, 0.3)
+		within(&plane.Y, seen.Y.Min, seen.Y.Max, 0.3)
+		if e == nil {
+			continue
+		}
+		energy := p.Panel(1, label(c), s.train.TimeName, s.energyName())
+		p.dots(energy, measured, t.Times, e.measured)
+		low, high := energy.Y.Min, energy.Y.Max
+		k.Style.Width = vg.Points(1.3)
+		p.line(energy, k, s.long[0].Times, c.energies)
+		within(&energy.Y, low, high, 2)
+	}
+	if e == nil {
+		return p
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, energy := range p.Rows[1] {
+		low, high = min(low, energy.Y.Min), max(high, energy.Y.Max)
+	}
+	for _, energy := range p.Rows[1] {
+		if energy.Y.Min, energy.Y.Max = low, high; until > last {
+			p.line(energy, end, []float64{last, last}, []float64{low, high})
+		}
+	}
 	return p
 }
 
-// finite returns the points without NaN.
-func finite(x, y []float64) (points plotter.XYs) {
-	for i := range x {
-		if !math.IsNaN(x[i]+y[i]) && !math.IsInf(x[i]+y[i], 0) {
-			points = append(points, plotter.XY{X: x[i], Y: y[i]})
+// within cuts an axis to a range and a share of it on both sides.
+func within(axis *plot.Axis, low, high, share float64) {
+	axis.Min, axis.Max = max(axis.Min, low-share*(high-low)), min(axis.Max, high+share*(high-low))
+}
+
+// wrapped returns a component, an angle within half a turn of 0 if the training data turn over.
+func (s *study) wrapped(values []float64, j int) []float64 {
+	turn := s.turn(j)
+	if low, high := s.box(); turn > 0 && high[j]-low[j] > turn {
+		for k, v := range values {
+			values[k] = math.Remainder(v, turn)
 		}
 	}
-	return points
+	return values
 }
 
-func (f *sheet) line(p *plot.Plot, name string, x, y []float64, c color.Color, dashes ...vg.Length) {
-	line, err := plotter.NewLine(finite(x, y))
-	if err != nil {
-		return // there is no point
+func (s *study) energyName() string {
+	if unit := fit.Unit([]string{s.name(0), s.name(s.train.Positions)}, s.train.TimeName); unit != "" {
+		return "energy [" + unit + "]"
 	}
-	line.LineStyle = draw.LineStyle{Color: c, Width: vg.Points(1.4), Dashes: dashes}
-	p.Add(line)
-	f.key(name, c)
-}
-
-func (f *sheet) dots(p *plot.Plot, name string, x, y []float64, c color.Color, radius float64) {
-	points := some(finite(x, y), 1000)
-	if len(points) == 0 {
-		return
-	}
-	dots := &plotter.Scatter{XYs: points, GlyphStyle: draw.GlyphStyle{Color: c, Radius: vg.Points(radius), Shape: draw.CircleGlyph{}}}
-	p.Add(dots)
-	f.key(name, c)
-}
-
-func (f *sheet) picture(height float64, caption string, values ...any) (picture, error) {
-	h := vg.Points(height * float64(len(f.panels)))
-	canvas := vgsvg.New(vg.Points(620), h)
-	rows := make([][]*plot.Plot, len(f.panels))
-	for i, p := range f.panels {
-		rows[i] = []*plot.Plot{p}
-	}
-	tiles := draw.Tiles{Rows: len(rows), Cols: 1, PadY: vg.Points(8), PadRight: vg.Points(8), PadTop: vg.Points(4), PadBottom: vg.Points(4)}
-	for i, c := range plot.Align(rows, tiles, draw.New(canvas)) {
-		f.panels[i].Draw(c[0])
-	}
-	var content bytes.Buffer
-	if _, err := canvas.WriteTo(&content); err != nil {
-		return picture{}, err
-	}
-	svg := content.String()
-	svg = svg[strings.Index(svg, "<svg"):]
-	svg = strings.NewReplacer("#000000", "currentColor", "<svg ", `<svg role="img" `, "Liberation Sans", "Liberation Sans,Arial,sans-serif").Replace(svg)
-	return picture{fmt.Sprintf(caption, values...), template.HTML(svg), f.keys}, nil
-}
-
-// column returns one component of the first rows.
-func column(states [][]float64, j int) []float64 {
-	return component(states[:min(len(states), mostDrawn)], j)
-}
-
-// draw makes the pictures.
-func (s *study) draw() error {
-	add := func(p picture, err error) error {
-		s.pictures = append(s.pictures, p)
-		return err
-	}
-	t, f := s.starts[0].Observed.Slice(0, min(len(s.starts[0].Times), mostDrawn)), &sheet{}
-	axis := s.train.TimeName
-	for j := range min(4, s.seen) {
-		p := f.panel(axis, s.Data.Components[j].Name)
-		for _, c := range s.models {
-			f.line(p, label(c), t.Times, column(c.predicted[0].States, j), c.color)
-		}
-		f.dots(p, "measured", t.Times, column(t.States, j), ink, 1.3)
-	}
-	if err := add(f.picture(200, "Predicted and measured: the models begin at the first measured state of a test trajectory.")); err != nil {
-		return err
-	}
-	if e := s.Energy; e != nil {
-		f = &sheet{}
-		p := f.panel(axis, "energy")
-		f.dots(p, "energy of measured states", e.shown.Times, e.measured, grey, 1.1)
-		f.line(p, "energy of the prediction", e.shown.Times, e.predicted.H, s.port().color)
-		if e.Driven || e.Dissipated > 0 {
-			stored, balance := make([]float64, len(e.shown.Times)), make([]float64, len(e.shown.Times))
-			for k := range stored {
-				stored[k], balance[k] = e.predicted.H[k]-e.predicted.H[0], e.predicted.Supplied[k]-e.predicted.Dissipated[k]
-			}
-			p = f.panel(axis, "energy since the start")
-			f.line(p, "stored", e.shown.Times, stored, s.port().color)
-			f.line(p, "supplied − dissipated", e.shown.Times, balance, ink, vg.Points(4), vg.Points(3))
-			f.line(p, "dissipated", e.shown.Times, e.predicted.Dissipated, red)
-			if e.Driven {
-				f.line(p, "supplied", e.shown.Times, e.predicted.Supplied, color.NRGBA{0, 158, 115, 255})
-			}
-		}
-		if err := add(f.picture(230, "The port model's energy over a test trajectory. It counts from the lowest energy in the range of the data.")); err != nil {
-			return err
-		}
-	}
-	if s.train.Positions > 1 {
-		return nil
-	}
-	f = &sheet{}
-	p := f.panel(s.Data.Components[0].Name, s.Data.Components[1].Name)
-	f.dots(p, "training data", s.train.Component(0), s.train.Component(1), grey, 0.9)
-	f.dots(p, "far from training data", column(s.Coverage.far, 0), column(s.Coverage.far, 1), red, 1.4)
-	f.line(p, label(s.models[0]), column(s.models[0].predicted[0].States, 0), column(s.models[0].predicted[0].States, 1), s.models[0].color)
-	f.dots(p, "measured", column(t.States, 0), column(t.States, 1), ink, 1.3)
-	return add(f.picture(430, "Phase portrait: a test trajectory and its prediction by %s among the training data.", label(s.models[0])))
+	return "energy"
 }

@@ -95,7 +95,7 @@ func (s *study) neighbours(places []place) []neighbourhood {
 		var distances []float64
 		limit := math.Inf(1)
 		for i, o := range places {
-			if o.trajectory == x.trajectory && math.Abs(o.time-x.time) <= s.period/2 {
+			if !s.elsewhere(o, x) {
 				continue
 			}
 			if d := s.apart(x, o, limit); d < limit {

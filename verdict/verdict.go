@@ -30,7 +30,7 @@ type Verdict struct {
 	Residuals *Residuals `json:"residuals"` // nil with fewer than 20 steps
 	Sections  []Section  `json:"sections"`
 
-	pictures []picture
+	pictures []*picture
 }
 
 // Section is a part of the page.
@@ -60,6 +60,7 @@ func (s *Section) say(class, number, text string, values ...any) {
 // study is an examination under way.
 type study struct {
 	train, test datasets.Observations
+	given       []*candidate // in the order of Examine's argument
 	models      []*candidate // the best first, after compare
 	seen        int          // components of a state that errors compare: the measured ones
 	scales      []float64    // by component: standard deviations of the training data
@@ -67,6 +68,7 @@ type study struct {
 	columns     []float64    // scales of the inputs and constants
 	period      float64
 	starts      []start
+	long        []datasets.Observed // test trajectories; without inputs, their times are continued to three times the duration
 	random      *rand.Rand
 	allowed     [][]float64 // by start and row: the error from the noise of the start, and three times the noise of the row
 	*Verdict
@@ -79,7 +81,9 @@ type candidate struct {
 	color     color.NRGBA
 	evaluator *hamiltonian.Evaluator
 	predicted []prediction.Predicted // of the starts
+	long      []prediction.Predicted // of study.long
 	distances [][]float64            // by start and row: the error
+	energies  []float64              // of the port model along the first of long; nil without one
 }
 
 // start is a part of a test trajectory from the given row on.
@@ -127,17 +131,19 @@ func Examine(train, test datasets.Observations, models []*fit.Result) (*Verdict,
 		if known, err := hamiltonian.Find(m.Record.Model); err == nil {
 			c.color = known.Color
 		}
-		s.models = append(s.models, c)
+		s.given = append(s.given, c)
 	}
 	s.measure()
 	s.chooseStarts()
-	for _, step := range []func() error{s.compare, s.conserve, s.residuals, s.cover} {
+	for _, step := range []func() error{s.compare, s.conserve, s.residuals} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("verdict: %w", err)
 		}
 	}
+	s.cover()
 	s.Sections = []Section{s.aboutData(), s.aboutEnergy(), s.aboutModels(), s.aboutNoise(), s.aboutCoverage(), s.advice()}
-	return s.Verdict, s.draw()
+	s.draw()
+	return s.Verdict, nil
 }
 
 // all returns the trajectories, those for training first.
@@ -175,10 +181,21 @@ func (s *study) distance(a, b []float64, components int) float64 {
 }
 
 func (s *study) difference(j int, a, b float64) float64 {
-	if j < s.train.Positions && s.train.Angles[j] > 0 {
-		return math.Remainder(a-b, s.train.Angles[j])
+	if turn := s.turn(j); turn > 0 {
+		return math.Remainder(a-b, turn)
 	}
 	return a - b
+}
+
+// name returns the name of a component with its unit.
+func (s *study) name(j int) string { return s.Data.Components[j].Name }
+
+// turn returns a full turn of a component in its unit, 0 if it is no angle.
+func (s *study) turn(j int) float64 {
+	if j < s.train.Positions {
+		return s.train.Angles[j]
+	}
+	return 0
 }
 
 // some returns at most count elements, evenly spaced.

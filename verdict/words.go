@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
+	"hnn/fit"
 	"hnn/hamiltonian"
 )
 
@@ -43,16 +45,16 @@ func plural(count int, noun string) string {
 	return fmt.Sprint(count, " ", noun, "s")
 }
 
-// time writes a time with its unit.
-func (s *study) time(t float64) string {
-	return strings.TrimSpace(number(t) + " " + s.Data.TimeUnit)
+// of writes a value with the unit of the names, as fit.Unit composes it.
+func of(v float64, above []string, below ...string) string {
+	return strings.TrimSpace(number(v) + " " + fit.Unit(above, below...))
 }
 
+// time writes a time with its unit.
+func (s *study) time(t float64) string { return of(t, []string{s.train.TimeName}) }
+
 func (s *study) perTime(rate float64) string {
-	if s.Data.TimeUnit == "" {
-		return number(rate) + " per unit of time"
-	}
-	return number(rate) + " per " + s.Data.TimeUnit
+	return number(rate) + " per " + cmp.Or(s.Data.TimeUnit, "unit of time")
 }
 
 func (s *study) aboutData() Section {
@@ -64,7 +66,7 @@ func (s *study) aboutData() Section {
 	}
 	lasts := s.time(d.Duration)
 	if d.Shortest < d.Longest {
-		lasts += fmt.Sprintf(" (%s to %s)", number(d.Shortest), s.time(d.Longest))
+		lasts = fmt.Sprintf("%s to %s", number(d.Shortest), s.time(d.Longest))
 	}
 	p.say("", fmt.Sprintf("%s periods of %s, %s", number(d.Periods), s.time(d.Period), how), "A trajectory lasts %s.", lasts)
 	p.say("", number(d.RowsPerPeriod)+" rows per period", "The rows are %s apart.", s.time(d.Step))
@@ -72,21 +74,15 @@ func (s *study) aboutData() Section {
 	largest := 0.0
 	for _, c := range d.Components {
 		names = append(names, c.Name)
-		amount := number(c.Noise)
-		if u := unit(c.Name); u != "" {
-			amount += " " + u
-		}
-		noise = append(noise, fmt.Sprintf("%s: %s (%s)", c.Name, amount, percent(c.Noise/c.Deviation)))
+		noise = append(noise, fmt.Sprintf("%s: %s (%s)", c.Name, of(c.Noise, []string{c.Name}), percent(c.Noise/c.Deviation)))
 		largest = max(largest, c.Noise/c.Deviation)
 	}
 	p.say("", "time: "+s.train.TimeName, "A state holds %s.", join(names))
-	for _, list := range []struct {
-		names []string
-		noun  string
-	}{{s.train.Inputs, "input"}, {s.train.Constants, "constant of a trajectory"}} {
-		if len(list.names) > 0 {
-			p.say("", "", "Given as %s: %s.", list.noun, join(list.names))
-		}
+	if s.train.Inputs != nil {
+		p.say("", "", "Given as input: %s.", join(s.train.Inputs))
+	}
+	if s.train.Constants != nil {
+		p.say("", "", "Given as constant of a trajectory: %s.", join(s.train.Constants))
 	}
 	text := fmt.Sprintf("The noise is at most %s of a standard deviation.", percent(largest))
 	if largest < 1e-4 {
@@ -109,99 +105,134 @@ func (s *study) aboutEnergy() Section {
 		return p
 	}
 	validation := fmt.Sprintf("validation error %s without friction, %s with it", number(e.Without), number(e.With))
-	loss := fmt.Sprintf("%s per period (± %s over the trajectories)", percent(e.LossPerPeriod), percent(e.RateSpread*s.period*(1-e.LossPerPeriod)))
 	if e.Without == 0 {
 		validation = "the validation compared no other form"
 	}
-	none := e.LossRate == 0
+	loss := percent(e.LossPerPeriod) + " per period"
+	if e.LossError > 0 {
+		loss += fmt.Sprintf(", ± %s (standard error)", percent(e.LossError*s.period*(1-e.LossPerPeriod)))
+	}
+	friction := e.Friction != string(hamiltonian.NoFriction)
 	switch {
 	case e.Class == "conserved":
-		p.say(e.Class, validation, "The port model conserves its energy. No friction was needed.")
+		p.say(e.Class, validation, "The port model conserves its energy. It needed no friction.")
 	case e.Class == "untested":
 		p.say(e.Class, validation, "This page cannot tell: the port model was trained without friction.")
+	case !friction:
+		p.say(e.Class, validation, "It is unclear: the port model needed no friction, but the measured states do not confirm that well.")
 	case e.Class == "lost":
 		p.say(e.Class, loss, "The system loses energy.")
 		p.say("", validation, "The port model has friction.")
-	case none:
-		p.say(e.Class, validation, "It is unclear: the port model needed no friction, but the measured states do not confirm that well.")
 	default:
 		p.say(e.Class, validation, "It is unclear: the port model has friction, but the measured states do not confirm that well.")
 		p.say("", loss, "If the model is right, the system loses this part of its energy.")
 	}
-	if !none {
+	if friction {
+		numbers := fmt.Sprintf("momenta decay at %s, varying by %s over the data", s.perTime(e.FrictionRate), number(e.FrictionSpread))
 		text := "The friction of the model has the same rate everywhere."
 		if e.FrictionSpread > 0.05*math.Abs(e.FrictionRate) {
 			text = "The friction of the model depends on the state."
 		}
-		p.say("", fmt.Sprintf("−div f/n = %s ± %s over the data", s.perTime(e.FrictionRate), number(e.FrictionSpread)), "%s", text)
+		p.say("", numbers, "%s", text)
 	}
-	if e.MeasuredError > 0 {
+	if e.Matrix != nil {
+		p.say("", s.matrix(), "The friction reduces dp/dt by R·∂H/∂p.")
+	}
+	if e.MeasuredBand > 0 {
 		kept := math.Exp(-e.Measured * s.period)
-		fall := fmt.Sprintf("%s ± %s per period", percent(1-kept), percent(e.MeasuredError*s.period*kept))
+		text := "falls"
 		switch {
-		case math.Abs(e.Measured) <= 2*e.MeasuredError:
-			p.say("", fall, "Along the measured states, this energy shows no trend beyond its spread.")
-		case e.Measured > 0:
-			p.say("", fall, "Along the measured states, this energy falls.")
-		default:
-			p.say("", fall, "Along the measured states, this energy rises.")
+		case math.Abs(e.Measured) <= e.MeasuredBand:
+			text = "shows no trend beyond its spread"
+		case e.Measured < 0:
+			text = "rises"
 		}
+		p.say("", fmt.Sprintf("falls by %s per period, ± %s (95%%)", percent(1-kept), percent(e.MeasuredBand*s.period*kept)), "Along the measured states, this energy %s.", text)
 	}
 	for _, c := range s.models {
 		if c.Name == hamiltonian.Baseline.Name {
-			p.say("", fmt.Sprintf("−div f/n = %s ± %s", s.perTime(c.Rate), number(c.RateSpread)), "The baseline knows no energy. This is the rate at which it shrinks volumes of phase space.")
+			p.say("", fmt.Sprintf("−div f/n = %s, varying by %s over the data", s.perTime(c.Rate), number(c.RateSpread)),
+				"The baseline knows no energy. This is the rate at which it shrinks volumes of phase space.")
 			break
 		}
 	}
 	if e.Driven {
-		p.say("", fmt.Sprintf("stored %s = supplied %s − dissipated %s", number(e.Stored), number(e.Supplied), number(e.Dissipated)),
-			"The picture shows the balance of the port model's energy over a test trajectory.")
+		unit := []string{s.name(0), s.name(s.train.Positions)}
+		p.say("", fmt.Sprintf("stored %s = supplied %s − dissipated %s", number(e.Stored), number(e.Supplied), of(e.Dissipated, unit, s.train.TimeName)),
+			"The port model balances its energy over the test trajectory in the pictures.")
 	}
 	return p
 }
 
+// matrix writes R with its standard errors.
+func (s *study) matrix() string {
+	var entries []string
+	for i, row := range s.Energy.Matrix {
+		for j := range row[:i+1] {
+			name, error := "R", ""
+			if len(row) > 1 {
+				name += fmt.Sprint(j+1, ",", i+1)
+			}
+			if s.Energy.MatrixErrors != nil {
+				error = " ± " + number(s.Energy.MatrixErrors[i][j])
+			}
+			entries = append(entries, fmt.Sprintf("%s = %s%s %s", name, number(row[j]), error, fit.Unit([]string{s.name(len(row) + i)}, s.name(j))))
+		}
+	}
+	return strings.Join(entries, "; ")
+}
+
 func (s *study) aboutModels() Section {
 	p, best := Section{Title: "Which model predicts best, and for how long?"}, s.models[0]
-	single := len(s.test.Trajectories) == 1
-	found := fmt.Sprintf("error %s ± %s standard deviations", number(best.Error), number(best.StandardError))
+	found := fmt.Sprintf("error %s ± %s standard deviations, over %s", number(best.Error), number(best.StandardError), plural(len(s.starts), "start"))
 	switch {
 	case len(s.models) == 1:
 		p.say("only one", found, "There is one model, %s, so nothing is compared.", label(best))
-	case single:
-		p.say("undecided", fmt.Sprintf("%s from %s along it", found, plural(len(s.starts), "start")),
-			"One test trajectory cannot tell models apart. Over parts of half its rows, %s has the smallest error.", label(best))
+	case s.single():
+		p.say("undecided", found, "One test trajectory cannot tell models apart. Over parts of half its rows, %s has the smallest error.", label(best))
 	default:
-		p.say("best", fmt.Sprintf("%s over %s", found, plural(len(s.starts), "test trajectory")), "The smallest error is that of %s.", label(best))
+		p.say("best", found, "The smallest error is that of %s.", label(best))
 	}
 	for _, c := range s.models[1:] {
-		difference := fmt.Sprintf("error %s, paired: %s ± %s more, or %s times (95%%: %s to %s)", number(c.Error), number(c.Difference),
-			number(c.DifferenceError), number(c.Ratio), number(c.RatioLow), number(c.RatioHigh))
-		switch {
-		case c.Class == "undecided" && c.Difference <= best.Error/20:
-			p.say(c.Name+" undecided", difference, "Here, the error of %s is about the same.", label(c))
-		case c.Class == "undecided":
-			p.say(c.Name+" undecided", difference, "The error of %s is larger here. The evidence is too weak to call the model worse.", label(c))
-		case c.Class == "worse":
-			p.say(c.Name+" worse", difference, "The model %s predicts worse, by more than the spread over the test trajectories.", label(c))
-		case c.Difference <= c.Band && c.RatioLow <= 1:
-			p.say(c.Name+" as good", difference, "The model %s is as good: the difference is within the spread over the test trajectories.", label(c))
-		default:
-			p.say(c.Name+" as good", difference, "The model %s is as good: the difference is less than a twentieth of the error.", label(c))
+		numbers := fmt.Sprintf("error %s, paired: %s times that of %s", number(c.Error), number(c.Ratio), label(best))
+		if !s.single() {
+			numbers += fmt.Sprintf(" (95%%: %s to %s)", number(c.RatioLow), number(c.RatioHigh))
 		}
+		text := map[string]string{
+			"undecided": "The error of %s is larger here. The evidence is too weak to call the model worse.",
+			"as good":   "The model %s is as good: the difference is less than a twentieth.",
+			"worse":     "The model %s predicts worse, by more than the spread over the test trajectories.",
+		}[c.Class]
+		switch {
+		case s.single() && c.Ratio < 1.05:
+			text = "There, the error of %s is about the same."
+		case s.single():
+			text = "There, the error of %s is larger."
+		case c.Class == "as good" && c.RatioLow <= 1:
+			text = "The model %s is as good: the difference is within the spread over the test trajectories."
+		}
+		p.say(c.Name+" "+c.Class, numbers, text, label(c))
 	}
-	if len(s.starts) < 4 && !single {
+	if len(s.starts) < 4 && !s.single() {
 		p.say("few tests", plural(len(s.starts), "test trajectory"), "So few test trajectories show only large differences.")
 	}
+	texts := []string{"From most starts, the predictions of %s are valid to the end.", "The predictions of %s are valid for some time.",
+		"The predictions of %s are invalid from the first rows on."}
+	names, numbers := make([][]string, len(texts)), make([][]string, len(texts))
 	for _, c := range s.models {
-		valid := fmt.Sprintf("%s periods; median over the starts", number(c.ValidPeriods))
-		switch {
-		case c.ValidToTheEnd > 0.5:
-			p.say("", fmt.Sprintf("%s; %s of the starts", valid, percent(c.ValidToTheEnd)),
-				"From most starts, the predictions of %s are valid to the end, for %s or longer.", label(c), s.time(c.Valid))
-		case c.Valid == 0:
-			p.say("", valid, "The predictions of %s are invalid from the first rows on.", label(c))
-		default:
-			p.say("", valid, "The predictions of %s are valid for %s.", label(c), s.time(c.Valid))
+		i := 1
+		if c.ValidToTheEnd > 0.5 {
+			i = 0
+		} else if c.Valid == 0 {
+			i = 2
+		}
+		names[i] = append(names[i], label(c))
+		numbers[i] = append(numbers[i], fmt.Sprintf("%s: %s or %s periods (median), %s to the end", label(c), s.time(c.Valid),
+			number(c.Valid/s.period), percent(c.ValidToTheEnd)))
+	}
+	for i, text := range texts {
+		if names[i] != nil {
+			p.say("", strings.Join(numbers[i], "; "), text, join(names[i]))
 		}
 	}
 	return p
@@ -231,20 +262,20 @@ func (s *study) aboutCoverage() Section {
 	}
 	long := ""
 	if len(s.train.Inputs) == 0 {
-		long = fmt.Sprintf(", and %s of those predicted three times as long", percent(c.Long))
+		long = " three times as long"
 	}
-	shares := fmt.Sprintf("%s of the test states, %s of the predicted ones%s; far is beyond %s standard deviations", percent(c.Test), percent(c.Predicted), long, number(c.Limit))
+	shares := fmt.Sprintf("%s of the test states, %s of those predicted%s; far is beyond %s standard deviations", percent(c.Test), percent(c.Predicted), long, number(c.Limit))
 	switch {
-	case max(c.Test, c.Predicted) > 0.05:
-		p.say("far", shares, "Some states are far from all training states. Predictions there are guesses.")
-	case c.Long > 0.05:
-		p.say("far later", shares, "The predictions stay near training states, but longer ones reach states that are far from all of them.")
+	case c.Test > 0.05:
+		p.say("far", shares, "Some test states are far from all training states. Predictions there are guesses.")
+	case c.Predicted > 0.05:
+		p.say("far later", shares, "The test states are near training states, but predictions reach states that are far from all of them.")
 	default:
 		p.say("near", shares, "Nearly all states are near training states.")
 	}
 	for _, o := range c.Outside {
 		if o.Share >= 0.001 {
-			p.say("outside", fmt.Sprintf("%s of the %s states, up to %s", percent(o.Share), o.From, number(o.Reach)), "There are no training data for %s.", o)
+			p.say("outside", fmt.Sprintf("%s of the test states and predicted ones, up to %s", percent(o.Share), number(o.Reach)), "There are no training data for %s.", o)
 		}
 	}
 	return p
