@@ -47,9 +47,13 @@ func (r *Result) Save(path, task string) error {
 		return err
 	}
 	var csv bytes.Buffer
-	csv.WriteString("step,part,loss\n")
+	csv.WriteString("step,part,loss,validation\n")
 	for _, p := range r.Losses {
-		fmt.Fprintf(&csv, "%d,%s,%.8g\n", p.Step, p.Part, p.Loss)
+		fmt.Fprintf(&csv, "%d,%s,%.8g,", p.Step, p.Part, p.Loss)
+		if p.Validation > 0 {
+			fmt.Fprintf(&csv, "%.8g", p.Validation)
+		}
+		csv.WriteByte('\n')
 	}
 	return renameio.WriteFile(strings.TrimSuffix(path, ".tar")+"-losses.csv", csv.Bytes(), 0o644)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/prediction"
@@ -248,6 +250,22 @@ func TestErrors(t *testing.T) {
 	cancel()
 	if r, err := Fit(ctx, fast(.01), observed, nil); r != nil || err != context.Canceled {
 		t.Errorf("a training that was cancelled at its start returns %v, %v", r, err)
+	}
+}
+
+// Where a model learns the noise of few rows, training stops early, and the kept parameters predict the oscillations without noise.
+func TestEarlyStopping(t *testing.T) {
+	o := DefaultOptions(hamiltonian.Port)
+	o.Effort = .5
+	const noise = .15
+	r := fitted(t, o, oscillator(3, 25, .3, 0, noise, [3]float64{1, 1, 1}))
+	if last := r.Losses[len(r.Losses)-1]; last.Part != stopping {
+		t.Errorf("the training ends in the part %q", last.Part)
+	}
+	exact := oscillator(3, 25, .3, 0, 0, [3]float64{1, 1, 1})
+	score, err := r.Score(exact)
+	if limit := 2 * noise / stat.StdDev(exact.Component(0), nil); err != nil || !(score.Error < limit) {
+		t.Errorf("predictions are %g standard deviations off; noise in the starts explains half of %g: %v", score.Error, limit, err)
 	}
 }
 

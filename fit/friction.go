@@ -40,7 +40,7 @@ func (r *Result) Friction(ctx context.Context, o datasets.Observations) (matrix,
 	var weights []float64
 	for _, part := range cut(o.Trajectories) {
 		copy(a.kernel.Vector(kernels.Values), start)
-		if err := f.refine(a, newSeries([]datasets.Observed{part}, r.Scaling), longWindow, 40); err != nil {
+		if err := f.refine(a, newSeries([]datasets.Observed{part}, r.Scaling), longWindow, 40, nil); err != nil {
 			return nil, nil, err
 		}
 		samples, weights = append(samples, r.resistance(a)), append(weights, r.information(part))

@@ -11,8 +11,9 @@ import (
 )
 
 // refine minimises the loss of windows by L-BFGS (Liu and Nocedal, 1989) over the parameters and the starts. It converges where Adam creeps,
-// since the loss of all windows is not random. It makes up to the given number of evaluations and keeps the best point.
-func (f *fitter) refine(a *attempt, s series, rows, evaluations int) error {
+// since the loss of all windows is not random. It makes up to the given number of evaluations and keeps the best point. With a validation, it
+// ends when the error of that has risen.
+func (f *fitter) refine(a *attempt, s series, rows, evaluations int, v *validation) error {
 	b := s.windows(min(rows, s.longest()), f.seen)
 	values := a.kernel.Vector(kernels.Values)
 	point := func(x []float64) {
@@ -64,15 +65,54 @@ func (f *fitter) refine(a *attempt, s series, rows, evaluations int) error {
 		}
 	}
 	problem := optimize.Problem{
-		Func:   func(x []float64) float64 { evaluate(x); return lastLoss },
-		Grad:   func(g, x []float64) { evaluate(x); copy(g, gradient) },
-		Status: func() (optimize.Status, error) { return optimize.NotTerminated, failure },
+		Func: func(x []float64) float64 { evaluate(x); return lastLoss },
+		Grad: func(g, x []float64) { evaluate(x); copy(g, gradient) },
+		Status: func() (optimize.Status, error) {
+			if v.stop() {
+				return optimize.Success, nil
+			}
+			return optimize.NotTerminated, failure
+		},
 	}
-	// A search that fails for rounding errors has converged.
-	optimize.Minimize(problem, at, &optimize.Settings{FuncEvaluations: evaluations, Converger: optimize.NeverTerminate{}}, &optimize.LBFGS{Store: 30})
-	if best == nil {
-		return failure
+	looked := 0
+	look := recorder(func(x []float64) error {
+		if v == nil || done < looked+lookEvery {
+			return nil
+		}
+		looked = done
+		point(x)
+		return errors.Join(a.kernel.Updated(), f.look(a, v))
+	})
+	// A search ends where rounding hides the descent. Another one, without the memory of the first, goes on from there while it still gains.
+	for gain := true; gain && done < evaluations && failure == nil && !v.stop(); {
+		before := lowest
+		optimize.Minimize(problem, at, &optimize.Settings{FuncEvaluations: evaluations - done, Converger: optimize.NeverTerminate{}, Recorder: look}, &optimize.LBFGS{Store: 30})
+		if best == nil {
+			return failure
+		}
+		gain, last = lowest < (1-leastGain)*before, nil
+		at = append(at[:0], best...)
 	}
 	point(best)
 	return errors.Join(failure, a.kernel.Updated())
+}
+
+// leastGain is the relative decrease of the loss by a search that makes another one worthwhile.
+const leastGain = 1e-3
+
+// lookEvery is the number of evaluations between two errors of the validation.
+const lookEvery = 50
+
+// recorder receives the points that L-BFGS accepts.
+type recorder func(x []float64) error
+
+// Init does nothing.
+func (r recorder) Init() error { return nil }
+
+// Record implements optimize.Recorder.
+func (r recorder) Record(at *optimize.Location, operation optimize.Operation, _ *optimize.Stats) error {
+	if operation != optimize.MajorIteration {
+		return nil
+	}
+	return r(at.X)
 }

@@ -86,7 +86,7 @@ func TestUnit(t *testing.T) {
 func TestRecordAndLosses(t *testing.T) {
 	r := scaled(.1, 1)
 	r.Record.TestFraction = .3
-	r.Losses = []Progress{{Step: 7, Total: 9, Part: "model", Loss: .5}, {Step: 8, Total: 9, Part: "model", Loss: 1. / 3}}
+	r.Losses = []Progress{{Step: 7, Total: 9, Part: "model", Loss: .5, Validation: .25}, {Step: 8, Total: 9, Part: "model", Loss: 1. / 3}}
 	path := filepath.Join(t.TempDir(), "my-port-seed1.tar")
 	if err := r.Save(path, "my"); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestRecordAndLosses(t *testing.T) {
 		t.Errorf("the file gives %+v, error %v", loaded, err)
 	}
 	content, err := os.ReadFile(filepath.Join(filepath.Dir(path), "my-port-seed1-losses.csv"))
-	if want := "step,part,loss\n7,model,0.5\n8,model,0.33333333\n"; err != nil || string(content) != want {
+	if want := "step,part,loss,validation\n7,model,0.5,0.25\n8,model,0.33333333,\n"; err != nil || string(content) != want {
 		t.Errorf("the losses are %q, error %v", content, err)
 	}
 }

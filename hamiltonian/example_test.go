@@ -29,6 +29,6 @@ func ExampleModel() {
 	// Baseline NN: 1 network(s), 1 term(s), conserves its Hamiltonian: false
 	// Hamiltonian NN: 1 network(s), 1 term(s), conserves its Hamiltonian: true
 	// Dissipative HNN: 2 network(s), 2 term(s), conserves its Hamiltonian: false
-	// Port-Hamiltonian NN: 4 network(s), 1 term(s), conserves its Hamiltonian: true
+	// Port-Hamiltonian NN: 5 network(s), 1 term(s), conserves its Hamiltonian: true
 	// H = 0
 }

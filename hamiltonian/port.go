@@ -12,7 +12,7 @@ import (
 //	dx/dt = (J − R)·∇H(x) + (0, G·u)
 //
 // R = LLᵀ acts on the momenta, so friction never adds energy. The inputs u drive the momenta. The energy H is the sum of a network and of
-// quadratic forms, which continue it beyond the data.
+// quadratic and quartic forms, which continue it beyond the data.
 var Port = Model{
 	Name:        "port",
 	Title:       "Port-Hamiltonian NN",
@@ -33,7 +33,9 @@ var Port = Model{
 			state = append(state[:len(state):len(state)], momenta...)
 		}
 		state = append(state, values(c.Dimension+c.Inputs, c.Constants)...)
-		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state)
+		start := make([][]float32, c.HiddenLayers+1)
+		start[c.HiddenLayers] = make([]float32, c.Hidden)
+		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state, start...)
 		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, make([]float32, len(positions)))
 		inverse := c.Inverse
 		if c.Kinetic != Given {
@@ -43,6 +45,7 @@ var Port = Model{
 		e.Networks[len(e.Networks)-1].Fixed = c.Kinetic == Given
 		if free := c.free(); len(free) > 0 {
 			energy("elastic.", quadratic(len(free)), free, eye(len(free), 1), make([]float32, len(free)))
+			energy("stiffening.", quartic(len(free)), free, eye(len(free), 1), eye(len(free), 1), make([]float32, len(free)))
 		}
 		friction := -1
 		switch c.Friction {
@@ -69,6 +72,11 @@ const FrictionPrefix, InputPrefix = "friction.", "input."
 // quadratic returns the layers of ½ Σ wᵢ(Wx)ᵢ².
 func quadratic(n int) []nets.Layer {
 	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
+}
+
+// quartic returns the layers of Σ wᵢ(Σⱼ Vᵢⱼ(Wx)ⱼ²)².
+func quartic(n int) []nets.Layer {
+	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
 }
 
 // eye returns s times the identity of size n×n by rows.
