@@ -33,9 +33,7 @@ var Port = Model{
 			state = append(state[:len(state):len(state)], momenta...)
 		}
 		state = append(state, values(c.Dimension+c.Inputs, c.Constants)...)
-		start := make([][]float32, c.HiddenLayers+1)
-		start[c.HiddenLayers] = make([]float32, c.Hidden)
-		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state, start...)
+		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state)
 		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, make([]float32, len(positions)))
 		inverse := c.Inverse
 		if c.Kinetic != Given {
