@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,17 +33,17 @@ func main() { command.Main("reproduce", run) }
 type options struct {
 	tasks       []datasets.Task
 	models      []hamiltonian.Model
-	seeds       []uint32
+	seeds       command.Seeds
 	quick, cuda bool
 	out         string
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
-	var o options
+	o := options{seeds: command.Seeds{0}}
 	flags := command.Flags("reproduce")
 	tasks := flags.StringSlice("tasks", command.TaskNames(), "`names` of the tasks, separated by commas")
 	models := flags.StringSlice("models", command.PublishedModels(), "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", "))
-	seeds := flags.StringSlice("seeds", []string{"0"}, "`numbers` that seed the random numbers, separated by commas; for several, the report gives means and standard errors")
+	flags.Var(&o.seeds, "seeds", "`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard errors")
 	flags.BoolVar(&o.quick, "quick", false, "take a tenth of the steps")
 	flags.StringVar(&o.out, "out", "reproduction", "`folder` for the runs, the figures and the report")
 	command.CUDA(flags, &o.cuda)
@@ -69,15 +67,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		o.models = append(o.models, model)
 	}
-	for _, text := range *seeds {
-		seed, err := strconv.ParseUint(text, 10, 32)
-		if err != nil || slices.Contains(o.seeds, uint32(seed)) {
-			return fmt.Errorf("-seeds has %q; each must be a number from 0 to %d, given once", text, uint32(1<<32-1))
-		}
-		o.seeds = append(o.seeds, uint32(seed))
-	}
-	if len(o.tasks) == 0 || len(o.models) == 0 || len(o.seeds) == 0 {
-		return errors.New("-tasks, -models and -seeds must each name at least one")
+	if len(o.tasks) == 0 || len(o.models) == 0 {
+		return errors.New("-tasks and -models must each name at least one")
 	}
 	if o.cuda {
 		if err := libtorch.LoadCUDA(); err != nil {

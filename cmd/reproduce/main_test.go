@@ -19,10 +19,10 @@ import (
 func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 	for want, arguments := range map[string][]string{
 		"the tasks are":   {"-tasks", "spring,nothing"},
-		`-seeds has "-1"`: {"-seeds", "-1"},
-		`-seeds has "0"`:  {"-seeds", "0,1,0"},
+		`"-1" is no seed`: {"-seeds", "-1"},
+		`second time`:     {"-seeds", "0,1,0"},
 		"choose one of":   {"-models", "hnn,cnn"},
-		"at least one":    {"-seeds="},
+		"at least one":    {"-tasks="},
 		"-help lists":     {"-quik"},
 	} {
 		var out bytes.Buffer
