@@ -104,20 +104,17 @@ inline __attribute__((always_inline)) void each_row(long rows, long columns, lon
 
 typedef int Integers __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 
-// eˣ = scale·(1 + rest) for |x| ≤ 87. x = n·ln 2 + r, where ln 2 is split into two parts. scale = 2ⁿ. The polynomial of Cephes' expf
-// gives rest = eʳ − 1.
+// eˣ = scale·(1 + rest) for |x| ≤ 87. x = n·ln 2 + r, where ln 2 is split into two parts. scale = 2ⁿ. A polynomial with a
+// relative error of 2⁻³¹ gives rest = eʳ − 1. Its pairs of terms do not wait for one another (Estrin's scheme).
 struct Exponential {
   Vector<float> scale, rest;
   explicit Exponential(Vector<float> x) {
     const Vector<float> rounding = Vector<float>{} + 12582912.0f;  // 3·2²²; adding it rounds x to an integer
     const Vector<float> rounded = x * 1.44269504088896341f + rounding, n = rounded - rounding;
     const Vector<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-    Vector<float> p = 1.9875691500e-4f * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    rest = p * (r * r) + r;
+    const Vector<float> s = r * r, low = 1.6666665673e-1f * r + 0.5f, middle = 8.3335433155e-3f * r + 4.1666492820e-2f,
+                        high = 1.9764245371e-4f * r + 1.3932342408e-3f;
+    rest = (high * (s * s) + (middle * s + low)) * s + r;
     scale = Vector<float>((Integers(rounded) << 23) + 0x3f800000);  // sets the exponent bits
   }
   Vector<float> minus_one() const { return scale * rest + (scale - 1.0f); }
@@ -144,19 +141,12 @@ inline Vector<float> log_one_plus(Vector<float> x) {
   return 2.0f * s + 2.0f * s * t * p;
 }
 
-// tanh x is an odd polynomial for |x| < 0.625, fitted to a relative error of 2⁻³², and 1 − 2/(e^(2|x|) + 1) otherwise. Its error is
-// unbiased, since a bias would accumulate in a sum over many rows.
+// tanh |x| = y/(y + 2) with y = e^(2|x|) − 1, which is accurate near zero. The error is unbiased, since a bias would accumulate in a sum
+// over many rows.
 inline Vector<float> tanh(Vector<float> x) {
   const Integers sign = Integers(x) & int(0x80000000);
-  const Vector<float> a = at_most(Vector<float>(Integers(x) ^ sign), 10.0f), s = a * a;
-  Vector<float> p = 2.1429685876e-3f * s - 8.1774052233e-3f;
-  p = p * s + 2.1700706333e-2f;
-  p = p * s - 5.3946763277e-2f;
-  p = p * s + 1.3333205879e-1f;
-  p = p * s - 3.3333331347e-1f;
-  const Exponential e(a + a);
-  const Vector<float> near = p * s * a + a, far = 1.0f - 2.0f / (e.scale * e.rest + (e.scale + 1.0f));
-  return Vector<float>(Integers(a < Vector<float>{} + 0.625f ? near : far) | sign);
+  const Vector<float> a = at_most(Vector<float>(Integers(x) ^ sign), 10.0f), y = Exponential(a + a).minus_one();
+  return Vector<float>(Integers(y / (y + 2.0f)) | sign);
 }
 
 template <class F>
