@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -25,17 +24,8 @@ type Coverage struct {
 type Outside struct {
 	Name  string  `json:"component"`
 	Above bool    `json:"above"`
-	Limit float64 `json:"limit"`    // of the training data
-	Reach float64 `json:"farthest"` // value of a state
-	Share float64 `json:"share"`    // of all these states
-}
-
-func (o Outside) String() string {
-	side := "below"
-	if o.Above {
-		side = "above"
-	}
-	return fmt.Sprintf("%s %s %s", o.Name, side, number(o.Limit))
+	Limit float64 `json:"limit"` // of the training data
+	Share float64 `json:"share"` // of all these states
 }
 
 // place is a state with the trajectory and the time it belongs to, and perhaps with its inputs and constants.
@@ -57,21 +47,20 @@ func (s *study) places(list []datasets.Observed) (places []place) {
 	return some(places, mostStates)
 }
 
-// apart returns the distance of two places in scaled units, +Inf if it is not below the limit.
-func (s *study) apart(a, b place, limit float64) float64 {
-	sum := 0.0
-	for j := 0; j < len(a.state) && sum < limit*limit; j++ {
-		d := s.difference(j, a.state[j], b.state[j]) / s.scales[j]
-		sum += d * d
+// between appends the difference of two places in scaled units to a row.
+func (s *study) between(row []float64, a, b place) []float64 {
+	for j := range a.state {
+		row = append(row, s.difference(j, a.state[j], b.state[j])/s.scales[j])
 	}
 	for j := range a.columns {
-		d := (a.columns[j] - b.columns[j]) / s.columns[j]
-		sum += d * d
+		row = append(row, (a.columns[j]-b.columns[j])/s.columns[j])
 	}
-	if sum < limit*limit {
-		return math.Sqrt(sum)
-	}
-	return math.Inf(1)
+	return row
+}
+
+func (s *study) apart(a, b place) float64 {
+	s.scratch = s.between(s.scratch[:0], a, b)
+	return floats.Norm(s.scratch, 2)
 }
 
 // elsewhere reports whether two places belong to different trajectories or lie at least half a period apart.
@@ -85,7 +74,7 @@ func (s *study) cover() {
 	nearest := func(x place, counts func(place) bool) float64 {
 		least := math.Inf(1)
 		for _, o := range training {
-			if d := s.apart(x, o, least); d < least && counts(o) {
+			if d := s.apart(x, o); d < least && counts(o) {
 				least = d
 			}
 		}
@@ -131,14 +120,13 @@ func (s *study) outside(list []datasets.Observed) {
 			continue
 		}
 		margin := 2*s.noise[j] + 0.02*s.scales[j]
-		sides := []Outside{{Limit: low[j], Reach: low[j]}, {Above: true, Limit: high[j], Reach: high[j]}}
+		sides := []Outside{{Limit: low[j]}, {Above: true, Limit: high[j]}}
 		for _, t := range list {
 			for _, x := range t.States {
-				v := middle + s.difference(j, x[j], middle)
-				if v < low[j]-margin {
-					sides[0].Share, sides[0].Reach = sides[0].Share+1, min(sides[0].Reach, v)
+				if v := middle + s.difference(j, x[j], middle); v < low[j]-margin {
+					sides[0].Share++
 				} else if v > high[j]+margin {
-					sides[1].Share, sides[1].Reach = sides[1].Share+1, max(sides[1].Reach, v)
+					sides[1].Share++
 				}
 			}
 		}

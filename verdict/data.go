@@ -23,7 +23,7 @@ type Data struct {
 	Shortest      float64     `json:"shortest"`
 	Longest       float64     `json:"longest"`
 	Period        float64     `json:"period"`
-	Crossings     bool        `json:"period_from_crossings"` // otherwise the period is 2π times the ratio of the spreads of positions and velocities
+	Crossings     bool        `json:"period_from_crossings"` // otherwise it is the longest duration
 	RowsPerPeriod float64     `json:"rows_per_period"`
 	Periods       float64     `json:"periods"` // of the median duration
 	TimeUnit      string      `json:"time_unit"`
@@ -91,12 +91,11 @@ func component(states [][]float64, j int) (values []float64) {
 }
 
 // estimatePeriod returns the shortest period of a component, the median time between every other crossing of its mean. Where no trajectory has
-// three of them, it is that of a harmonic oscillator with the same spread of positions and velocities.
+// three of them, it is the longest duration.
 func (s *study) estimatePeriod() (period float64, crossed bool) {
-	n := s.train.Positions
-	pairs := make([][]float64, 2*n)
+	pairs := make([][]float64, s.seen)
 	for _, t := range s.all() {
-		for j := range s.seen {
+		for j := range pairs {
 			list := crossings(t.Times, component(t.States, j))
 			for k := 2; k < len(list); k++ {
 				pairs[j] = append(pairs[j], list[k]-list[k-2])
@@ -104,30 +103,13 @@ func (s *study) estimatePeriod() (period float64, crossed bool) {
 		}
 	}
 	most := len(slices.MaxFunc(pairs, func(a, b []float64) int { return len(a) - len(b) }))
-	period = math.Inf(1)
+	period = s.Data.Longest
 	for _, list := range pairs {
 		if len(list) > 0 && 2*len(list) >= most {
-			period = min(period, median(list))
+			period, crossed = min(period, median(list)), true
 		}
 	}
-	if !math.IsInf(period, 1) {
-		return period, true
-	}
-	for j := range n {
-		var rates []float64
-		for _, t := range s.all() {
-			for k := range len(t.Times) - 1 {
-				rates = append(rates, (t.States[k+1][j]-t.States[k][j])/(t.Times[k+1]-t.Times[k]))
-			}
-		}
-		if rate := rms(rates); rate > 0 {
-			period = min(period, 2*math.Pi*s.scales[j]/rate)
-		}
-	}
-	if math.IsInf(period, 1) {
-		period = s.Data.Duration
-	}
-	return period, false
+	return period, crossed
 }
 
 // crossings returns the times of crossings of the mean between excursions of more than half a standard deviation.
@@ -152,35 +134,28 @@ func crossings(times, values []float64) (list []float64) {
 // keeps noise. Differences of the orders 2 to 8 are scaled to the variance of the noise, and freed from what held inputs explain; the least
 // estimate counts. The noise of estimated momenta follows from that of the positions.
 func (s *study) estimateNoise() []float64 {
-	n, list := s.train.Positions, s.all()
-	noise := make([]float64, 2*n)
+	list := s.all()
+	noise := make([]float64, 2*s.train.Positions)
 	for j := range noise {
 		noise[j] = math.Inf(1)
 	}
 	for order := 2; order <= 8; order++ {
-		values, inputs := make([][]float64, 2*n), [][]float64(nil)
+		values, inputs := make([][]float64, len(noise)), [][]float64(nil)
 		for _, t := range list {
-			driven := responses(t)
 			for first := range max(0, len(t.Times)-order) {
 				w, even := differences(t.Times[first:first+order+1], 5*s.Data.Step)
 				if !even {
 					continue
 				}
-				combine := func(rows [][]float64, j int) (sum float64) {
-					for k, weight := range w {
-						sum += weight * (rows[first+k][j] - rows[first][j])
-					}
-					return sum
-				}
 				for j := range values {
-					values[j] = append(values[j], combine(t.States, j))
-				}
-				if driven != nil {
-					row := make([]float64, len(driven[0]))
-					for j := range row {
-						row[j] = combine(driven, j)
+					difference := 0.0
+					for k, weight := range w {
+						difference += weight * (t.States[first+k][j] - t.States[first][j])
 					}
-					inputs = append(inputs, row)
+					values[j] = append(values[j], difference)
+				}
+				if t.Inputs != nil {
+					inputs = append(inputs, slices.Concat(t.Inputs[first:first+order]...))
 				}
 			}
 		}
@@ -200,7 +175,7 @@ func (s *study) estimateNoise() []float64 {
 		if math.IsInf(noise[j], 1) {
 			noise[j] = 0
 		}
-		if i := j - n; i >= 0 && !s.train.Measured {
+		if i := j - s.train.Positions; i >= 0 && !s.train.Measured {
 			_, weights := s.train.Estimate.Weights(list[0].Times, len(list[0].Times)/2)
 			noise[j] = floats.Norm(weights, 2) * s.train.Estimate.Mass(i) * noise[i]
 		}
@@ -224,23 +199,6 @@ func differences(times []float64, limit float64) (weights []float64, even bool) 
 	}
 	floats.Scale(1/floats.Norm(weights, 2), weights)
 	return weights, true
-}
-
-// responses returns the integral and the double integral of each held input at each row, nil without inputs.
-func responses(t datasets.Observed) [][]float64 {
-	if len(t.Inputs) == 0 {
-		return nil
-	}
-	m := len(t.Inputs[0])
-	rows := [][]float64{make([]float64, 2*m)}
-	for k := range len(t.Times) - 1 {
-		h, now := t.Times[k+1]-t.Times[k], slices.Clone(rows[k])
-		for j, u := range t.Inputs[k] {
-			now[j], now[m+j] = now[j]+h*u, now[m+j]+h*rows[k][j]+h*h/2*u
-		}
-		rows = append(rows, now)
-	}
-	return rows
 }
 
 // regress returns what least squares leave of values.

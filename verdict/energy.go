@@ -172,41 +172,25 @@ func (s *study) lowest(c *candidate, t datasets.Observed) (float64, error) {
 		return 0, err
 	}
 	low, high := s.box()
-	unit := c.evaluator.Scaling.Energy()
-	clamp := func(scaled []float64) [][]float64 {
+	problem := optimize.Problem{Func: func(scaled []float64) float64 {
 		x := floats.MulTo(make([]float64, len(scaled)), scaled, s.scales)
 		for j := range x {
 			x[j] = min(max(x[j], low[j]), high[j])
 		}
-		return [][]float64{x}
-	}
-	problem := optimize.Problem{
-		Func: func(scaled []float64) float64 {
-			h, failed := c.evaluator.Hamiltonian(clamp(scaled))
-			if failed != nil {
-				err = failed
-				return math.Inf(1)
-			}
-			return h[0] / unit
-		},
-		Grad: func(gradient, scaled []float64) {
-			x, out := clamp(scaled), [][]float64{gradient}
-			if failed := c.evaluator.Gradient(nil, x, out); failed != nil {
-				err = failed
-			}
-			for j := range gradient {
-				if gradient[j] *= s.scales[j] / unit; x[0][j] != scaled[j]*s.scales[j] {
-					gradient[j] = 0
-				}
-			}
-		},
-	}
+		h, failed := c.evaluator.Hamiltonian([][]float64{x})
+		if failed != nil {
+			err = failed
+			return math.Inf(1)
+		}
+		return h[0]
+	}}
 	start := floats.DivTo(make([]float64, len(low)), states[floats.MinIdx(energies)], s.scales)
-	result, _ := optimize.Minimize(problem, start, nil, &optimize.LBFGS{}) // rounding may end the search; the lowest energy found counts
+	settings := optimize.Settings{FuncEvaluations: 1000 * len(start)}
+	result, _ := optimize.Minimize(problem, start, &settings, &optimize.NelderMead{}) // where rounding ends it, the lowest energy found counts
 	if err != nil {
 		return 0, err
 	}
-	return min(floats.Min(energies), result.F*unit), nil
+	return min(floats.Min(energies), result.F), nil
 }
 
 // box returns the smallest and the largest training value of each component.

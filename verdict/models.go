@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -28,13 +29,17 @@ type Model struct {
 	RateSpread    float64   `json:"contraction_spread"`
 }
 
-// Noise says what noise explains, in standard deviations. All are root mean squares over the rows, and means over the starts.
+func (m Model) String() string {
+	if m.Seed > 0 {
+		return fmt.Sprintf("%s (seed %d)", m.Name, m.Seed)
+	}
+	return m.Name
+}
+
+// Noise says what noise explains, in standard deviations. Both are root mean squares over the rows, and means over the starts.
 type Noise struct {
-	Draws int     `json:"draws"` // of each start
-	Start float64 `json:"error_from_the_noise_of_the_start"`
-	Rows  float64 `json:"noise_of_the_compared_rows"`
-	Both  float64 `json:"both"`
-	Found float64 `json:"error_found"` // of the best model
+	Explained float64 `json:"error_explained"` // of the best model from noisy starts, 16 draws of each, with the noise of the compared rows
+	Found     float64 `json:"error_found"`     // of the best model
 }
 
 // chooseStarts takes the first rows of the test trajectories, or starts along a single one that each have half of its rows.
@@ -108,19 +113,10 @@ func (s *study) compare() (err error) {
 	return nil
 }
 
-// distances returns the error at each row.
-func (s *study) distances(a, b [][]float64) []float64 {
-	list := make([]float64, len(a))
-	for k := range a {
-		list[k] = s.distance(a[k], b[k], s.seen)
-	}
-	return list
-}
-
 // disturb predicts each start from states with draws of its noise.
 func (s *study) disturb() error {
 	const draws = 16
-	best, relative, count := s.models[0], 0.0, float64(len(s.starts))
+	best, relative := s.models[0], 0.0
 	for j := range s.seen {
 		relative += math.Pow(s.noise[j]/s.scales[j], 2) / float64(s.seen)
 	}
@@ -138,8 +134,7 @@ func (s *study) disturb() error {
 	if err != nil {
 		return err
 	}
-	n := &s.Noise
-	n.Draws, n.Rows, n.Found = draws, math.Sqrt(relative), best.Error
+	s.Noise.Found = best.Error
 	for i := range s.starts {
 		squares, allowed := make([]float64, len(best.predicted[i].States)), []float64(nil)
 		for _, p := range predicted[i*draws : (i+1)*draws] {
@@ -151,8 +146,7 @@ func (s *study) disturb() error {
 			allowed = append(allowed, math.Sqrt(square)+3*math.Sqrt(relative))
 		}
 		s.allowed = append(s.allowed, allowed)
-		square := stat.Mean(squares[1:], nil)
-		n.Start, n.Both = n.Start+math.Sqrt(square)/count, n.Both+math.Sqrt(square+relative)/count
+		s.Noise.Explained += math.Sqrt(stat.Mean(squares[1:], nil)+relative) / float64(len(s.starts))
 	}
 	return nil
 }
@@ -177,9 +171,11 @@ func (s *study) judge(c *candidate) {
 	c.ValidToTheEnd = float64(ended) / float64(len(s.starts))
 	c.Valid, c.Ratio, c.RatioLow, c.RatioHigh = median(valid), math.Exp(mean), math.Exp(mean-min(100, half)), math.Exp(mean+min(100, half))
 	switch {
+	case s.single():
+		c.Class = "undecided"
 	case c == best:
 		c.Class = "best"
-	case s.single() || c.RatioLow <= 1 && max(c.Ratio, c.Error/best.Error) > 1.5:
+	case c.RatioLow <= 1 && max(c.Ratio, c.Error/best.Error) > 1.5:
 		c.Class = "undecided"
 	case c.RatioLow <= 1 || c.Ratio < 1.05:
 		c.Class = "as good"

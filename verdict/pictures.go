@@ -128,7 +128,7 @@ func (s *study) draw() {
 	for j := range min(4, s.seen) {
 		p, values := motion.Panel(j/2, "", axis, s.name(j)), component(t.States[:rows], j)
 		for _, c := range slices.Backward(s.models) {
-			motion.line(p, panels.Key{Label: label(c), Style: panels.Style(c.color, 1.3, nil)}, times, component(c.long[0].States[:rows], j))
+			motion.line(p, panels.Key{Label: c.String(), Style: panels.Style(c.color, 1.3, nil)}, times, component(c.long[0].States[:rows], j))
 		}
 		motion.dots(p, measured, times, values)
 		within(&p.Y, floats.Min(values), floats.Max(values), 0.5)
@@ -165,7 +165,7 @@ func (s *study) beyond() *picture {
 	p.Caption += "."
 	for _, c := range s.given {
 		k, states := panels.Key{Style: panels.Style(c.color, 0.6, nil)}, c.long[0].States
-		plane := p.Panel(0, label(c), s.name(0), s.name(1))
+		plane := p.Panel(0, c.String(), s.name(0), s.name(1))
 		p.dots(plane, training, s.wrapped(s.train.Component(0), 0), s.wrapped(s.train.Component(1), 1))
 		seen := *plane
 		p.path(plane, k, s.wrapped(component(states, 0), 0), s.wrapped(component(states, 1), 1), s.turn(0), s.turn(1))
@@ -175,7 +175,7 @@ func (s *study) beyond() *picture {
 		if e == nil {
 			continue
 		}
-		energy := p.Panel(1, label(c), s.train.TimeName, s.energyName())
+		energy := p.Panel(1, c.String(), s.train.TimeName, s.energyName())
 		p.dots(energy, measured, t.Times, e.measured)
 		low, high := energy.Y.Min, energy.Y.Max
 		k.Style.Width = vg.Points(1.3)

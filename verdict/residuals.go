@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"hnn/datasets"
@@ -12,17 +13,16 @@ import (
 // Residuals are what one-step predictions leave of a momentum. Noise of the states makes the first autocorrelation negative and leaves the second
 // zero. A force that the model lacks makes both positive. A step is a row, or the rows from which a momentum is estimated.
 type Residuals struct {
-	Model     string  `json:"model"`
-	Component string  `json:"component"` // the momentum with the largest autocorrelated residuals
-	Steps     int     `json:"steps"`     // N
-	Band      float64 `json:"band"`      // 2/√N
-	Lag1      float64 `json:"lag_1"`     // autocorrelation
-	Lag2      float64 `json:"lag_2"`
-	Compared  int     `json:"compared"` // steps with neighbouring states, of other trajectories or at least half a period apart
-	Fresh     float64 `json:"fresh"`    // share of the autocorrelated residuals that those do not have: 0 if the state explains them
-	Share     float64 `json:"share"`    // of variance that is autocorrelated
-	Strength  float64 `json:"strength"` // its size over that of the momentum's change in a step
-	Class     string  `json:"class"`    // missing input, misfit, missing input or misfit, or none
+	Model      string  `json:"model"`
+	Component  string  `json:"component"`  // the momentum with the largest autocorrelated residuals
+	Steps      int     `json:"steps"`      // N
+	Band       float64 `json:"band"`       // 2/√N
+	Lag1       float64 `json:"lag_1"`      // autocorrelation
+	Lag2       float64 `json:"lag_2"`      // the share of variance that is autocorrelated
+	Strength   float64 `json:"strength"`   // size of that part, over that of the momentum's change in a step
+	Fresh      float64 `json:"fresh"`      // share of that part which neighbouring states do not have: 0 if the state explains it
+	Resolution float64 `json:"resolution"` // size of what neighbouring states do not have of the model's own steps, over that of the steps
+	Class      string  `json:"class"`      // missing input, misfit, missing input or misfit, or none
 }
 
 // residuals fills Residuals with those of the model that has the smallest ones.
@@ -32,73 +32,62 @@ func (s *study) residuals() error {
 		stride = max(3, s.train.Estimate.Rows)
 	}
 	var steps []datasets.Observed
-	var ends [][]float64
 	var places []place
 	list := some(s.all(), 100)
 	for i, t := range list {
 		for k := 0; k+stride < len(t.Times) && k < stride*mostSteps/len(list); k += stride {
-			steps, ends = append(steps, t.Slice(k, k+stride+1)), append(ends, t.States[k+stride])
+			steps = append(steps, t.Slice(k, k+stride+1))
 			places = append(places, place{t.States[k], i, t.Times[k], t.Columns(k)})
 		}
 	}
 	if len(steps) < 20 {
 		return nil
 	}
-	neighbours := s.neighbours(places)
-	least := math.Inf(1)
+	near, least := s.neighbours(places), math.Inf(1)
 	for _, c := range s.models {
 		predicted, err := s.run(c, steps)
 		if err != nil {
 			return err
 		}
-		rest, size := make([][]float64, n), 0.0
-		for i := range rest {
+		var found *Residuals
+		size := 0.0
+		for j := n; j < 2*n; j++ {
+			changes, rest := make([]float64, len(steps)), make([]float64, len(steps))
 			for k, p := range predicted {
-				last := p.States[len(p.States)-1]
-				if rest[i] = append(rest[i], ends[k][n+i]-last[n+i]); math.IsNaN(last[n+i]) {
-					rest[i][k] = 0
+				changes[k] = p.States[stride][j] - steps[k].States[0][j]
+				if rest[k] = steps[k].States[stride][j] - p.States[stride][j]; math.IsNaN(rest[k]) {
+					changes[k], rest[k] = 0, 0
 				}
 			}
-			size += rms(rest[i]) / s.scales[n+i]
-		}
-		if size >= least {
-			continue
-		}
-		least, s.Residuals = size, nil
-		for i, values := range rest {
-			changes := make([]float64, len(ends))
-			for k := range ends {
-				changes[k] = ends[k][n+i] - steps[k].States[0][n+i]
+			size += rms(rest) / s.scales[j]
+			r := &Residuals{Model: c.String(), Component: s.name(j), Steps: len(steps), Band: 2 / math.Sqrt(float64(len(steps)))}
+			if r.judge(rest, changes, places, near); found == nil || r.Strength > found.Strength {
+				found = r
 			}
-			r := &Residuals{Model: label(c), Component: s.Data.Components[n+i].Name, Steps: len(steps), Band: 2 / math.Sqrt(float64(len(steps)))}
-			r.judge(values, changes, places, neighbours)
-			if s.Residuals == nil || r.Strength > s.Residuals.Strength {
-				s.Residuals = r
-			}
+		}
+		if size < least {
+			least, s.Residuals = size, found
 		}
 	}
 	return nil
 }
 
-// neighbourhood holds the weights of other steps in the value, at the state of a step, of the plane that is fitted to their residuals.
-type neighbourhood struct {
+// plane holds the weights of other steps in the value, at the state of a step, of the plane that is fitted to their values.
+type plane struct {
 	steps   []int
 	weights []float64
 }
 
-// neighbours returns the neighbourhoods of steps: the nearest steps of other trajectories, or at least half a period apart.
-func (s *study) neighbours(places []place) []neighbourhood {
+// neighbours returns the planes of the nearest steps elsewhere.
+func (s *study) neighbours(places []place) []plane {
 	size := len(places[0].state) + len(places[0].columns) + 1
-	list := make([]neighbourhood, len(places))
+	list := make([]plane, len(places))
 	for k, x := range places {
 		var near []int
 		var distances []float64
 		limit := math.Inf(1)
 		for i, o := range places {
-			if !s.elsewhere(o, x) {
-				continue
-			}
-			if d := s.apart(x, o, limit); d < limit {
+			if d := s.apart(x, o); d < limit && s.elsewhere(x, o) {
 				at, _ := slices.BinarySearch(distances, d)
 				near, distances = slices.Insert(near, at, i), slices.Insert(distances, at, d)
 				if len(near) > 4*size {
@@ -113,64 +102,58 @@ func (s *study) neighbours(places []place) []neighbourhood {
 		a, unity := mat.NewDense(len(near), size, nil), mat.NewDiagDense(len(near), nil)
 		for row, i := range near {
 			unity.SetDiag(row, 1)
-			a.SetRow(row, s.between(places[i], x))
+			a.SetRow(row, s.between([]float64{1}, places[i], x))
 		}
 		var inverse mat.Dense
 		if inverse.Solve(a, unity) == nil {
-			list[k] = neighbourhood{near, mat.Row(nil, 0, &inverse)}
+			list[k] = plane{near, mat.Row(nil, 0, &inverse)}
 		}
 	}
 	return list
 }
 
-// between returns 1 and the differences of two places in scaled units.
-func (s *study) between(a, b place) []float64 {
-	row := []float64{1}
-	for j := range a.state {
-		row = append(row, s.difference(j, a.state[j], b.state[j])/s.scales[j])
+// without returns values less those that the planes give, NaN where there is no plane.
+func without(values []float64, planes []plane) []float64 {
+	rest := slices.Clone(values)
+	for k, p := range planes {
+		if p.steps == nil {
+			rest[k] = math.NaN()
+		}
+		for i, step := range p.steps {
+			rest[k] -= p.weights[i] * values[step]
+		}
 	}
-	for j := range a.columns {
-		row = append(row, (a.columns[j]-b.columns[j])/s.columns[j])
-	}
-	return row
+	return rest
 }
 
-// judge fills the numbers from the residuals of one momentum, and its changes.
-func (r *Residuals) judge(residuals, changes []float64, places []place, neighbours []neighbourhood) {
-	covariance := func(lag int, later []float64) float64 {
+// judge fills the numbers from the residuals of one momentum, and its predicted changes.
+func (r *Residuals) judge(residuals, changes []float64, places []place, planes []plane) {
+	covariance := func(lag int, a, b []float64) float64 {
 		sum, count := 0.0, 0
-		for k := lag; k < len(residuals); k++ {
-			if places[k].trajectory == places[k-lag].trajectory && !math.IsNaN(later[k]) {
-				sum, count = sum+later[k]*residuals[k-lag], count+1
+		for k := lag; k < len(a); k++ {
+			if places[k].trajectory == places[k-lag].trajectory && !math.IsNaN(a[k]) {
+				sum, count = sum+a[k]*b[k-lag], count+1
 			}
 		}
 		return sum / float64(max(1, count))
 	}
-	variance, size := covariance(0, residuals), rms(changes)
-	if r.Class = "none"; variance == 0 || size == 0 {
+	variance, change := covariance(0, residuals, residuals), covariance(0, changes, changes)
+	if r.Class = "none"; variance == 0 || change == 0 {
 		return
 	}
-	r.Lag1, r.Lag2 = covariance(1, residuals)/variance, covariance(2, residuals)/variance
-	r.Share = min(1, max(0, r.Lag2))
-	r.Strength = math.Sqrt(r.Share*variance) / size
-	fresh := make([]float64, len(residuals)) // without what neighbouring states have too; the noise of those is not in the residuals
-	for k, n := range neighbours {
-		if fresh[k] = residuals[k]; n.steps == nil {
-			fresh[k] = math.NaN()
-			continue
-		}
-		r.Compared++
-		for i, step := range n.steps {
-			fresh[k] -= n.weights[i] * residuals[step]
-		}
+	r.Lag1, r.Lag2 = covariance(1, residuals, residuals)/variance, covariance(2, residuals, residuals)/variance
+	if r.Lag2 <= 0 {
+		return
 	}
-	if r.Share > 0 {
-		r.Fresh = min(1, max(0, covariance(2, fresh)/covariance(2, residuals)))
-	}
-	const relevant, enough = 0.03, 0.5 // of a change of the momentum: smaller residuals are those of training; of the steps
+	r.Strength = math.Sqrt(r.Lag2 * variance / change)
+	// The noise of neighbouring states is not in the residuals.
+	r.Fresh = min(1, max(0, covariance(2, without(residuals, planes), residuals)/(r.Lag2*variance)))
+	unlike := without(changes, planes)
+	r.Resolution = math.Sqrt(covariance(0, unlike, unlike) / change)
+	const relevant = 0.03 // of a change of the momentum: smaller residuals are those of training
 	switch {
-	case !(max(r.Lag1, r.Lag2) > 2*r.Band && r.Lag2 > r.Band && r.Strength > relevant):
-	case float64(r.Compared) < enough*float64(r.Steps):
+	case r.Lag2 < 2*r.Band || r.Strength < relevant:
+	case r.Resolution > r.Strength/2 || floats.Count(math.IsNaN, unlike) > len(unlike)/2:
 		r.Class = "missing input or misfit"
 	case r.Fresh > 0.2 && r.Strength*math.Sqrt(r.Fresh) > relevant:
 		r.Class = "missing input"

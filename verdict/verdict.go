@@ -4,13 +4,13 @@
 package verdict
 
 import (
-	"cmp"
 	"fmt"
 	"image/color"
 	"math"
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
@@ -22,6 +22,7 @@ import (
 // Verdict is what Examine found. Write writes it. Quantities are in the units of the observations. An error is a root mean square over the
 // components of a state, each in standard deviations of the training data.
 type Verdict struct {
+	System    string     `json:"system"` // the task of the models
 	Data      Data       `json:"data"`
 	Energy    *Energy    `json:"energy"` // nil without a port model that predicts
 	Models    []Model    `json:"models"` // the best first
@@ -46,17 +47,6 @@ type Sentence struct {
 	Class  string `json:"class,omitempty"`
 }
 
-// Has reports whether a sentence of the verdict has the class.
-func (v *Verdict) Has(class string) bool {
-	return slices.ContainsFunc(v.Sections, func(s Section) bool {
-		return slices.ContainsFunc(s.Sentences, func(s Sentence) bool { return s.Class == class })
-	})
-}
-
-func (s *Section) say(class, number, text string, values ...any) {
-	s.Sentences = append(s.Sentences, Sentence{Text: fmt.Sprintf(text, values...), Number: number, Class: class})
-}
-
 // study is an examination under way.
 type study struct {
 	train, test datasets.Observations
@@ -70,6 +60,7 @@ type study struct {
 	starts      []start
 	long        []datasets.Observed // test trajectories; without inputs, their times are continued to three times the duration
 	random      *rand.Rand
+	scratch     []float64   // of apart
 	allowed     [][]float64 // by start and row: the error from the noise of the start, and three times the noise of the row
 	*Verdict
 }
@@ -127,12 +118,13 @@ func Examine(train, test datasets.Observations, models []*fit.Result) (*Verdict,
 			return nil, err
 		}
 		defer e.Close()
-		c := &candidate{Model: Model{Name: m.Record.Model, Seed: m.Record.Seed}, Result: m, evaluator: e, color: color.NRGBA{120, 120, 120, 255}}
-		if known, err := hamiltonian.Find(m.Record.Model); err == nil {
-			c.color = known.Color
+		known, err := hamiltonian.Find(m.Record.Model)
+		if err != nil {
+			return nil, err
 		}
-		s.given = append(s.given, c)
+		s.given = append(s.given, &candidate{Model: Model{Name: m.Record.Model, Seed: m.Record.Seed}, Result: m, evaluator: e, color: known.Color})
 	}
+	s.System = models[0].Record.Task
 	s.measure()
 	s.chooseStarts()
 	for _, step := range []func() error{s.compare, s.conserve, s.residuals} {
@@ -167,17 +159,19 @@ func (s *study) port() *candidate {
 	return nil
 }
 
-// distance returns the error of a state in the first components. Angles that differ by full turns are equal.
-func (s *study) distance(a, b []float64, components int) float64 {
-	sum := 0.0
-	for j := range components {
-		d := s.difference(j, a[j], b[j]) / s.scales[j]
-		sum += d * d
+// distances returns the error of each state in the measured components. Angles that differ by full turns are equal.
+func (s *study) distances(a, b [][]float64) []float64 {
+	list := make([]float64, len(a))
+	for k := range a {
+		parts := make([]float64, s.seen)
+		for j := range parts {
+			parts[j] = s.difference(j, a[k][j], b[k][j]) / s.scales[j]
+		}
+		if list[k] = rms(parts); !(list[k] < farthest) {
+			list[k] = farthest
+		}
 	}
-	if d := math.Sqrt(sum / float64(components)); d <= farthest {
-		return d
-	}
-	return farthest
+	return list
 }
 
 func (s *study) difference(j int, a, b float64) float64 {
@@ -216,17 +210,4 @@ func median(values []float64) float64 {
 	return stat.Quantile(0.5, stat.Empirical, slices.Sorted(slices.Values(values)), nil)
 }
 
-func rms(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v * v
-	}
-	return math.Sqrt(sum / float64(max(1, len(values))))
-}
-
-func label(c *candidate) string {
-	if c.Seed > 0 {
-		return fmt.Sprintf("%s (seed %d)", c.Name, c.Seed)
-	}
-	return cmp.Or(c.Name, "model")
-}
+func rms(values []float64) float64 { return floats.Norm(values, 2) / math.Sqrt(float64(len(values))) }
