@@ -2,8 +2,9 @@ package fit
 
 import (
 	"errors"
-	"hnn/internal/kernels"
 	"math"
+
+	"hnn/internal/kernels"
 )
 
 // validation holds the windows of the validation trajectories, and the parameters that predict them best. It ends a training that learns the
