@@ -2,10 +2,11 @@ package fit
 
 import (
 	"errors"
-	"hnn/hamiltonian"
 	"math"
 
 	"golang.org/x/sync/errgroup"
+
+	"hnn/hamiltonian"
 )
 
 // Candidate is a form of the model with its error on the validation trajectories.

@@ -2,12 +2,13 @@ package fit
 
 import (
 	"errors"
+	"math"
+	"math/rand/v2"
+
 	"hnn/hamiltonian"
 	"hnn/internal/closedform"
 	"hnn/internal/kernels"
 	"hnn/nets"
-	"math"
-	"math/rand/v2"
 )
 
 // attempt is a candidate in training.
