@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -263,7 +264,7 @@ func TestLittleEvidence(t *testing.T) {
 	}
 }
 
-// The page needs no other file, and the JSON has the numbers.
+// The page needs no other file, its pictures are files too, and the JSON has the numbers.
 func TestWrite(t *testing.T) {
 	s := system{stiffness: 1, damping: 0.1, force: 0.2, noise: 0.01, step: 0.2, rows: 100}
 	train := s.observe(5, 11)
@@ -289,6 +290,11 @@ func TestWrite(t *testing.T) {
 	if strings.Count(page, "<svg") != 5 || strings.Contains(page, "src=") || strings.Contains(page, "href=\"http") || strings.Contains(page, "ZgotmplZ") ||
 		strings.Contains(page, "NaN") || strings.Contains(page, "%!") {
 		t.Error("the page lacks a picture, refers to something outside of it, or has a number that is none")
+	}
+	for _, name := range []string{"motion", "models", "balance"} {
+		if content, err := os.ReadFile(filepath.Join(folder, name+".png")); err != nil || !bytes.HasPrefix(content, []byte("\x89PNG")) {
+			t.Errorf("%s.png is no picture, error %v", name, err)
+		}
 	}
 	var read Verdict
 	if content, err = os.ReadFile(filepath.Join(folder, "verdict.json")); err == nil {
