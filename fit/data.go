@@ -9,21 +9,21 @@ import (
 	"hnn/internal/kernels"
 )
 
-// longestStep is the longest step between rows that one Runge-Kutta step crosses, and gap the shortest one that no step crosses. Both are in
-// medians of the steps.
+// longestStep is the longest time step that one Runge-Kutta step crosses. A time step longer than gap ends a piece. Both are in medians of the
+// time steps.
 const longestStep, gap = 1.5, 10
 
-// series holds scaled trajectories without gaps. A row that was not observed has a weight of 0.
+// series holds the pieces of scaled trajectories between gaps.
 type series []piece
 
-// piece is a trajectory in steps of about the same length.
+// piece is a part of a trajectory, in steps of about the same length. Rows that divide a long step are not observed.
 type piece struct {
 	state, columns [][]float32
 	length         []float32 // of the step from each row
 	observed       []bool
 }
 
-// newSeries scales trajectories, cuts them at gaps and splits long steps.
+// newSeries scales trajectories, cuts them at gaps and divides long steps.
 func newSeries(trajectories []datasets.Observed, s *hamiltonian.Scaling) series {
 	var steps []float64
 	for _, t := range trajectories {
@@ -71,7 +71,7 @@ func (s series) longest() int {
 	return longest
 }
 
-// steps returns the steps between observed neighbours: the state and the columns at the start, the mean derivative and the length.
+// steps returns the steps between successive observed rows: the state and the columns at the start, the mean derivative and the length.
 func (s series) steps() kernels.Batch[float32] {
 	var b kernels.Batch[float32]
 	for _, p := range s {
@@ -97,10 +97,11 @@ type batch struct {
 	count                  int       // of observed numbers
 }
 
-// mostRows is the number of rows that windows hold at most. Larger data give some of their windows, spread evenly.
+// mostRows is about the largest number of rows in all windows together. Of larger data, evenly spaced windows are taken.
 const mostRows = 10_000
 
-// windows returns windows of a number of rows. Neighbours share a row. Only the first `seen` components of a state carry weight.
+// windows returns windows of the given number of rows. Neighbours share a row, and the last window of a piece may share more. Rows that were not
+// observed have no weight, and of a state only the first `seen` components have.
 func (s series) windows(rows, seen int) *batch {
 	b := &batch{Windows: kernels.Windows[float32]{Steps: rows - 1}}
 	total := 0
@@ -145,7 +146,7 @@ func (b *batch) add(p piece, first, rows, seen int) {
 	}
 }
 
-// move makes one step of Adam with the starts.
+// move makes a step of Adam over the starts.
 func (b *batch) move(step int, rate float64) {
 	first, second := 1-math.Pow(.9, float64(step)), 1-math.Pow(.999, float64(step))
 	for i, g := range b.gradient {

@@ -20,13 +20,13 @@ type Record struct {
 	Loss  string `json:"loss"`
 	Seed  uint64 `json:"seed"`
 	Candidate
-	Candidates   []Candidate          `json:"candidates"`    // all that the validation compared
-	TestFraction float64              `json:"test_fraction"` // part of the observations, their last, that Fit was not given (Observations.Split)
+	Candidates   []Candidate          `json:"candidates"`    // all forms that the validation compared
+	TestFraction float64              `json:"test_fraction"` // last part of the observations, which Fit was not given (Observations.Split)
 	Config       hamiltonian.Config   `json:"config"`
 	Scaling      *hamiltonian.Scaling `json:"scaling"`
 }
 
-// Path returns the path of the checkpoint of a model of a measured system in a folder. Seeds beyond 0 have files of their own.
+// Path returns the path of a checkpoint in a folder: that of a model of a measured system. A seed above 0 is part of the name.
 func Path(folder, task, model string, seed uint64) string {
 	name := task + "-" + model
 	if seed > 0 {
@@ -35,7 +35,7 @@ func Path(folder, task, model string, seed uint64) string {
 	return filepath.Join(folder, name+".tar")
 }
 
-// Save writes the model of a task as a checkpoint, which PyTorch's torch.load opens, and its losses beside it: those of my-port.tar are in
+// Save writes the model of a task as a checkpoint, which PyTorch's torch.load opens, and the losses beside it: those of my-port.tar go to
 // my-port-losses.csv. It replaces each file atomically.
 func (r *Result) Save(path, task string) error {
 	r.Record.Task = task

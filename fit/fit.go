@@ -1,5 +1,6 @@
 // Package fit learns a model from measured trajectories. It needs no derivatives: the losses compare steps and windows of trajectories. It
-// scales the measurements, and chooses the form of the energy and of the friction by predictions of trajectories that it did not train on.
+// scales the measurements. Predictions of validation trajectories, on which the model did not train, choose the form of the energy and of
+// the friction.
 package fit
 
 import (
@@ -17,11 +18,11 @@ import (
 	"hnn/nets"
 )
 
-// Options select a model and how it is trained. The zero value of Kinetic and Friction lets the validation choose.
+// Options say which model to train, and how. If Kinetic or Friction is empty, the validation chooses it.
 type Options struct {
 	Model       hamiltonian.Model
 	Seed        uint64
-	Hidden      int // units of a hidden layer; 0 for 64 in an energy of the positions alone, and 128 otherwise
+	Hidden      int // units of a hidden layer; 0 for 64 if the kinetic energy is Quadratic or Given, and for 128 otherwise
 	Layers      int // hidden layers
 	Activation  nets.Activation
 	FieldType   hamiltonian.FieldType
@@ -29,12 +30,13 @@ type Options struct {
 	Friction    hamiltonian.Friction
 	Loss        string // Midpoint, MIRK4 or Windows
 	WeightDecay float64
-	Effort      float64 // factor of the number of gradient steps
+	Effort      float64 // multiplies the numbers of gradient steps
 	Threads     int     // 0 for all processors
 }
 
-// The losses. Midpoint and MIRK4 are symmetric steps of second and fourth order between observed neighbours. Windows integrates many steps from
-// a start that is estimated too, so noise in the states stays out of the inputs; it begins with MIRK4.
+// The losses. Midpoint and MIRK4 compare symmetric steps, of second and fourth order, between successive rows. Windows compares the rows of a
+// window with a solution, whose start is estimated too. The noise of the rows then stays out of the argument of the field. Training by Windows
+// begins with MIRK4.
 const (
 	Midpoint = "midpoint"
 	MIRK4    = "mirk4"
@@ -73,8 +75,8 @@ func (o Options) Check() error {
 // Progress is the state of a training after a step.
 type Progress struct {
 	Step, Total int
-	Part        string  // what is in training: the forms of the model that are compared, or the chosen one
-	Loss        float64 // mean square in scaled units
+	Part        string  // "forms" while forms are compared; then "model", or "early stopping" if the validation ends the training
+	Loss        float64 // mean squared difference in scaled units
 	Validation  float64 // root mean square error of the validation trajectories in scaled units; 0 where it was not computed
 }
 
@@ -85,8 +87,8 @@ type Result struct {
 	Losses []Progress // of the chosen form
 }
 
-// Fit trains on observations. done receives every step; it may be nil. If ctx ends after the form is chosen, Fit returns the model so far, with
-// the error of ctx.
+// Fit trains a model on observations. It calls done, which may be nil, after every step. If ctx ends after the form is chosen, Fit returns the
+// model so far and the error of ctx.
 func Fit(ctx context.Context, o Options, observed datasets.Observations, done func(Progress)) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -110,14 +112,14 @@ type fitter struct {
 	observed            datasets.Observations
 	scaling             *hamiltonian.Scaling
 	angles              []bool
-	seen                int // components of a state that are observed
+	seen                int // components of a state that were measured
 	training, held, all series
 	mutex               sync.Mutex
 	now                 Progress
 	losses              []Progress
 }
 
-// processors returns the number of trainings at once. A training of a small network gains little from a second thread.
+// processors returns the number of threads to use.
 func (f *fitter) processors() int {
 	if f.Threads > 0 {
 		return f.Threads
@@ -130,7 +132,7 @@ func (f *fitter) fit() (*Result, error) {
 	for _, p := range f.all {
 		rows += len(p.state)
 	}
-	// A pass over more rows teaches more, and takes longer.
+	// With more rows, a step teaches more and takes longer, so there are fewer steps.
 	effort := f.Effort * math.Min(1, math.Max(.4, 2500/float64(rows)))
 	steps := func(n int) int { return max(1, int(float64(n)*effort)) }
 	first, whole := schedule{steps(800), steps(80), steps(100), 0}, schedule{steps(1500), steps(150), steps(400), steps(600)}
@@ -153,7 +155,7 @@ func (f *fitter) fit() (*Result, error) {
 	defer a.kernel.Close()
 	f.now.Part = training
 	if best.risen {
-		// The model learns the noise of these data: it goes on from the best parameters, and keeps those that predict the validation best.
+		// The model learns the noise of these data. Its training goes on from the best parameters, and ends at those with the lowest validation error.
 		f.now.Part = stopping
 		err = f.stopEarly(a, best.validation, rest)
 	} else {

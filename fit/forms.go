@@ -9,7 +9,7 @@ import (
 	"hnn/hamiltonian"
 )
 
-// Candidate is a form of the model with its error on the validation trajectories.
+// Candidate is a form of the model, with its error on the validation trajectories.
 type Candidate struct {
 	Kinetic    hamiltonian.Kinetic  `json:"kinetic,omitempty"`
 	Friction   hamiltonian.Friction `json:"friction,omitempty"`
@@ -33,8 +33,9 @@ func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
 	return kinetics, frictions
 }
 
-// choose returns the form of the model that predicts the validation trajectories best after a short training, with its parameters, and all forms
-// that it tried. Friction must make the error smaller by 5%, and a general energy by 20%: a separable one continues beyond the data better.
+// choose trains each form of the model for a short time. It returns the form that predicts the validation trajectories best, with its
+// parameters, and all forms that it tried. Friction must reduce the error by 5%, and a general energy by 20%, because a separable energy
+// continues better beyond the data.
 func (f *fitter) choose(n schedule) (best trial, tried []Candidate, err error) {
 	kinetics, frictions := f.forms()
 	for _, k := range kinetics {
@@ -73,7 +74,8 @@ type trial struct {
 	*validation
 }
 
-// judgeAll trains candidates for a short time, several at once, and sets their errors and parameters.
+// judgeAll trains candidates for a short time, and sets their errors and parameters. It trains several at once, because a small network gains
+// little from a second thread.
 func (f *fitter) judgeAll(list []trial, n schedule) error {
 	var group errgroup.Group
 	group.SetLimit(f.processors())

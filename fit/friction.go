@@ -12,16 +12,17 @@ import (
 	"hnn/internal/kernels"
 )
 
-// parts is the number of parts of the observations, at least, that Friction compares, and shortestPart the smallest number of rows of a part.
+// parts is the number of parts of the observations that Friction compares at least, unless a trajectory would be divided into parts of fewer than
+// shortestPart rows.
 const parts, shortestPart = 8, 20
 
 // Friction returns R of a port-Hamiltonian model with constant friction, n×n, in the units of the observations:
 // dpᵢ/dt = −∂H/∂qᵢ − Σ Rᵢⱼ·∂H/∂pⱼ. Rᵢⱼ has the unit of pᵢ/qⱼ. Both results are nil for another friction.
 //
-// The standard errors tell how far R depends on the observations. Each trajectory, or each part of a few long ones, gives an R of its own, with
-// the energy held fixed. The error is that of their mean, weighted by the information w in a part: friction changes a momentum in proportion to
-// the momentum and to time, so w is the sum of P² times the square of the duration. The error is NaN with fewer than two parts. It leaves out
-// the error of the energy and of the form of the friction.
+// The standard errors tell how much R depends on the choice of observations. Each trajectory, or each part of it if there are few, gives an R of
+// its own, with the energy held fixed. The standard error is that of the mean of these R, weighted by the information w in a part. Friction
+// changes a momentum in proportion to the momentum and to time, so w is the sum of P² times the square of the duration. With fewer than two
+// parts, the standard error is NaN. It leaves out the errors of the energy and of the form of the friction.
 func (r *Result) Friction(ctx context.Context, o datasets.Observations) (matrix, standardErrors [][]float64, err error) {
 	if r.Record.Friction != hamiltonian.ConstantFriction {
 		return nil, nil, nil
@@ -70,7 +71,7 @@ func weightedError(values, weights []float64) float64 {
 	return math.Sqrt(sum*k/(k-1)) / floats.Sum(weights)
 }
 
-// information is the weight of a part of the observations in an estimate of friction.
+// information returns the weight w of a part of the observations in an estimate of friction.
 func (r *Result) information(o datasets.Observed) (sum float64) {
 	for _, x := range o.States {
 		for j := len(x) / 2; j < len(x); j++ {
@@ -82,7 +83,7 @@ func (r *Result) information(o datasets.Observed) (sum float64) {
 	return sum * duration * duration
 }
 
-// resistance returns R = LLᵀ of a kernel's parameters by rows, in the units of the observations.
+// resistance returns R = LLᵀ from a kernel's parameters, row by row, in the units of the observations.
 func (r *Result) resistance(a *attempt) []float64 {
 	n := r.Equation.Dimension() / 2
 	scale, matrix := r.Scaling.Scale, make([]float64, n*n)
@@ -102,7 +103,7 @@ func (r *Result) resistance(a *attempt) []float64 {
 	return matrix
 }
 
-// cut divides trajectories if they are few.
+// cut divides trajectories into parts if they are few.
 func cut(trajectories []datasets.Observed) (list []datasets.Observed) {
 	for _, t := range trajectories {
 		number := max(1, min((parts+len(trajectories)-1)/len(trajectories), len(t.States)/shortestPart))

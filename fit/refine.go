@@ -10,9 +10,9 @@ import (
 	"hnn/internal/kernels"
 )
 
-// refine minimises the loss of windows by L-BFGS (Liu and Nocedal, 1989) over the parameters and the starts. It converges where Adam creeps,
-// since the loss of all windows is not random. It makes up to the given number of evaluations and keeps the best point. With a validation, it
-// ends when the error of that has risen.
+// refine minimises the loss of windows by L-BFGS (Liu and Nocedal, 1989) over the parameters and the starts. Each evaluation takes all windows,
+// so the loss is not random, and L-BFGS converges where Adam is slow. It makes at most the given number of evaluations, and ends at the
+// parameters of the lowest loss. With a validation, it also ends when the validation error has risen for good.
 func (f *fitter) refine(a *attempt, s series, rows, evaluations int, v *validation) error {
 	b := s.windows(min(rows, s.longest()), f.seen)
 	values := a.kernel.Vector(kernels.Values)
@@ -83,7 +83,7 @@ func (f *fitter) refine(a *attempt, s series, rows, evaluations int, v *validati
 		point(x)
 		return errors.Join(a.kernel.Updated(), f.look(a, v))
 	})
-	// A search ends where rounding hides the descent. Another one, without the memory of the first, goes on from there while it still gains.
+	// A search ends where rounding hides the descent. A new one, without the memory of the old, begins at the best point, as long as the loss falls.
 	for gain := true; gain && done < evaluations && failure == nil && !v.stop(); {
 		before := lowest
 		optimize.Minimize(problem, at, &optimize.Settings{FuncEvaluations: evaluations - done, Converger: optimize.NeverTerminate{}, Recorder: look}, &optimize.LBFGS{Store: 30})
@@ -97,10 +97,10 @@ func (f *fitter) refine(a *attempt, s series, rows, evaluations int, v *validati
 	return errors.Join(failure, a.kernel.Updated())
 }
 
-// leastGain is the relative decrease of the loss by a search that makes another one worthwhile.
+// leastGain is the relative decrease of the loss that a search must reach if another one is to follow.
 const leastGain = 1e-3
 
-// lookEvery is the number of evaluations between two errors of the validation.
+// lookEvery is the number of evaluations of the loss between two looks at the validation error.
 const lookEvery = 50
 
 // recorder receives the points that L-BFGS accepts.

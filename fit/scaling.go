@@ -9,8 +9,9 @@ import (
 	"hnn/hamiltonian"
 )
 
-// scale returns the canonical scaling of observations. Positions have a standard deviation of 1, or are in radians if they are angles. One
-// factor scales all momenta against their positions, and the time scale makes derivatives of order 1.
+// scale returns the canonical scaling of observations. A scaled position has a standard deviation of 1, and a scaled angle is in radians. The
+// scale of a position times that of its momentum is the same for all pairs, so Hamilton's equations keep their form. The time scale makes
+// derivatives of order 1.
 func scale(o datasets.Observations) *hamiltonian.Scaling {
 	n := o.Positions
 	s := hamiltonian.Unit(2*n, len(o.Inputs)+len(o.Constants))

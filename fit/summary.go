@@ -13,8 +13,9 @@ import (
 	"hnn/prediction"
 )
 
-// FrictionRate returns the rate at which the model's friction damps momenta, −Σ ∂(dpᵢ/dt)/∂pᵢ/n, per unit of time: its mean over the rows of
-// observations and its standard deviation. It is minus the divergence of the field over n, since the rest of a port-Hamiltonian field has none.
+// FrictionRate returns the rate at which the model's friction damps momenta, −Σ ∂(dpᵢ/dt)/∂pᵢ/n, per unit of time: its mean and its standard
+// deviation over the rows of observations. The rate is minus the divergence of the field, divided by n, because the rest of a port-Hamiltonian
+// field has no divergence.
 func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64, err error) {
 	e, err := r.Evaluator(0)
 	if err != nil {
@@ -55,8 +56,8 @@ func (r *Result) InputMatrix() (matrix [][]float64) {
 	return matrix
 }
 
-// Unit composes the units in names such as "t [ms]": the product of those above over those below, as in deg·kg m²/s/ms. It is "" if a name has
-// none. The unit of a model's energy is Unit of q1 and p1 over t.
+// Unit composes the units in names such as "t [ms]": the product of those above, divided by those below, as in deg·kg m²/s/ms. It returns "" if
+// a name has no unit. The unit of a model's energy is that of q1 and p1 over t.
 func Unit(above []string, below ...string) (text string) {
 	for i, name := range slices.Concat(above, below) {
 		_, unit, _ := strings.Cut(strings.TrimSuffix(name, "]"), "[")
@@ -74,7 +75,7 @@ func Unit(above []string, below ...string) (text string) {
 	return text
 }
 
-// bracket puts a unit with one of the signs into brackets.
+// bracket returns a unit, in brackets if it contains one of the signs.
 func bracket(unit, signs string) string {
 	if strings.ContainsAny(unit, signs) {
 		return "(" + unit + ")"
@@ -84,10 +85,10 @@ func bracket(unit, signs string) string {
 
 // Score tells how a model predicts trajectories from their first rows.
 type Score struct {
-	Error    float64 // root mean square, in standard deviations of the observed components; at most 10 for each row
+	Error    float64 // root mean square, in standard deviations of the observed components; a difference above 10 counts as 10
 	Duration float64 // mean duration of a trajectory
 	// The balance of the model's energy: Stored = H(end) − H(start) = Supplied − Dissipated. Each is a mean over the predicted trajectories, in the
-	// unit of q1·p1/t. They are NaN without a Hamiltonian, and if all predictions leave the data by far.
+	// unit of q1·p1/t. They are NaN if the model has no Hamiltonian, or if all predictions leave the data by far.
 	Stored, Supplied, Dissipated float64
 }
 

@@ -18,7 +18,7 @@ type attempt struct {
 	parameters nets.Parameters
 	kernel     *kernels.Model[float32]
 	random     *rand.Rand
-	only       string // prefix of the one network that trains; "" for all
+	only       string // prefix of the only network that trains; "" for all
 	adam       int    // steps of Adam since its state was reset
 }
 
@@ -38,7 +38,7 @@ func (f *fitter) config(c Candidate) hamiltonian.Config {
 		Angles: f.angles, Inputs: len(f.observed.Inputs), Constants: len(f.observed.Constants), Kinetic: c.Kinetic, Friction: c.Friction}
 }
 
-// start makes a candidate with random initial parameters, to train on a number of threads. The caller closes its kernel.
+// start returns a candidate with random initial parameters, which trains on the given number of threads. The caller closes its kernel.
 func (f *fitter) start(c Candidate, threads int) (*attempt, error) {
 	a := &attempt{config: f.config(c), random: rand.New(rand.NewPCG(f.Seed, 0))}
 	a.equation = f.Model.Equation(a.config)
@@ -50,7 +50,7 @@ func (f *fitter) start(c Candidate, threads int) (*attempt, error) {
 	return a, a.open(threads)
 }
 
-// open makes the kernel from the parameters.
+// open makes the kernel with the parameters.
 func (a *attempt) open(threads int) (err error) {
 	config := closedform.Equation(a.equation)
 	config.Vectors, config.Threads = 2, threads
@@ -58,13 +58,13 @@ func (a *attempt) open(threads int) (err error) {
 	return err
 }
 
-// set gives the kernel other parameters, which are those of an equal kernel.
+// set copies parameters to the kernel, in the layout of Vector(kernels.Values).
 func (a *attempt) set(values []float32) error {
 	copy(a.kernel.Vector(kernels.Values), values)
 	return a.kernel.Updated()
 }
 
-// store copies the kernel's parameters back.
+// store copies the kernel's parameters to a.parameters.
 func (a *attempt) store() {
 	a.parameters.EachLayer(a.equation.Networks, func(network, layer int, weight, bias []float32) {
 		a.kernel.Store(kernels.Values, network, layer, weight, bias)
@@ -79,7 +79,7 @@ func (a *attempt) reset() {
 	a.adam = 0
 }
 
-// mask clears the gradient of fixed networks and adds the weight decay of the energy's network.
+// mask clears the gradient of networks that do not train, and adds the weight decay of the first network, the energy's.
 func (a *attempt) mask(decay float64) {
 	for i, n := range a.equation.Networks {
 		if n.Fixed || a.only != "" && n.Prefix != a.only {
@@ -120,8 +120,8 @@ const shortWindow, mediumWindow, longWindow = 11, 31, 101
 // The parts of a training.
 const choosing, training, stopping = "forms", "model", "early stopping"
 
-// train trains a candidate on trajectories. With a validation, a part ends when its error has risen for good, and the next one begins with the
-// best parameters.
+// train trains a candidate on trajectories. With a validation, L-BFGS ends when the validation error has risen for good, and after such a rise
+// the next part begins with the best parameters.
 func (f *fitter) train(a *attempt, s series, n schedule, v *validation) error {
 	parts := []func() error{
 		func() error { return f.bySteps(a, s, n.symmetric, v) },
@@ -152,7 +152,7 @@ func (f *fitter) train(a *attempt, s series, n schedule, v *validation) error {
 	return nil
 }
 
-// bySteps trains on symmetric steps between observed neighbours.
+// bySteps trains on symmetric steps between successive observed rows, by Adam.
 func (f *fitter) bySteps(a *attempt, s series, steps int, v *validation) error {
 	const rows, rate = 512, 3e-3
 	batch := s.steps()
@@ -185,7 +185,7 @@ func (f *fitter) bySteps(a *attempt, s series, steps int, v *validation) error {
 	return nil
 }
 
-// through trains through windows by Adam, and estimates their starts. If a window diverges, it ends at the best parameters.
+// through trains on windows by Adam, and estimates their starts. If the loss is not finite, it ends at the best parameters.
 func (f *fitter) through(a *attempt, s series, rows, steps int) error {
 	const rate, startRate = 3e-3, 5e-3
 	b := s.windows(min(rows, s.longest()), f.seen)
@@ -229,7 +229,7 @@ func clip(gradient []float32) {
 // errDiverged is the error of a training whose loss is not finite.
 var errDiverged = errors.New("fit: the loss is not finite; try another seed, or data with less noise and smaller steps")
 
-// progress counts a step.
+// progress counts a step and reports it, unless the step failed.
 func (f *fitter) progress(err error, loss float64) error {
 	switch {
 	case err != nil:

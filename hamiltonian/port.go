@@ -11,8 +11,8 @@ import (
 //
 //	dx/dt = (J − R)·∇H(x) + (0, G·u)
 //
-// R = LLᵀ acts on the momenta, so friction never adds energy. The inputs u drive the momenta. The energy H is the sum of a network and of
-// quadratic and quartic forms, which continue it beyond the data.
+// R = LLᵀ acts on the momenta. It has no negative eigenvalue, so friction never adds energy. The inputs u drive the momenta. The energy H is the
+// sum of a network and of linear, quadratic and quartic forms, which continue it beyond the data.
 var Port = Model{
 	Name:        "port",
 	Title:       "Port-Hamiltonian NN",
@@ -64,7 +64,7 @@ var Port = Model{
 	},
 }
 
-// The prefixes of the names of the parameters of L and of G.
+// The names of the parameters of L and of G begin with these prefixes.
 const FrictionPrefix, InputPrefix = "friction.", "input."
 
 // quadratic returns the layers of ½ Σ wᵢ(Wx)ᵢ².
@@ -72,12 +72,12 @@ func quadratic(n int) []nets.Layer {
 	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
 }
 
-// quartic returns the layers of Σ wᵢ(Σⱼ Vᵢⱼ(Wx)ⱼ²)².
+// quartic returns the layers of ⅛ Σ wᵢ(Σⱼ Vᵢⱼ(Wx)ⱼ²)². The factor is that of Square, a²/2, twice.
 func quartic(n int) []nets.Layer {
 	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
 }
 
-// eye returns s times the identity of size n×n by rows.
+// eye returns s times the identity matrix of size n×n, row by row.
 func eye(n int, s float32) []float32 {
 	weights := make([]float32, n*n)
 	for i := range n {
