@@ -1,5 +1,5 @@
 // Command analyze compares the trained models of a task with the truth: it integrates their fields, prints the numbers of the paper's tables,
-// and draws the paper's figures.
+// and draws the paper's figures. For a measured system, it writes a page about the data and the models.
 package main
 
 import (
@@ -35,7 +35,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	data := flags.String("data", "", "`file` of a system of your own, as given to ./train, in place of a task")
 	runs := flags.String("runs", "runs", "`folder` of the checkpoints TASK-MODEL.tar that ./train saved")
 	models := flags.StringSlice("models", nil, "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", ")+
-		" (default: every model that has a checkpoint)")
+		" (default: every model that has a checkpoint; for a measured system, baseline, hnn and port)")
 	files := flags.StringArray("checkpoint", nil, "`model=file` reads a model's weights from this file, ours or PyTorch's; you can repeat the flag")
 	out := flags.String("out", "results", "`folder` for the figures and the metrics")
 	change := flags.Float64("add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a trajectory, in the units of the task's energy; "+
@@ -198,15 +198,15 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
 
   ./train -task 2body
   ./analyze -task 2body
-  ./analyze -data my.csv   trains what is missing, and writes a page about a measured system
+  ./analyze -data my.csv   trains the models that are missing, and writes a page about a measured system
 
 Tasks: %s
 
 Flags (one dash or two, - or _ between words):
 %s
-analyze writes into the folder, as far as the task has them, these files, and the figures also as SVG:
-%sTASK-metrics.json has every number. A system of your own has the name of its file. If its Hamiltonian is not known, the energy is that of
-the first model that has learned one.
+analyze writes these files to the folder -out, as far as they apply to the task, and figures as SVG too:
+%sTASK-metrics.json has every number. For a system of your own, TASK is the name of its file. If its Hamiltonian is not known, the energy is
+that of the first model that has learned one. For a measured system, analyze writes index.html, verdict.json and pictures instead.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages(), files)
 	return nil
 }

@@ -17,8 +17,8 @@ import (
 	"hnn/verdict"
 )
 
-// measured trains the models of a measured system that the folder runs lacks, and writes a page about what they say of it. The models in the
-// folder tell which rows none of them has seen.
+// measured trains the models of a measured system that the folder runs lacks, and writes a page about what the data and the models show. The
+// models in the folder tell which rows none of them has seen.
 func measured(ctx context.Context, task datasets.Task, runs, out string, models []string, quiet bool, stdout, stderr io.Writer) error {
 	if models == nil {
 		for _, m := range hamiltonian.Models {

@@ -34,13 +34,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	o := options{seeds: command.Seeds{0}}
 	flags := command.Flags("predict")
 	flags.StringVar(&o.data, "data", "", "CSV `file` that the model was trained on")
-	flags.StringVar(&o.at, "at", "", "CSV `file` of trajectories to predict: each from its first row, at its times, with its inputs")
-	flags.StringArrayVar(&o.starts, "start", nil, "a `state` to start from in place of -at, such as q1=1,p1=0, with inputs u1=… and constants if the data have them; may be repeated")
-	flags.StringVar(&o.times, "times", "", "times of the states from -start: `first:last:step`")
+	flags.StringVar(&o.at, "at", "", "CSV `file` of trajectories; each is predicted from its first row, at its times, with its inputs")
+	flags.StringArrayVar(&o.starts, "start", nil, "a `state` to start from in place of -at, such as q1=1,p1=0, with inputs u1=… and constants if the data have them; you can repeat the flag")
+	flags.StringVar(&o.times, "times", "", "`first:last:step` of the times at which to predict from each -start")
 	flags.StringVar(&o.model, "model", hamiltonian.Port.Name, "`name` of the trained model")
-	flags.Var(&o.seeds, "seeds", "`seeds` of the trained models, such as 0-4 or 0,2,5-7 (default 0); several are an ensemble, with its mean and standard deviation")
+	flags.Var(&o.seeds, "seeds", "`seeds` of the trained models, such as 0-4 or 0,2,5-7 (default 0); several models form an ensemble, and the output has their mean and standard deviation")
 	flags.StringVar(&o.Integrator, "integrator", prediction.RK45, "`name` of the integrator: "+strings.Join(prediction.Integrators, ", "))
-	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time in which the training data change by their scale)")
+	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time scale of the training data)")
 	flags.StringVar(&o.out, "out", "-", "CSV `file` to write; - is the standard output")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` of the trained models")
 	flags.IntVar(&o.Threads, "threads", 0, "threads to use, 0 for one per processor")
@@ -56,7 +56,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	case o.data == "":
 		return errors.New("-data is missing; it takes the CSV file that the model was trained on")
 	case (o.at == "") == (o.starts == nil):
-		return errors.New("either -at with a table of trajectories or -start with -times is needed")
+		return errors.New("give either -at with a table of trajectories, or -start with -times")
 	case (o.starts == nil) != (o.times == ""):
 		return errors.New("-start and -times go together, as in -start q=1,p=0 -times 0:10:0.01")
 	}
@@ -149,7 +149,7 @@ func parseTimes(text string) ([]float64, error) {
 	}
 	const most = 1e8
 	if len(numbers) != 3 || !(numbers[2] > 0) || numbers[1] < numbers[0] || (numbers[1]-numbers[0])/numbers[2] > most {
-		return nil, fmt.Errorf("-times %s must be first:last:step, with a step above 0 and at most %g times", text, float64(most))
+		return nil, fmt.Errorf("-times %s must be first:last:step, with last not below first, a step above 0 and at most %g times", text, float64(most))
 	}
 	times := make([]float64, 1+int((numbers[1]-numbers[0])/numbers[2]+1e-6))
 	for i := range times {
@@ -205,9 +205,9 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
   ./predict -data my.csv -start q=1,p=0 -times 0:10:0.01
   ./predict -data my.csv -at table.csv -seeds 0-2        the mean of three trained models
 
-Columns of the output: trajectory, t, q1.., p1..; H, the learned energy; dissipated and supplied, the energies that friction took and inputs
-gave since the start, if the model has friction or inputs; sd_q1.., sd_p1.., the standard deviations over several seeds. Its rows are those of
-the table -at, trajectory by trajectory. Inputs are held from each row to the next.
+The output has a row for each row of the table -at, or for each of -times, trajectory by trajectory. Its columns are trajectory, t, q1.., p1..;
+H, the learned energy; dissipated and supplied, the energies that friction took and that inputs gave since the start, if the model has friction
+or inputs; sd_q1.., sd_p1.., the standard deviations over several seeds. Inputs are constant from each row to the next.
 
 Flags (one dash or two, - or _ between words):
 %s`, flags.FlagUsages())

@@ -38,12 +38,12 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags := command.Flags("train")
 	s := &o.settings
 	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
-	flags.StringVar(&s.Model, "model", s.Model, "`name` of the model to train")
+	flags.StringVar(&s.Model, "model", s.Model, "`name` of the model to train; port by default for a measured system")
 	baseline := flags.Bool("baseline", false, "the published scripts' flag for -model "+hamiltonian.Baseline.Name)
 	flags.Uint32Var(&s.Seed, "seed", 0, "seed of all random numbers; a seed gives the same numbers as in the published code")
 	flags.IntVar(&s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
 	flags.IntVar(&s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
-	flags.IntVar(&s.HiddenDim, "hidden-dim", s.HiddenDim, "units of a hidden layer")
+	flags.IntVar(&s.HiddenDim, "hidden-dim", s.HiddenDim, "units of a hidden layer; 64 or 128 by default for a measured system")
 	flags.IntVar(&s.Layers, "layers", s.Layers, "hidden layers of each network")
 	flags.Float64Var(&s.LearnRate, "learn-rate", s.LearnRate, "learning rate of Adam")
 	flags.StringVar((*string)(&s.Nonlinearity), "nonlinearity", string(s.Nonlinearity), "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
@@ -54,17 +54,17 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		"the derivative; the learned field is then up to 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
-	loss := flags.String("loss", "", "what training compares: "+strings.Join(fit.Losses, ", ")+" of a measured system (default: windows); derivatives of a table that has them")
+	loss := flags.String("loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
 	table := command.Table(flags)
-	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, or general (default: chosen by validation)")
+	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, or general (default: chosen by validation if momenta were measured)")
 	flags.StringVar((*string)(&o.fit.Friction), "friction", "", "friction of the model port: none, constant or state (default: none or constant, chosen by validation)")
-	flags.Float64Var(&o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of a measured system's model; tasks have that of their published scripts")
-	flags.Var(&o.seeds, "seeds", "`seeds` of several models of a measured system, such as 0-4 or 0,2,5-7, for the ensembles of ./predict")
-	flags.Float64Var(&o.testFraction, "test-fraction", command.TestFraction, "part of a table's trajectories, its last, that training does not see")
-	flags.Float64Var(&o.fit.Effort, "effort", 1, "factor of the number of gradient steps for a measured system")
+	flags.Float64Var(&o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of the energy's network, for a measured system; tasks have that of their published scripts")
+	flags.Var(&o.seeds, "seeds", "`seeds` of models of a measured system, one for each, such as 0-4 or 0,2,5-7; ./predict takes them as an ensemble")
+	flags.Float64Var(&o.testFraction, "test-fraction", command.TestFraction, "share of a measured system's trajectories that training does not see: the last ones")
+	flags.Float64Var(&o.fit.Effort, "effort", 1, "multiplies the numbers of gradient steps for a measured system")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder, up to total-steps")
-	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two printed lines; a task of images evaluates its test loss only then")
+	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two lines of -verbose and -progress; a task of images evaluates its test loss only then")
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses during training")
 	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
 	flags.StringVar(&o.progress, "progress", "", "`file` for a line of JSON every print-every steps: {\"step\":200,\"last\":2000}")
@@ -248,18 +248,20 @@ Tasks:
 	}
 	fmt.Fprintf(w, `
 A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn (or q), the momenta p1..pn, the time
-t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name: q1 [deg]. Momenta
-are estimated if there are none. Training compares windows of the trajectories, and the validation chooses the form of the energy and whether
-there is friction. The last 20%% of the trajectories, or of the rows of a single one, are the test set. docs/measured.md says more.
+t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name: q1 [deg].
 
-A table with the derivatives dq1..dqn, dp1..dpn trains as the tasks do: 2000 steps on all rows, or with more than 3000 training rows 10000
+A table with times is a measured system. If it has no momenta, train estimates them. Training compares windows of the trajectories.
+Validation trajectories choose the form of the energy, and whether there is friction. The last 20%% of the trajectories, or of the rows of a
+single one, are the test set. docs/measured.md says more.
+
+With the derivatives dq1..dqn, dp1..dpn, models train as in the tasks: 2000 steps on all rows or, with more than 3000 training rows, 10000
 steps on batches of 600 rows. There is no weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s
 A run writes four files: TASK-MODEL.tar (the weights; PyTorch's torch.load opens it), TASK-MODEL-losses.csv (the losses of every step),
 TASK-MODEL.json (the settings and final losses) and TASK-MODEL.resume (the state that -resume needs). A run of a measured system writes the
-first two; those of a seed beyond 0 are named TASK-MODEL-seed1.
+first two. With -seed 1, their names begin with TASK-MODEL-seed1.
 `, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
 	return nil
 }

@@ -138,7 +138,7 @@ func TestMeasuredTable(t *testing.T) {
 	if want := regexp.MustCompile(strings.ReplaceAll(`^Energy: (quadratic|general); friction: constant, rate N per ms, varying by N over the data
 Friction: R = N ± N \[kg m²/s/deg\]
 Inputs: G = N \[kg m²/s/ms\] per unit of u1
-Balance of a mean test trajectory: stored N, supplied N, dissipated N \[deg·kg m²/s/ms\]
+Mean balance of the test trajectories: stored N, supplied N, dissipated N \[deg·kg m²/s/ms\]
 Unseen trajectories: root mean square error N standard deviations over 624 ms
 Saved \S+/my-spring-port.tar
 $`, "N", `-?[\d.]+(e-\d+)?`)); err != nil || !want.MatchString(out) {

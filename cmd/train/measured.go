@@ -19,8 +19,8 @@ import (
 	"hnn/hamiltonian"
 )
 
-// measured trains a model of the trajectories of a table for each seed, and says what it learned, in the order of the seeds. A training of a small
-// network gains little from a second thread, so several run at once.
+// measured trains a model on the trajectories of a table for each seed, and then prints what each learned, in the order of the seeds. Training a
+// small network gains little from a second thread, so several train at once.
 func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(o.saveDir, 0o755); err != nil {
 		return err
@@ -91,7 +91,7 @@ func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr
 	return err
 }
 
-// describe says what was learned and how far the model predicts, in the user's units.
+// describe prints what a model learned and how well it predicts the test trajectories, in the units of the table.
 func describe(ctx context.Context, w io.Writer, r *fit.Result, train, test datasets.Observations, path string) error {
 	score, err := r.Score(test)
 	if err != nil {
@@ -123,7 +123,7 @@ func describe(ctx context.Context, w io.Writer, r *fit.Result, train, test datas
 				fmt.Fprintf(w, "Inputs: G%s = %.4g%s per unit of %s\n", place(i, j, len(momenta)*len(row)), v, in(momenta[i:i+1], test.TimeName), test.Inputs[j])
 			}
 		}
-		fmt.Fprintf(w, "Balance of a mean test trajectory: stored %.3g, supplied %.3g, dissipated %.3g%s\n",
+		fmt.Fprintf(w, "Mean balance of the test trajectories: stored %.3g, supplied %.3g, dissipated %.3g%s\n",
 			score.Stored, score.Supplied, score.Dissipated, in([]string{positions[0], momenta[0]}, test.TimeName))
 	}
 	fmt.Fprintf(w, "Unseen trajectories: root mean square error %.3g standard deviations over %.3g %s\nSaved %s\n",
@@ -139,7 +139,7 @@ func place(i, j, entries int) string {
 	return fmt.Sprint(i+1, ",", j+1)
 }
 
-// in returns fit.Unit as it stands behind a number.
+// in returns fit.Unit in brackets, to stand behind a number; "" if there is no unit.
 func in(above []string, below ...string) string {
 	if unit := fit.Unit(above, below...); unit != "" {
 		return " [" + unit + "]"
