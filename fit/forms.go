@@ -33,9 +33,12 @@ func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
 	return kinetics, frictions
 }
 
+// FrictionGain is the ratio of the validation errors with and without friction below which friction stays. generalGain is that of a general and
+// a separable energy: a separable energy continues better beyond the data.
+const FrictionGain, generalGain = .95, .8
+
 // choose trains each form of the model for a short time. It returns the form that predicts the validation trajectories best, with its
-// parameters, and all forms that it tried. Friction must reduce the error by 5%, and a general energy by 20%, because a separable energy
-// continues better beyond the data.
+// parameters, and all forms that it tried.
 func (f *fitter) choose(n schedule) (best trial, tried []Candidate, err error) {
 	kinetics, frictions := f.forms()
 	for _, k := range kinetics {
@@ -48,11 +51,11 @@ func (f *fitter) choose(n schedule) (best trial, tried []Candidate, err error) {
 		}
 		better := list[0]
 		for _, c := range list[1:] {
-			if c.Validation < .95*better.Validation {
+			if c.Validation < FrictionGain*better.Validation {
 				better = c
 			}
 		}
-		if best.validation == nil || better.Validation < .8*best.Validation {
+		if best.validation == nil || better.Validation < generalGain*best.Validation {
 			best = better
 		}
 		frictions = []hamiltonian.Friction{better.Friction}

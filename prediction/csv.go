@@ -13,7 +13,7 @@ import (
 	"hnn/datasets"
 )
 
-// Write writes a CSV file and replaces it at once. Its columns are those of WriteCSV.
+// Write writes a CSV file and replaces an older one atomically. Its columns are those of WriteCSV.
 func Write(path string, at datasets.Observations, p Prediction) error {
 	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
 	if err != nil {
@@ -26,9 +26,9 @@ func Write(path string, at datasets.Observations, p Prediction) error {
 	return file.CloseAtomicallyReplace()
 }
 
-// WriteCSV writes the predictions of the trajectories of at, one after the other in their order. The columns are trajectory, t, q1.., p1..;
+// WriteCSV writes the predictions of the trajectories of at, in their order. The columns are trajectory, t, q1.., p1..;
 // H, dissipated and supplied if the models have them; and sd_q1.., sd_p1.., if there are several models. Trajectories without a label are
-// numbered from 1 on. A time has all its digits, and other numbers have ten.
+// numbered from 1. A time has all its digits, and other numbers have ten.
 func WriteCSV(w io.Writer, at datasets.Observations, p Prediction) error {
 	if _, err := io.WriteString(w, header(at, p)); err != nil {
 		return err

@@ -38,8 +38,8 @@ type Options struct {
 type Prediction struct {
 	Trajectories []Predicted
 	Energy       bool     // whether the models have a Hamiltonian
-	Friction     bool     // whether a part of the models other than the inputs adds or removes energy
-	Driven       bool     // whether inputs act through a term of their own, which adds or removes energy
+	Friction     bool     // whether a model has a term, other than the inputs, that adds or removes energy
+	Driven       bool     // whether a model has a term of the inputs that adds or removes energy
 	Notes        []string // one line each for the user
 }
 

@@ -20,7 +20,7 @@ type Coverage struct {
 	Outside   []Outside `json:"outside"`
 }
 
-// Outside is a side of the training data's box that test states or predicted ones cross.
+// Outside is an end of the range of a component in the training data, which test or predicted states exceed.
 type Outside struct {
 	Name  string  `json:"component"`
 	Above bool    `json:"above"`

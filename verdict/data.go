@@ -201,7 +201,7 @@ func differences(times []float64, limit float64) (weights []float64, even bool) 
 	return weights, true
 }
 
-// regress returns what least squares leave of values.
+// regress returns the residuals of values after least squares on features.
 func regress(values []float64, features [][]float64) []float64 {
 	var solution, fitted mat.VecDense
 	var decomposition mat.SVD

@@ -42,7 +42,7 @@ type Noise struct {
 	Found     float64 `json:"error_found"`     // of the best model
 }
 
-// chooseStarts takes the first rows of the test trajectories, or starts along a single one that each have half of its rows.
+// chooseStarts takes the first rows of the test trajectories, or, of a single one, up to six starts along it, each with half of its rows.
 func (s *study) chooseStarts() {
 	list := s.test.Trajectories
 	list = some(list, max(4, min(mostStarts, mostRows*len(list)/rowsOf(list))))

@@ -38,7 +38,7 @@ var (
 	end      = panels.Key{Label: "end of the measurement", Style: panels.Style(grey, 1, panels.Dashed)}
 )
 
-// draw adds a drawing to a panel, and its key to the legend if it has a label that is new.
+// draw adds a drawing to a panel, and its key to the legend if its label is new.
 func (p *picture) draw(panel *plot.Plot, k panels.Key, drawing plot.Plotter) {
 	panel.Add(drawing)
 	if k.Label != "" && !slices.ContainsFunc(p.Keys, func(known panels.Key) bool { return known.Label == k.Label }) {
@@ -53,7 +53,7 @@ func (p *picture) dots(panel *plot.Plot, k panels.Key, x, y []float64) {
 
 func (p *picture) line(panel *plot.Plot, k panels.Key, x, y []float64) { p.path(panel, k, x, y, 0, 0) }
 
-// path draws a line that breaks where an angle jumps by half a turn. Turns of 0 are none.
+// path draws a line that breaks where an angle jumps by half a turn. A turn of 0 means no angle.
 func (p *picture) path(panel *plot.Plot, k panels.Key, x, y []float64, turnX, turnY float64) {
 	jumps := func(a, b, turn float64) bool { return turn > 0 && math.Abs(a-b) > turn/2 }
 	list := points(x, y)

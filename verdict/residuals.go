@@ -10,7 +10,7 @@ import (
 	"hnn/datasets"
 )
 
-// Residuals are what one-step predictions leave of a momentum. Noise of the states makes the first autocorrelation negative and leaves the second
+// Residuals are measured momenta minus their one-step predictions. Noise of the states makes the first autocorrelation negative and leaves the second
 // zero. A force that the model lacks makes both positive. A step is a row, or the rows from which a momentum is estimated.
 type Residuals struct {
 	Model      string  `json:"model"`
@@ -20,7 +20,7 @@ type Residuals struct {
 	Lag1       float64 `json:"lag_1"`      // autocorrelation
 	Lag2       float64 `json:"lag_2"`      // the share of variance that is autocorrelated
 	Strength   float64 `json:"strength"`   // size of that part, over that of the momentum's change in a step
-	Fresh      float64 `json:"fresh"`      // share of that part which neighbouring states do not have: 0 if the state explains it
+	Fresh      float64 `json:"fresh"`      // share of that part that neighbouring states do not explain: 0 if the state explains it
 	Resolution float64 `json:"resolution"` // size of what neighbouring states do not have of the model's own steps, over that of the steps
 	Class      string  `json:"class"`      // missing input, misfit, missing input or misfit, or none
 }
@@ -112,7 +112,7 @@ func (s *study) neighbours(places []place) []plane {
 	return list
 }
 
-// without returns values less those that the planes give, NaN where there is no plane.
+// without returns values minus those that the planes give, NaN where there is no plane.
 func without(values []float64, planes []plane) []float64 {
 	rest := slices.Clone(values)
 	for k, p := range planes {

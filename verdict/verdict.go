@@ -43,7 +43,7 @@ type Section struct {
 // Sentence is a finding. Class names it for programs, such as "missing input"; it is empty for a plain fact.
 type Sentence struct {
 	Text   string `json:"text"`
-	Number string `json:"number,omitempty"` // that the sentence rests on
+	Number string `json:"number,omitempty"` // on which the sentence rests
 	Class  string `json:"class,omitempty"`
 }
 

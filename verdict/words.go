@@ -61,14 +61,14 @@ func (s *study) aboutData() Section {
 		lasts = number(d.Shortest) + " to " + s.time(d.Longest)
 	}
 	if !d.Crossings {
-		how = "the longest duration, for no trajectory shows a whole period"
+		how = "the longest duration, because no trajectory shows a whole period"
 	}
 	parts := d.Train == 1 && s.single() && s.train.Trajectories[0].Label == s.test.Trajectories[0].Label
-	p.sayIf(parts, "", rows, "The first part of the trajectory trains the models, the last one tests them.")
+	p.sayIf(parts, "", rows, "The first part of the trajectory trains the models, and the last part tests them.")
 	p.sayIf(!parts, "", rows, "Trajectories: %d to train the models, %d to test them.", d.Train, d.Test)
 	p.say("", fmt.Sprintf("%s periods of %s, %s", number(d.Periods), s.time(d.Period), how), "%s lasts %s.",
 		map[bool]string{true: "A part", false: "A trajectory"}[parts], lasts)
-	p.say("", number(d.RowsPerPeriod)+" rows per period", "The rows are %s apart.", s.time(d.Step))
+	p.say("", number(d.RowsPerPeriod)+" rows per period", "The median step between rows is %s.", s.time(d.Step))
 	var names, noise []string
 	largest := 0.0
 	for _, c := range d.Components {
@@ -76,13 +76,13 @@ func (s *study) aboutData() Section {
 		noise = append(noise, fmt.Sprintf("%s: %s (%s)", c.Name, of(c.Noise, []string{c.Name}), percent(c.Noise/c.Deviation)))
 		largest = max(largest, c.Noise/c.Deviation)
 	}
-	p.say("", "time: "+s.train.TimeName, "A state holds %s.", join(names))
-	p.sayIf(s.train.Inputs != nil, "", strings.Join(s.train.Inputs, ", "), "Inputs drive it.")
-	p.sayIf(s.train.Constants != nil, "", strings.Join(s.train.Constants, ", "), "Each trajectory has constants.")
-	p.sayIf(largest < 1e-4, "", strings.Join(noise, "; "), "There is hardly any noise.")
-	p.sayIf(largest >= 1e-4, "", strings.Join(noise, "; "), "The noise is at most %s of a standard deviation.", percent(largest))
+	p.say("", "time: "+s.train.TimeName, "A state has the components %s.", join(names))
+	p.sayIf(s.train.Inputs != nil, "", strings.Join(s.train.Inputs, ", "), "Inputs drive the system.")
+	p.sayIf(s.train.Constants != nil, "", strings.Join(s.train.Constants, ", "), "Each trajectory has constants of its own.")
+	p.sayIf(largest < 1e-4, "", strings.Join(noise, "; "), "The data have hardly any noise.")
+	p.sayIf(largest >= 1e-4, "", strings.Join(noise, "; "), "The noise of each component is at most %s of its standard deviation.", percent(largest))
 	for _, note := range s.train.Notes {
-		p.say("", note, "Reading the table needed an assumption.")
+		p.say("", note, "The program made an assumption about the table.")
 	}
 	return p
 }
@@ -90,7 +90,7 @@ func (s *study) aboutData() Section {
 func (s *study) aboutEnergy() Section {
 	p, e := Section{Title: "Is something conserved?"}, s.Energy
 	if e == nil {
-		p.say("no port", "", "This page cannot tell: it needs a port model that predicts the data.")
+		p.say("no port", "", "This page cannot tell: no port model predicts the data.")
 		return p
 	}
 	friction, compared := e.Friction != string(hamiltonian.NoFriction), e.With > 0
@@ -102,11 +102,11 @@ func (s *study) aboutEnergy() Section {
 	p.say(e.Class, map[bool]string{true: loss}[e.Class == "lost"], "%s", map[string]string{
 		"conserved": "The port model conserves its energy, and the data agree.",
 		"lost":      "The system loses energy.",
-		"unclear":   "It is unclear: the data do not confirm the port model well enough.",
-		"untested":  "This page cannot tell: the port model was trained without friction.",
+		"unclear":   "This is unclear: the data do not confirm the port model.",
+		"untested":  "This page cannot tell: the port model was not compared with and without friction.",
 	}[e.Class])
 	p.sayIf(friction && e.Class != "lost", "", loss, "If the port model is right, the system loses energy.")
-	improves := map[bool]string{true: "improves", false: "does not improve"}[e.With < 0.98*e.Without] // as fit chooses
+	improves := map[bool]string{true: "improves", false: "does not improve"}[e.With < fit.FrictionGain*e.Without]
 	p.sayIf(compared, "", validation, "Friction %s the port model's predictions of unseen rows.", improves)
 	same := "has the same rate everywhere"
 	if e.FrictionSpread > 0.05*math.Abs(e.FrictionRate) {
@@ -114,7 +114,7 @@ func (s *study) aboutEnergy() Section {
 	}
 	p.sayIf(friction, "", fmt.Sprintf("momenta decay at %s, varying by %s over the data", s.perTime(e.FrictionRate), number(e.FrictionSpread)),
 		"The model's friction %s.", same)
-	p.sayIf(e.Matrix != nil, "", s.matrix(), "It reduces dp/dt by R·∂H/∂p.")
+	p.sayIf(e.Matrix != nil, "", s.matrix(), "Friction reduces dp/dt by R·∂H/∂p.")
 	kept := math.Exp(-e.Measured * s.period)
 	trend := "falls"
 	if math.Abs(e.Measured) <= e.MeasuredBand {
@@ -133,7 +133,7 @@ func (s *study) aboutEnergy() Section {
 			"The baseline knows no energy. On average, it %s volumes of phase space.", volume)
 	}
 	p.sayIf(e.Driven, "", fmt.Sprintf("stored %s = supplied %s − dissipated %s", number(e.Stored), number(e.Supplied),
-		of(e.Dissipated, []string{s.name(0), s.name(s.train.Positions)}, s.train.TimeName)), "The port model's energy balances over the test trajectory in the pictures.")
+		of(e.Dissipated, []string{s.name(0), s.name(s.train.Positions)}, s.train.TimeName)), "In the pictures, the stored energy of the port model is the supplied energy minus the dissipated energy.")
 	return p
 }
 
@@ -158,17 +158,17 @@ func (s *study) matrix() string {
 func (s *study) aboutModels() Section {
 	p, best, single := Section{Title: "Which model predicts best, and for how long?"}, s.models[0], s.single()
 	found := fmt.Sprintf("error %s ± %s standard deviations; starts: %d", number(best.Error), number(best.StandardError), len(s.starts))
-	p.sayIf(len(s.models) == 1, "only one", found, "There is one model, %s, so nothing is compared.", best)
+	p.sayIf(len(s.models) == 1, "only one", found, "There is only one model, %s, and no comparison.", best)
 	p.sayIf(len(s.models) > 1 && single, "undecided", found,
-		"One test trajectory cannot tell models apart. Over parts of half its rows, %s has the smallest error.", best)
-	p.sayIf(len(s.models) > 1 && !single, "best", found, "The smallest error is that of %s.", best)
+		"One test trajectory cannot tell models apart. Over parts that each have half of its rows, %s has the smallest error.", best)
+	p.sayIf(len(s.models) > 1 && !single, "best", found, "%s has the smallest error.", best)
 	for _, c := range s.models[1:] {
 		numbers := fmt.Sprintf("error %s, paired: %s times that of %s", number(c.Error), number(c.Ratio), best)
 		if !single {
 			numbers += fmt.Sprintf(" (95%%: %s to %s)", number(c.RatioLow), number(c.RatioHigh))
 		}
 		text := map[string]string{
-			"undecided": "The error of %s is larger here, but the evidence is too weak to call the model worse.",
+			"undecided": "The error of %s is larger here, but too few trajectories show it to call the model worse.",
 			"as good":   "The model %s is as good: the difference is within the spread over the test trajectories.",
 			"worse":     "The model %s predicts worse, by more than the spread over the test trajectories.",
 		}[c.Class]
@@ -182,7 +182,7 @@ func (s *study) aboutModels() Section {
 		}
 		p.say(c.Name+" "+c.Class, numbers, text, c)
 	}
-	texts := []string{"From most starts, the predictions of %s are valid to the end.", "The predictions of %s become invalid on the way.",
+	texts := []string{"The predictions of %s are valid to the end from most starts.", "The predictions of %s become invalid before the end.",
 		"The predictions of %s are invalid from the first rows on."}
 	names, times := make([][]string, len(texts)), make([][]string, len(texts))
 	for _, c := range s.models {
@@ -207,17 +207,17 @@ func (s *study) aboutNoise() Section {
 	found := fmt.Sprintf("error found %s, which is %s times as large", number(n.Found), number(ratio))
 	none, explains := n.Explained < 1e-4, ratio <= 1.5
 	p.sayIf(none, "no noise", "error found "+number(n.Found), "The data have hardly any noise, so the whole error is the model's.")
-	p.sayIf(!none, "", "error "+number(n.Explained), "A perfect model would still have an error, for it begins at noisy starts.")
+	p.sayIf(!none, "", "error "+number(n.Explained), "A perfect model would still have an error, because its starts are noisy.")
 	p.sayIf(!none && explains, "noise limits", found, "The noise explains the error of %s. Better training cannot reduce it much.", best)
 	p.sayIf(!none && !explains, "model limits", found,
-		"The noise does not explain the error of %s. The rest comes from the model or from forces that it does not know.", best)
+		"The noise does not explain the error of %s. The rest comes from the model, or from forces that the model does not know.", best)
 	return p
 }
 
 func (s *study) aboutCoverage() Section {
 	c, p := s.Coverage, Section{Title: "Where data are missing"}
 	if c.Limit == 0 {
-		p.say("no coverage", "", "This page cannot tell: the training data are too short to compare parts of them.")
+		p.say("no coverage", "", "This page cannot tell: the training data are too short to compare their parts.")
 		return p
 	}
 	const much = 0.05
@@ -225,7 +225,7 @@ func (s *study) aboutCoverage() Section {
 	shares := fmt.Sprintf("%s of the test states, %s of those predicted%s; far is beyond %s standard deviations", percent(c.Test), percent(c.Predicted), long, number(c.Limit))
 	p.sayIf(c.Test > much, "far", shares, "Some test states are far from all training states. Predictions there are guesses.")
 	p.sayIf(c.Test <= much && c.Predicted > much, "far later", shares,
-		"The test states are near training states, but predictions reach states that are far from all of them.")
+		"The test states are near training states, but predictions reach states that are far from all training states.")
 	p.sayIf(c.Test <= much && c.Predicted <= much, "near", shares, "Nearly all states are near training states.")
 	sides, outside := c.sides(0.001)
 	p.sayIf(sides != nil, "outside", join(outside)+" of the test and predicted states", "There are no training data for %s.", join(sides))
@@ -247,7 +247,7 @@ func (s *study) advice() Section {
 	p, d, best, single := Section{Title: "What to do next"}, s.Data, s.models[0], s.single()
 	if r := s.Residuals; r != nil {
 		text, found := map[string]string{
-			"missing input":           "Look for an input, or a constant of each trajectory, that is not in the table. %s differ where states are alike.",
+			"missing input":           "Look for an input, or a constant of each trajectory, that is not in the table. %s differ between similar states.",
 			"misfit":                  "Train longer or with a larger network. %s are alike where states are alike.",
 			"missing input or misfit": "Train longer, or look for a missing input. %s are autocorrelated; too few states are alike to tell why.",
 		}[r.Class]
@@ -262,16 +262,16 @@ func (s *study) advice() Section {
 	p.sayIf(d.Train >= fewStarts && !single && largest > max(tolerated, 3*best.Error), "more starts",
 		fmt.Sprintf("the largest error is %s times the mean", number(largest/best.Error)), "Measure more starts near the test trajectories with the largest errors.")
 	sides, shares := s.Coverage.sides(0.05)
-	p.sayIf(sides != nil, "more range", join(shares)+" of the states", "Measure states with %s.", join(sides))
+	p.sayIf(sides != nil, "more range", join(shares)+" of the states", "Measure states that have %s.", join(sides))
 	undecided := ""
 	for _, c := range s.models {
 		if c.Class == "undecided" && !single {
 			undecided = "; undecided: " + c.String()
 		}
 	}
-	p.sayIf(d.Test < 4 || undecided != "", "more tests", fmt.Sprint("test trajectories: ", d.Test, undecided), "Keep more test trajectories to compare the models.")
+	p.sayIf(d.Test < 4 || undecided != "", "more tests", fmt.Sprint("test trajectories: ", d.Test, undecided), "Hold out more test trajectories (-test-fraction): too few compare the models.")
 	p.sayIf(s.Noise.Explained > tolerated/2 && s.Noise.Found <= 1.5*s.Noise.Explained, "less noise", fmt.Sprintf("%s of the error of %s", number(s.Noise.Explained), number(s.Noise.Found)),
 		"Reduce the noise of the measurements: it limits the predictions.")
-	p.sayIf(p.Sentences == nil, "nothing", "", "No rule asks for other data.")
+	p.sayIf(p.Sentences == nil, "nothing", "", "No rule asks for more or other data.")
 	return p
 }
