@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type options struct {
 	repetitions int
 	seconds     float64
 	tasks       []string
+	observed    []string
 	whole       []string
 	work        string
 	cuda        bool
@@ -47,6 +49,7 @@ func run() error {
 	flags.IntVar(&o.repetitions, "repetitions", 5, "turns of each program")
 	flags.Float64Var(&o.seconds, "seconds", 0.7, "seconds of a turn")
 	flags.StringSliceVar(&o.tasks, "tasks", []string{"spring", "pend", "2body", "3body", "pixel"}, "`names` of the tasks whose steps are timed")
+	flags.StringSliceVar(&o.observed, "observed", []string{"mirk4", "windows2", "windows4"}, "`names` of the losses on observed steps that are timed")
 	flags.StringSliceVar(&o.whole, "whole", []string{"spring", "2body", "3body", "pixel"}, "`names` of the tasks whose whole runs are timed")
 	serve := flags.String("serve", "", "answer requests as peers.py does, for `TASK-MODEL`")
 	record := flags.Bool("cuda-graph", true, "with -serve and -cuda, replay a CUDA graph of the step")
@@ -82,6 +85,11 @@ func run() error {
 			return err
 		}
 	}
+	for _, processors := range slices.Compact([]int{1, runtime.NumCPU()}) {
+		if err := observedSteps(o, processors); err != nil {
+			return err
+		}
+	}
 	if err := fields(o); err != nil {
 		return err
 	}
@@ -94,6 +102,7 @@ type peer struct {
 	process  *exec.Cmd
 	requests io.WriteCloser
 	answers  *bufio.Scanner
+	errors   bytes.Buffer
 }
 
 // start starts this program or a framework to train a task's model on the first of the processors.
@@ -118,7 +127,7 @@ func start(o options, name, task, model string, processors int) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.answers = bufio.NewScanner(answers)
+	p.answers, p.process.Stderr = bufio.NewScanner(answers), &p.errors
 	return p, p.process.Start()
 }
 
@@ -133,7 +142,9 @@ func (p *peer) ask(work string, repetitions int) (float64, error) {
 		return 0, fmt.Errorf("%s: %w", p.name, err)
 	}
 	if !p.answers.Scan() {
-		return 0, fmt.Errorf("%s ended at \"%s %d\"", p.name, work, repetitions)
+		p.stop()
+		lines := strings.Split(strings.TrimSpace(p.errors.String()), "\n")
+		return 0, fmt.Errorf("%s ended at \"%s %d\": %s", p.name, work, repetitions, lines[len(lines)-1])
 	}
 	return strconv.ParseFloat(p.answers.Text(), 64)
 }
@@ -210,6 +221,9 @@ func head(title, first string, frameworks []string) {
 
 // steps prints the times of a training step and a test loss, with a row for each task and model. The losses of together steps are read at once.
 func steps(o options, title string, tasks, frameworks []string, processors, together int) error {
+	if len(tasks) == 0 {
+		return nil
+	}
 	head(title, "task, model", frameworks)
 	for _, task := range tasks {
 		if err := dump(o.work, task); err != nil {
@@ -232,6 +246,9 @@ func steps(o options, title string, tasks, frameworks []string, processors, toge
 
 func fields(o options) error {
 	frameworks, works := []string{"torch", "jax"}, []string{"field 1", "field 100", "field 10000"}
+	if !slices.Contains(o.tasks, "2body") {
+		return nil
+	}
 	head(hamiltonian.Default.Title+": field of 2body on all processors, in µs", "states", frameworks)
 	if err := dump(o.work, "2body"); err != nil {
 		return err
@@ -271,17 +288,22 @@ func wholes(o options) error {
 	return nil
 }
 
-// dump writes a task's data for the peers, as row-major arrays of float32 in files named TASK-WHAT-ROWSxCOLUMNS.
+// writer returns a function that writes a row-major array of float32 for the peers, in a file named NAME-WHAT-ROWSxCOLUMNS.
+func writer(folder, name string) func(what string, rows int, values []float32) error {
+	return func(what string, rows int, values []float32) error {
+		content, err := binary.Append(nil, binary.LittleEndian, values)
+		path := filepath.Join(folder, fmt.Sprintf("%s-%s-%dx%d", name, what, rows, len(values)/rows))
+		return errors.Join(err, os.WriteFile(path, content, 0o600))
+	}
+}
+
+// dump writes a task's data for the peers.
 func dump(folder, name string) error {
 	task, err := find(name)
 	if err != nil {
 		return err
 	}
-	write := func(what string, rows int, values []float32) error {
-		content, err := binary.Append(nil, binary.LittleEndian, values)
-		path := filepath.Join(folder, fmt.Sprintf("%s-%s-%dx%d", name, what, rows, len(values)/rows))
-		return errors.Join(err, os.WriteFile(path, content, 0o600))
-	}
+	write := writer(folder, name)
 	data, err := task.Generate(0)
 	if err != nil {
 		return err

@@ -2,7 +2,8 @@
 
 peers.py FRAMEWORK TASK MODEL DATA answers requests on its standard input: "step N" runs N training steps, each followed by one
 evaluation of the test loss, both losses read to the host, and prints the seconds that they took; "field B N" evaluates the
-vector field N times at B states. FRAMEWORK is torch, compile (torch.compile of the closed form), jax, or, on a GPU, where losses are
+vector field N times at B states. The losses on observed steps, mirk4, windows2 and windows4, have no test loss; observed.py has their steps
+in JAX. FRAMEWORK is torch, compile (torch.compile of the closed form), jax, or, on a GPU, where losses are
 read after every hundred steps, cuda and cuda-graph (the step in a CUDA graph); MODEL is hnn or baseline; DATA is a folder of raw
 float32 arrays, NAME-ROWSxCOLUMNS.
 """
@@ -310,7 +311,11 @@ def with_jax():
     return run, field
 
 
-step, field = with_jax() if framework == "jax" else with_torch()
+if task in ("mirk4", "windows2", "windows4"):
+    import observed
+    step = observed.training(folder, task, model)
+else:
+    step, field = with_jax() if framework == "jax" else with_torch()
 fields = {}
 for line in sys.stdin:
     what, *numbers = line.split()
