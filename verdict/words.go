@@ -161,7 +161,7 @@ func (s *study) aboutModels() Section {
 	p.sayIf(len(s.models) == 1, "only one", found, "There is only one model, %s, and no comparison.", best)
 	p.sayIf(len(s.models) > 1 && single, "undecided", found,
 		"One test trajectory cannot tell models apart. Over parts that each have half of its rows, %s has the smallest error.", best)
-	p.sayIf(len(s.models) > 1 && !single, "best", found, "%s has the smallest error.", best)
+	p.sayIf(len(s.models) > 1 && !single, "best", found, "The model %s has the smallest error.", best)
 	for _, c := range s.models[1:] {
 		numbers := fmt.Sprintf("error %s, paired: %s times that of %s", number(c.Error), number(c.Ratio), best)
 		if !single {
@@ -263,13 +263,13 @@ func (s *study) advice() Section {
 		fmt.Sprintf("the largest error is %s times the mean", number(largest/best.Error)), "Measure more starts near the test trajectories with the largest errors.")
 	sides, shares := s.Coverage.sides(0.05)
 	p.sayIf(sides != nil, "more range", join(shares)+" of the states", "Measure states that have %s.", join(sides))
-	undecided := ""
+	tests, enough := fmt.Sprint("test trajectories: ", d.Test), d.Test >= 4
 	for _, c := range s.models {
 		if c.Class == "undecided" && !single {
-			undecided = "; undecided: " + c.String()
+			tests, enough = fmt.Sprint(tests, "; undecided: ", c), false
 		}
 	}
-	p.sayIf(d.Test < 4 || undecided != "", "more tests", fmt.Sprint("test trajectories: ", d.Test, undecided), "Hold out more test trajectories (-test-fraction): too few compare the models.")
+	p.sayIf(!enough, "more tests", tests, "Hold out more test trajectories (-test-fraction): too few compare the models.")
 	p.sayIf(s.Noise.Explained > tolerated/2 && s.Noise.Found <= 1.5*s.Noise.Explained, "less noise", fmt.Sprintf("%s of the error of %s", number(s.Noise.Explained), number(s.Noise.Found)),
 		"Reduce the noise of the measurements: it limits the predictions.")
 	p.sayIf(p.Sentences == nil, "nothing", "", "No rule asks for more or other data.")
