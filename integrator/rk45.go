@@ -50,10 +50,9 @@ func (m RK45) Solve(f Field, starts [][]float64, times []float64) ([]Solution, e
 		solutions[i].States = [][]float64{slices.Clone(start)}
 		work := zeros(9, len(start))
 		active[i] = &adaptive{
-			RK45: m, number: i, times: times, Solution: &solutions[i], t: times[0], end: times[len(times)-1],
+			RK45: m, number: i, times: times, Solution: &solutions[i], t: times[0], end: times[len(times)-1], direction: math.Copysign(1, times[1]-times[0]),
 			y: slices.Clone(start), next: work[7], sum: work[8], k: [7][]float64(work),
 		}
-		active[i].direction = math.Copysign(1, active[i].end-times[0])
 	}
 	stage := func(s int, prepare func(a *adaptive) (t float64, y []float64)) error {
 		t, y, out := make([]float64, len(active)), make([][]float64, len(active)), make([][]float64, len(active))
@@ -130,9 +129,12 @@ func (a *adaptive) norm(values, next []float64, constants ...float64) float64 {
 
 // combine returns the sum of the slopes k with weights. The next call overwrites it.
 func (a *adaptive) combine(weights []float64) []float64 {
-	clear(a.sum)
-	for j, w := range weights {
-		floats.AddScaled(a.sum, w, a.k[j])
+	for i := range a.sum {
+		sum := 0.0
+		for j, w := range weights {
+			sum += w * a.k[j][i]
+		}
+		a.sum[i] = sum
 	}
 	return a.sum
 }
@@ -200,8 +202,7 @@ func (a *adaptive) judge() error {
 	}
 	a.step *= factor
 	a.record()
-	a.rejected = false
-	a.t = a.tNext
+	a.t, a.rejected = a.tNext, false
 	a.y, a.next = a.next, a.y
 	a.k[0], a.k[6] = a.k[6], a.k[0]
 	return nil
