@@ -31,6 +31,8 @@ func (d Dynamics) Evaluator(threads int) (*Evaluator, error) {
 		e.rates = append(e.rates, scale/e.Scaling.Time)
 		e.slopes = append(e.slopes, e.Scaling.Energy()/scale)
 	}
+	power := e.Scaling.Energy() / e.Scaling.Time
+	e.balance = append(slices.Clone(e.rates), power, power)
 	var err error
 	e.field, err = e.kernel(d.Equation)
 	return e, err
@@ -49,7 +51,7 @@ func init() {
 
 // kernel returns the equation as package kernels reads it.
 func (e Equation) kernel() kernels.Config {
-	c := kernels.Config{Networks: closedform.Layers(e.Networks), State: e.Dimension(), Columns: e.Width()}
+	c := kernels.Config{Networks: closedform.Layers(e.Networks), State: e.Dimension(), Columns: e.Width(), Energy: e.energyTerm()}
 	for i := range e.Networks {
 		var list []kernels.Feature
 		for _, f := range e.features(i) {
@@ -74,40 +76,56 @@ type Evaluator struct {
 	// Columns holds the further columns of each state's row: driving inputs and constants. One row serves all states.
 	Columns [][]float64
 
-	threads        int
-	field          *kernels.Model[float32]
-	gradient       *kernels.Model[float32] // of H as a field; made by Gradient
-	rates, slopes  []float64               // units of dx/dt and of ∇H
-	states, result []float32
+	threads                int
+	field                  *kernels.Model[float32]
+	energy                 *kernels.Model[float32] // H, with ∇H as its field; made when it is needed
+	rates, slopes, balance []float64               // units of dx/dt, of ∇H, and of dx/dt with two powers
+	states, result         []float32
 }
 
 // Close frees the evaluator's memory and ends its threads.
 func (e *Evaluator) Close() {
 	e.field.Close()
-	if e.gradient != nil {
-		e.gradient.Close()
+	if e.energy != nil {
+		e.energy.Close()
 	}
 }
 
 // Field writes dx/dt at each state of x into the same row of out. It is an integrator.Field and ignores the times.
 func (e *Evaluator) Field(_ []float64, x, out [][]float64) error {
-	return e.rows(e.field, e.rates, x, out)
+	return e.rows(e.field.Field, e.rates, x, out)
+}
+
+// Balance writes dx/dt at each state of x into the same row of out, followed by the energies that friction dissipates and that inputs supply per
+// unit of time: dH/dt = supplied − dissipated. Friction is all that changes H through gradients, and inputs are terms of outputs
+// (Equation.Exchanges).
+func (e *Evaluator) Balance(x, out [][]float64) error {
+	if e.Equation.energyTerm() < 0 {
+		return errors.New("hamiltonian: no term of this model is a matrix times the gradient of its Hamiltonian")
+	}
+	return e.rows(e.field.Balance, e.balance, x, out)
 }
 
 // Gradient writes ∇H = (∂H/∂q, ∂H/∂p) at each state of x into the same row of out. A trajectory along ∇H gains energy (section 6 of the
 // paper). It is an integrator.Field and ignores the times.
 func (e *Evaluator) Gradient(_ []float64, x, out [][]float64) error {
+	if err := e.needEnergy(); err != nil {
+		return err
+	}
+	return e.rows(e.energy.Field, e.slopes, x, out)
+}
+
+// needEnergy makes the kernel of H.
+func (e *Evaluator) needEnergy() (err error) {
 	if e.Equation.Hamiltonian == nil {
 		return ErrNoHamiltonian
 	}
-	if e.gradient == nil {
-		equation, err := e.Equation, error(nil)
+	if e.energy == nil {
+		equation := e.Equation
 		equation.Terms = []Term{{Scalars: e.Equation.Hamiltonian, Matrix: Identity(e.Equation.Dimension()), Network: -1}}
-		if e.gradient, err = e.kernel(equation); err != nil {
-			return err
-		}
+		e.energy, err = e.kernel(equation)
 	}
-	return e.rows(e.gradient, e.slopes, x, out)
+	return err
 }
 
 // Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, the rate at which the field expands a volume of phase space, by central differences
@@ -145,41 +163,17 @@ var ErrNoHamiltonian = errors.New("hamiltonian: this model has no Hamiltonian")
 
 // Hamiltonian returns H at each state of x.
 func (e *Evaluator) Hamiltonian(x [][]float64) ([]float64, error) {
-	if e.Equation.Hamiltonian == nil {
-		return nil, ErrNoHamiltonian
+	if err := e.needEnergy(); err != nil {
+		return nil, err
 	}
-	if err := e.flatten(x); err != nil {
+	if err := e.evaluate(e.energy.Energy, 1, x); err != nil {
 		return nil, err
 	}
 	energies := make([]float64, len(x))
-	for _, h := range e.Equation.Hamiltonian {
-		inputs := e.inputs(h.Network)
-		outputs := e.Equation.Networks[h.Network].Outputs()
-		e.result = grow(e.result, len(x)*outputs)
-		if err := e.field.Forward(h.Network, inputs, e.result, len(x)); err != nil {
-			return nil, err
-		}
-		for i := range energies {
-			energies[i] += e.Scaling.Energy() * float64(e.result[i*outputs+h.Output])
-		}
+	for i := range energies {
+		energies[i] = e.Scaling.Energy() * float64(e.result[i])
 	}
 	return energies, nil
-}
-
-// inputs returns the inputs of a network for the rows of e.states.
-func (e *Evaluator) inputs(network int) []float32 {
-	features := e.Equation.features(network)
-	if features == nil {
-		return e.states
-	}
-	width := e.Equation.Width()
-	var inputs []float32
-	for row := e.states; len(row) > 0; row = row[width:] {
-		for _, f := range features {
-			inputs = append(inputs, f.Function.value(row[f.Column]))
-		}
-	}
-	return inputs
 }
 
 // flatten copies scaled rows into the float32 array that the kernel reads.
@@ -202,19 +196,23 @@ func (e *Evaluator) flatten(x [][]float64) error {
 	return nil
 }
 
-// rows evaluates a kernel's field at the states x and copies it to out in the given units.
-func (e *Evaluator) rows(kernel *kernels.Model[float32], units []float64, x, out [][]float64) error {
+// evaluate writes width numbers for each of the states x into e.result.
+func (e *Evaluator) evaluate(kernel func(x, y []float32, rows int) error, width int, x [][]float64) error {
 	if err := e.flatten(x); err != nil {
 		return err
 	}
-	n := e.Equation.Dimension()
-	e.result = grow(e.result, len(x)*n)
-	if err := kernel.Field(e.states, e.result, len(x)); err != nil {
+	e.result = grow(e.result, len(x)*width)
+	return kernel(e.states, e.result, len(x))
+}
+
+// rows evaluates a kernel at the states x and copies its rows to out in the given units.
+func (e *Evaluator) rows(kernel func(x, y []float32, rows int) error, units []float64, x, out [][]float64) error {
+	if err := e.evaluate(kernel, len(units), x); err != nil {
 		return err
 	}
 	for i := range out {
-		for j := range out[i] {
-			out[i][j] = units[j] * float64(e.result[i*n+j])
+		for j, unit := range units {
+			out[i][j] = unit * float64(e.result[i*len(units)+j])
 		}
 	}
 	return nil

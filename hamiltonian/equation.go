@@ -121,12 +121,27 @@ func (m Matrix) antisymmetric() bool {
 	return true
 }
 
+// energyTerm returns the index of the term of ∇H, −1 without one.
+func (e Equation) energyTerm() int {
+	return slices.IndexFunc(e.Terms, func(t Term) bool { return t.Matrix != nil && slices.Equal(t.Scalars, e.Hamiltonian) })
+}
+
+// Exchanges reports what changes the Hamiltonian: friction, which is all that terms of gradients add to an antisymmetric matrix times ∇H, and
+// inputs, which are terms of outputs. Both are false without a term of ∇H.
+func (e Equation) Exchanges() (friction, inputs bool) {
+	for _, t := range e.Terms {
+		inputs = inputs || t.Matrix == nil
+		friction = friction || t.Matrix != nil && (!slices.Equal(t.Scalars, e.Hamiltonian) || !t.Matrix.antisymmetric() || t.Network >= 0)
+	}
+	known := e.energyTerm() >= 0
+	return known && friction, known && inputs
+}
+
 // Conserves reports whether the field conserves the Hamiltonian for all values of the parameters. This is so if every term is an
 // antisymmetric matrix times ∇H: then dH/dt = ∇H·dx/dt = 0.
 func (e Equation) Conserves() bool {
-	return e.Hamiltonian != nil && !slices.ContainsFunc(e.Terms, func(t Term) bool {
-		return !slices.Equal(t.Scalars, e.Hamiltonian) || !t.Matrix.antisymmetric() || t.Network >= 0
-	})
+	friction, inputs := e.Exchanges()
+	return e.energyTerm() >= 0 && !friction && !inputs
 }
 
 // Dimension returns the number of components of a state.

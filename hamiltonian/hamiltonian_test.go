@@ -179,7 +179,7 @@ func TestConservedQuantities(t *testing.T) {
 }
 
 // In measured units too, ∇H is the slope of H, and the field of a port-Hamiltonian model is J·∇H without friction and inputs. Friction takes
-// energy, and inputs change only the momenta's derivatives.
+// energy, and inputs change only the momenta's derivatives. The balance of energy is the field's parts times ∇H.
 func TestPortInMeasuredUnits(t *testing.T) {
 	states := [][]float64{{0.3, -0.2, 0.5, 1}, {-1, 0.7, 0.1, 0.2}, {2, 0.1, -0.6, 0.4}}
 	for _, kinetic := range []Kinetic{General, Quadratic} {
@@ -215,8 +215,14 @@ func TestPortInMeasuredUnits(t *testing.T) {
 				}
 			}
 			e.Columns = [][]float64{{0.7, -0.4, 0.2}, {0.7, 0.3, 1}, {0.7, 0.5, 0.5}}
-			driven := evaluate(t, e.Field, states)
+			driven, balance := evaluate(t, e.Field, states), [][]float64{make([]float64, 6), make([]float64, 6), make([]float64, 6)}
+			if err := e.Balance(states, balance); err != nil {
+				t.Fatal(err)
+			}
 			for i, g := range gradient {
+				if !floats.Equal(balance[i][:4], driven[i]) {
+					t.Errorf("%s: the field of the balance is %v at state %d, want %v", name, balance[i][:4], i, driven[i])
+				}
 				symplectic := []float64{g[2], g[3], -g[0], -g[1]}
 				if distance := floats.Distance(field[i], symplectic, 2) / floats.Norm(g, 2); (friction == NoFriction) != (distance <= 1e-5) {
 					t.Errorf("%s: the field without inputs is %v at state %d, and J·∇H is %v", name, field[i], i, symplectic)
@@ -227,6 +233,10 @@ func TestPortInMeasuredUnits(t *testing.T) {
 				floats.Sub(driven[i], field[i])
 				if driven[i][0] != 0 || driven[i][1] != 0 || driven[i][2] == 0 || driven[i][3] == 0 {
 					t.Errorf("%s: an input changes the field by %v at state %d", name, driven[i], i)
+				}
+				powers := []float64{-floats.Dot(field[i], g), floats.Dot(driven[i], g)}
+				if !floats.EqualApprox(balance[i][4:], powers, 1e-5*floats.Dot(g, g)) || friction == NoFriction && balance[i][4] != 0 {
+					t.Errorf("%s: the powers are %v at state %d, want %v", name, balance[i][4:], i, powers)
 				}
 			}
 		}
@@ -251,6 +261,9 @@ func TestEquationWithColumns(t *testing.T) {
 	}
 	if got, err := e.Hamiltonian([][]float64{{1, 2}}); err != nil || got[0] != 1011 {
 		t.Errorf("H is %v, want 1011 (%v)", got, err)
+	}
+	if err := e.Balance([][]float64{{1, 2}}, nil); err == nil || !strings.Contains(err.Error(), "no term of this model") {
+		t.Errorf("the error without a term of ∇H is %v", err)
 	}
 	e.Columns = nil
 	if _, err := e.Hamiltonian([][]float64{{1, 2}}); err == nil || !strings.Contains(err.Error(), "columns for 0 states") {

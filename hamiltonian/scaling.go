@@ -1,9 +1,6 @@
 package hamiltonian
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // Scaling maps measured quantities to those of order 1 that a model is trained on, and keeps Hamilton's equations:
 //
@@ -36,17 +33,4 @@ func (s *Scaling) Row(row []float32, state, columns []float64) []float32 {
 func Unit(dimension, columns int) *Scaling {
 	one := []float64{1}
 	return &Scaling{Center: make([]float64, dimension), Scale: slices.Repeat(one, dimension), Time: 1, Columns: slices.Repeat(one, columns)}
-}
-
-// value returns the function of a column.
-func (f Function) value(v float32) float32 {
-	switch f {
-	case Sine:
-		return float32(math.Sin(float64(v)))
-	case Cosine:
-		return float32(math.Cos(float64(v)))
-	case One:
-		return 1
-	}
-	return v
 }

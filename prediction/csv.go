@@ -103,12 +103,17 @@ func format(at datasets.Observations, p Prediction, spans []span) []byte {
 		count += s.last - s.first
 	}
 	text := make([]byte, 0, count*len(header(at, p))*2) // a number takes about twice the room of a name
+	var name bytes.Buffer
+	names := csv.NewWriter(&name)
 	number := func(v float64) { text = strconv.AppendFloat(append(text, ','), v, 'g', digits, 64) }
 	for _, s := range spans {
 		t, observed := p.Trajectories[s.trajectory], at.Trajectories[s.trajectory]
-		name := quoted(label(observed, s.trajectory))
+		name.Reset()
+		_ = names.Write([]string{label(observed, s.trajectory)}) // a buffer takes everything
+		names.Flush()
+		name.Truncate(name.Len() - 1) // the end of the line
 		for k := s.first; k < s.last; k++ {
-			text = append(append(text, name...), ',')
+			text = append(append(text, name.Bytes()...), ',')
 			text = strconv.AppendFloat(text, observed.Times[k], 'g', -1, 64)
 			for _, v := range t.States[k] {
 				number(v)
@@ -131,13 +136,4 @@ func format(at datasets.Observations, p Prediction, spans []span) []byte {
 		}
 	}
 	return text
-}
-
-// quoted returns a text as a field of CSV.
-func quoted(text string) string {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	_ = w.Write([]string{text}) // a buffer takes everything
-	w.Flush()
-	return b.String()[:b.Len()-1]
 }

@@ -30,20 +30,15 @@ func (s *system) fixed(paths []*path, step float64, solver func(step float64) in
 
 // interval integrates to a row from the one before. It returns the errors of the model only: a trajectory on which the solver fails is lost.
 func (s *system) interval(group []*path, row int, solver integrator.Solver) error {
-	columns, starts := make([][]float64, len(group)), make([][]float64, len(group))
-	for i, p := range group {
-		columns[i], starts[i] = p.columnsAt(row-1), p.rows[row-1]
+	var from steps
+	for _, p := range group {
+		from.add(p.columnsAt(row-1), p.times[row]-p.times[row-1], p.rows[row-1])
 	}
 	var failure error
 	solutions, err := solver.Solve(func(_ []float64, z, out [][]float64) error {
-		failure = s.field(columns, z, out)
-		for i, p := range group {
-			for j := range out[i] {
-				out[i][j] *= p.times[row] - p.times[row-1]
-			}
-		}
+		failure = s.field(steps{from.columns, z, from.lengths}, out)
 		return failure
-	}, starts, []float64{0, 1})
+	}, from.z, []float64{0, 1})
 	switch {
 	case failure != nil:
 		return failure
@@ -78,7 +73,7 @@ type verlet struct {
 
 // Solve implements integrator.Solver.
 func (v verlet) Solve(f integrator.Field, starts [][]float64, times []float64) ([]integrator.Solution, error) {
-	slope := rows(len(starts), v.size)
+	slope := newMatrix(len(starts), v.size).rows
 	return integrator.FixedSteps(f, starts, times, v.step, func(f integrator.Field, t, h float64, z [][]float64) error {
 		move := func(h float64, moves func(component int) bool) error {
 			if err := f(nil, z, slope); err != nil {

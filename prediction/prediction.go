@@ -65,8 +65,8 @@ func Run(models []*hamiltonian.Evaluator, at datasets.Observations, o Options) (
 	count := len(at.Trajectories)
 	p := Prediction{Trajectories: make([]Predicted, count), Energy: true}
 	for _, m := range models {
-		friction, force := parts(m.Equation)
-		p.Energy, p.Friction, p.Driven = p.Energy && m.Equation.Hamiltonian != nil, p.Friction || friction != nil, p.Driven || force != nil
+		friction, inputs := m.Equation.Exchanges()
+		p.Energy, p.Friction, p.Driven = p.Energy && m.Equation.Hamiltonian != nil, p.Friction || friction, p.Driven || inputs
 	}
 	lost := make([]int, count) // first row of NaN
 	chunk := min(256, max((count+4*o.Threads-1)/(4*o.Threads), min(16, (count+o.Threads-1)/o.Threads)))
@@ -84,7 +84,7 @@ func Run(models []*hamiltonian.Evaluator, at datasets.Observations, o Options) (
 				if systems[i], err = newSystem(m.Dynamics, at.Angles); err != nil {
 					return err
 				}
-				defer systems[i].close()
+				defer systems[i].model.Close()
 			}
 			for first := range firsts {
 				last := min(first+chunk, count)
@@ -177,7 +177,7 @@ func combine(ensemble [][]Predicted, trajectory int) Predicted {
 		}
 		return stat.MeanStdDev(values, nil)
 	}
-	mean := Predicted{States: rows(len(p.H), len(p.States[0])), Deviations: rows(len(p.H), len(p.States[0])),
+	mean := Predicted{States: newMatrix(len(p.H), len(p.States[0])).rows, Deviations: newMatrix(len(p.H), len(p.States[0])).rows,
 		H: make([]float64, len(p.H)), Dissipated: make([]float64, len(p.H)), Supplied: make([]float64, len(p.H))}
 	for k := range p.H {
 		for j := range p.States[k] {
@@ -208,11 +208,17 @@ func (p *Prediction) note(at datasets.Observations, lost []int) {
 // label returns the label of a trajectory, or its number from 1 on if it has none.
 func label(t datasets.Observed, i int) string { return cmp.Or(t.Label, fmt.Sprint(i+1)) }
 
-// rows returns zeros of size count×width.
-func rows(count, width int) [][]float64 {
-	values, list := make([]float64, count*width), make([][]float64, count)
-	for i := range list {
-		list[i] = values[i*width : (i+1)*width : (i+1)*width]
+// matrix is rows of numbers, which are also one list.
+type matrix struct {
+	numbers []float64
+	rows    [][]float64
+}
+
+// newMatrix returns zeros of size count×width.
+func newMatrix(count, width int) matrix {
+	m := matrix{make([]float64, count*width), make([][]float64, count)}
+	for i := range m.rows {
+		m.rows[i] = m.numbers[i*width : (i+1)*width : (i+1)*width]
 	}
-	return list
+	return m
 }

@@ -19,13 +19,9 @@ type system struct {
 	scaling *hamiltonian.Scaling
 	n, size int       // components of (q, p) and of z
 	turns   []float64 // by position: a full turn; nil without angles
-	energy  bool
+	energy  bool      // whether the model has one
 	model   *hamiltonian.Evaluator
-	parts   [2]*hamiltonian.Evaluator // of the model: friction and inputs; nil if there are none
-
-	x, dx   [][]float64    // of a call of field
-	wrapped [][]float64    // this memory grows to the largest batch
-	slopes  [2][][]float64 // of the parts
+	x       [][]float64 // of a call of the model; grows to the largest batch
 }
 
 // path is one trajectory in scaled units.
@@ -47,67 +43,14 @@ func newSystem(d hamiltonian.Dynamics, turns []float64) (*system, error) {
 	if slices.Max(turns) > 0 {
 		s.turns = floats.DivTo(make([]float64, len(turns)), turns, s.scaling.Scale[:len(turns)])
 	}
+	if friction, inputs := d.Equation.Exchanges(); friction || inputs {
+		s.size = n + 2
+	}
 	d.Scaling = hamiltonian.Unit(n, d.Equation.Columns)
 	d.Scaling.Columns = s.scaling.Columns
 	var err error
-	if s.model, err = d.Evaluator(1); err != nil {
-		return nil, err
-	}
-	friction, force := parts(d.Equation)
-	for i, terms := range [][]hamiltonian.Term{friction, force} {
-		if d.Equation.Terms, d.Equation.Hamiltonian = terms, nil; terms == nil {
-			continue
-		}
-		s.size = n + 2
-		if s.parts[i], err = d.Evaluator(1); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-// parts returns the terms of an equation that change its energy, as equations of their own: those of friction, or of anything else that acts
-// without inputs, and those of the inputs. What remains is J·∇H. An equation without a Hamiltonian, or without a term of its gradient, has no
-// parts.
-func parts(e hamiltonian.Equation) (friction, force []hamiltonian.Term) {
-	isEnergy := func(t hamiltonian.Term) bool { return t.Matrix != nil && slices.Equal(t.Scalars, e.Hamiltonian) }
-	energy := slices.IndexFunc(e.Terms, isEnergy)
-	if energy < 0 {
-		return nil, nil
-	}
-	n := e.Dimension()
-	for i, t := range e.Terms {
-		switch {
-		case i == energy:
-			var conserves bool
-			if t.Matrix, conserves = minus(t.Matrix, hamiltonian.Canonical(n)); conserves {
-				// LLᵀ·∇H needs no more of H than the scalars that depend on p.
-				t.Scalars = slices.DeleteFunc(slices.Clone(t.Scalars), func(h hamiltonian.Scalar) bool { return !reads(e, h.Network, n/2) })
-			}
-			if !conserves || t.Network >= 0 {
-				friction = append(friction, t)
-			}
-		case t.Matrix != nil:
-			friction = append(friction, t)
-		default:
-			if force == nil { // a gradient times zero tells the equation the dimension of a state
-				zero, _ := minus(e.Terms[energy].Matrix, e.Terms[energy].Matrix)
-				force = append(force, hamiltonian.Gradient(hamiltonian.Scalar{Network: t.Network}, zero))
-			}
-			force = append(force, t)
-		}
-	}
-	return friction, force
-}
-
-// minus returns the difference of two matrices, and whether it is zero.
-func minus(a, b hamiltonian.Matrix) (difference hamiltonian.Matrix, zero bool) {
-	zero = true
-	for i := range a {
-		difference = append(difference, floats.SubTo(make([]float64, len(a)), a[i], b[i]))
-		zero = zero && floats.Equal(a[i], b[i])
-	}
-	return difference, zero
+	s.model, err = d.Evaluator(1)
+	return s, err
 }
 
 // reads reports whether a network reads the positions (first is 0) or the momenta (first is their number).
@@ -119,7 +62,7 @@ func reads(e hamiltonian.Equation, network, first int) bool {
 
 // notSeparable returns the reason why the velocities depend on the positions or the forces on the momenta, "" if neither is so.
 func notSeparable(e hamiltonian.Equation) string {
-	if friction, _ := parts(e); friction != nil || e.Hamiltonian == nil {
+	if friction, _ := e.Exchanges(); friction || e.Hamiltonian == nil {
 		return "this model has friction or no Hamiltonian"
 	}
 	n := e.Dimension() / 2
@@ -136,20 +79,11 @@ func notSeparable(e hamiltonian.Equation) string {
 	return ""
 }
 
-func (s *system) close() {
-	s.model.Close()
-	for _, part := range s.parts {
-		if part != nil {
-			part.Close()
-		}
-	}
-}
-
 // start returns trajectories with their first row.
 func (s *system) start(observed []datasets.Observed) []*path {
 	paths := make([]*path, len(observed))
 	for i, t := range observed {
-		p := &path{times: make([]float64, len(t.Times)), rows: rows(len(t.Times), s.size), lost: len(t.Times)}
+		p := &path{times: make([]float64, len(t.Times)), rows: newMatrix(len(t.Times), s.size).rows, lost: len(t.Times)}
 		for k, time := range t.Times {
 			p.times[k] = (time - t.Times[0]) / s.scaling.Time
 		}
@@ -195,75 +129,49 @@ func (s *system) integrate(paths []*path, o Options) error {
 	return s.rk45(paths)
 }
 
-// states returns the parts (q, p) of z, with angles between −π and π, where float32 is most precise.
+// states returns the parts (q, p) of z, with angles between −π and π, where float32 is most precise. The next call overwrites them.
 func (s *system) states(z [][]float64) [][]float64 {
-	s.x = s.x[:0]
-	for _, row := range z {
-		s.x = append(s.x, row[:s.n])
+	if len(s.x) < len(z) {
+		s.x = newMatrix(len(z), s.n).rows
 	}
-	if s.turns != nil {
-		s.wrapped = grow(s.wrapped, len(z), s.n)
-		for i, x := range s.x {
-			s.x[i] = s.wrapped[i]
-			copy(s.x[i], x)
-			for j, turn := range s.turns {
-				if turn > 0 {
-					s.x[i][j] = math.Remainder(x[j], turn)
-				}
+	for i, x := range s.x[:len(z)] {
+		copy(x, z[i])
+		for j, turn := range s.turns {
+			if turn > 0 {
+				x[j] -= turn * math.RoundToEven(x[j]/turn)
 			}
 		}
 	}
-	return s.x
+	return s.x[:len(z)]
 }
 
-// field writes dz/dt at each z into out. Each z has its columns.
-func (s *system) field(columns, z, out [][]float64) error {
-	x := s.states(z)
-	s.dx = s.dx[:0]
-	for _, row := range out {
-		s.dx = append(s.dx, row[:s.n])
-	}
-	s.model.Columns = columns
-	if err := s.model.Field(nil, x, s.dx); err != nil || s.size == s.n {
-		return err
-	}
-	for p, part := range s.parts {
-		if part == nil {
-			continue
-		}
-		s.slopes[p], part.Columns = grow(s.slopes[p], len(z), s.n), columns
-		if err := part.Field(nil, x, s.slopes[p][:len(z)]); err != nil {
-			return err
-		}
-	}
-	half := s.n / 2
-	for i := range z {
-		var power [2]float64
-		for j := range half {
-			// What remains of the field without the parts is J·∇H, and so gives ∇H.
-			dq, dp := s.dx[i][j], s.dx[i][half+j]
-			for p, part := range s.parts {
-				if part != nil {
-					dq, dp = dq-s.slopes[p][i][j], dp-s.slopes[p][i][half+j]
-				}
-			}
-			for p, part := range s.parts {
-				if part != nil {
-					power[p] += dq*s.slopes[p][i][half+j] - dp*s.slopes[p][i][j]
-				}
-			}
-		}
-		out[i][s.n], out[i][s.n+1] = -power[0], power[1]
-	}
-	return nil
+// steps are states z with their columns and the lengths of steps from them.
+type steps struct {
+	columns, z [][]float64
+	lengths    []float64
 }
 
-// grow returns at least count rows.
-func grow(list [][]float64, count, width int) [][]float64 {
-	if len(list) < count {
-		return rows(count, width)
+func (s *steps) clear() { s.columns, s.z, s.lengths = s.columns[:0], s.z[:0], s.lengths[:0] }
+
+func (s *steps) add(columns []float64, length float64, z []float64) {
+	s.columns, s.z, s.lengths = append(s.columns, columns), append(s.z, z), append(s.lengths, length)
+}
+
+// field writes the change of each z by a step of Euler's method into out.
+func (s *system) field(from steps, out [][]float64) error {
+	s.model.Columns = from.columns
+	var err error
+	if x := s.states(from.z); s.size > s.n {
+		err = s.model.Balance(x, out)
+	} else {
+		err = s.model.Field(nil, x, out)
 	}
-	return list
+	for i, length := range from.lengths {
+		for j := range out[i] {
+			out[i][j] *= length
+		}
+	}
+	return err
 }
 
 // finish returns trajectories in the units of the observations, with their energies.
@@ -272,19 +180,14 @@ func (s *system) finish(paths []*path, observed []datasets.Observed) ([]Predicte
 	for i, p := range paths {
 		count := len(p.times)
 		list[i] = Predicted{States: p.rows, H: make([]float64, count), Dissipated: make([]float64, count), Supplied: make([]float64, count)}
-		for k := p.lost; k < count; k++ {
-			fill(p.rows[k], math.NaN())
-			list[i].Dissipated[k], list[i].Supplied[k] = math.NaN(), math.NaN()
-		}
-		fill(list[i].H, math.NaN())
-	}
-	if s.energy {
-		if err := s.energies(paths, list); err != nil {
+		if err := s.energies(p, list[i].H); err != nil {
 			return nil, err
 		}
-	}
-	for i, p := range paths {
 		for k, z := range p.rows {
+			if k >= p.lost {
+				fill(z, math.NaN())
+				list[i].H[k], list[i].Dissipated[k], list[i].Supplied[k] = math.NaN(), math.NaN(), math.NaN()
+			}
 			if s.size > s.n {
 				list[i].Dissipated[k], list[i].Supplied[k] = s.scaling.Energy()*z[s.n], s.scaling.Energy()*z[s.n+1]
 			}
@@ -300,31 +203,22 @@ func (s *system) finish(paths []*path, observed []datasets.Observed) ([]Predicte
 	return list, nil
 }
 
-// energies fills H. It evaluates many rows at once.
-func (s *system) energies(paths []*path, list []Predicted) error {
-	const block = 2048
-	var z, columns [][]float64
-	var to []*float64
-	flush := func() error {
-		s.model.Columns = columns
-		h, err := s.model.Hamiltonian(s.states(z))
-		for i := range h {
-			*to[i] = s.scaling.Energy() * h[i]
+// energies writes H at each row, NaN without a Hamiltonian.
+func (s *system) energies(p *path, to []float64) error {
+	fill(to, math.NaN())
+	const block = 1024
+	for first := 0; first < len(to) && s.energy; first += block {
+		last := min(first+block, len(to))
+		if p.columns != nil {
+			s.model.Columns = p.columns[first:last]
 		}
-		z, columns, to = z[:0], columns[:0], to[:0]
-		return err
-	}
-	for i, p := range paths {
-		for k := range p.lost {
-			z, columns, to = append(z, p.rows[k]), append(columns, p.columnsAt(k)), append(to, &list[i].H[k])
-			if len(z) == block {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
+		h, err := s.model.Hamiltonian(s.states(p.rows[first:last]))
+		if err != nil {
+			return err
 		}
+		floats.ScaleTo(to[first:last], s.scaling.Energy(), h)
 	}
-	return flush()
+	return nil
 }
 
 func fill(values []float64, v float64) {

@@ -4,8 +4,9 @@
 template <class T>
 struct Activation {
   bool of_input;
-  // h = σ(a), or before + σ(a) if before is not null. z holds a on entry and the argument of the derivatives on return.
-  void (*value)(long count, T* z, const T* before, T* h);
+  // h = σ(a), or before + σ(a) if before is not null. z holds a on entry and the argument of the derivatives on return. Columns from the given
+  // number on are padding.
+  void (*value)(long rows, long columns, long stride, T* z, const T* before, T* h);
   // c = g⊙σ'. g_stride is 0 if all rows of g are equal.
   void (*adjoint)(long rows, long columns, const T* g, long g_stride, const T* z, T* c);
   // ḣ = σ'⊙ȧ, or before + σ'⊙ȧ
@@ -19,13 +20,15 @@ template <class A, class T>
 struct Loops {
   typedef Vector<T> V;
 
-  static void value(long count, T* z, const T* before, T* h) {
-    each<T>(count, [=](long i) {
-      const V s = A::value(at(z + i));
-      if (!A::of_input) at(z + i) = s;
-      if (before) at(h + i) = at(before + i) + s;
-      else if (A::of_input || h != z) at(h + i) = s;
-    });
+  static void value(long rows, long columns, long stride, T* z, const T* before, T* h) {
+    for (long r = 0; r < rows; r++)
+      each<T>(columns, [=](long c) {
+        const long i = r * stride + c;
+        const V s = A::value(at(z + i));
+        if (!A::of_input) at(z + i) = s;
+        if (before) at(h + i) = at(before + i) + s;
+        else if (A::of_input || h != z) at(h + i) = s;
+      });
   }
 
   static void adjoint(long rows, long columns, const T* g, long g_stride, const T* z, T* c) {

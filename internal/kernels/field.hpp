@@ -1,4 +1,4 @@
-// The field dx/dt as a sum of terms, for rows of a batch. A row is (x, columns that are constant along a step, 1).
+// The field dx/dt as a sum of terms, for rows of a batch. A row is (x, columns that are constant along a step, 1, sines and cosines).
 
 // A term of the field with its backward pass.
 template <class T>
@@ -6,6 +6,8 @@ struct Term {
   virtual ~Term() = default;
   // Writes the term to field, or adds it if add is true.
   virtual void forward(Place p, long rows, T* field, bool add) = 0;
+  // Adds what the term dissipates and supplies per unit of time in row r, if g is the gradient of the energy.
+  virtual void power(Place p, long r, const T* g, double& dissipated, double& supplied) const = 0;
   // Computes the adjoints from r = ∂L/∂field. Adds ∂L/∂x to dx if it is not null.
   virtual void backward(Place p, long rows, const T* r, T* dx) = 0;
   // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
@@ -30,6 +32,11 @@ struct OutputsTerm : Term<T> {
     if (!add && seed) std::fill_n(field, rows * stride, T(0)), add = true;
     for (long r = 0; r < rows; r++)
       for (long j = 0; j < n; j++) field[r * stride + offset + j] = (add ? field[r * stride + offset + j] : T(0)) + h[r * from + j];
+  }
+
+  void power(Place p, long r, const T* g, double&, double& supplied) const override {
+    const T* h = (*pass.outputs())(p) + r * pass.outputs()->stride;
+    for (long j = 0; j < pass.layers.back().out; j++) supplied += double(g[offset + j]) * h[j];
   }
 
   void backward(Place p, long rows, const T* r, T* dx) override {
@@ -89,11 +96,33 @@ struct GradientTerm : Term<T> {
       });
   }
 
+  // The two products of a pair of components cancel exactly if M is antisymmetric and g is the term's own gradient.
+  void power(Place p, long r, const T* g, double& dissipated, double&) const override {
+    const T* own = gradient_of(p, r);
+    for (long i = 0; i < n; i++)
+      for (long j = 0; j <= i; j++)
+        dissipated -= double(own[i]) * matrix[i * stride + j] * g[j] + (j < i ? double(own[j]) * matrix[j * stride + i] * g[i] : 0);
+    if (!friction) return;
+    const T* l = (*friction->pass.outputs())(p) + r * friction->pass.outputs()->stride;
+    T *w = (*products)(p), *u = w + n / 2;
+    transposed_product(l, own + n / 2, w), transposed_product(l, g + n / 2, u);
+    for (long k = 0; k < n / 2; k++) dissipated += double(w[k]) * u[k];
+  }
+
+  // The gradient of row r, after forward.
+  const T* gradient_of(Place p, long r) const { return (*(gradient ? gradient : scalars[0].g[0]))(p) + r * stride; }
+  // The sum of the scalars, after their forward passes.
+  T value(Place p, long r) const {
+    T sum = 0;
+    for (const auto& s : scalars) sum += (*s.pass.outputs())(p)[r * s.pass.outputs()->stride + s.output];
+    return sum;
+  }
+
   void backward(Place p, long rows, const T* r, T* dx) override {
     T* v = direction ? (*direction)(p) : (*scalars[0].h_dot[0])(p);
     multiply<T>(rows, filled(n), n, r, stride, 1, transposed_matrix, stride, v, stride);
     if (friction) {
-      const T* g = gradient ? (*gradient)(p) : (*scalars[0].g[0])(p);
+      const T* g = gradient_of(p, 0);
       each_friction(p, rows, [&](long i, const T* l) {
         const long half = n / 2;
         const T *gp = g + i * stride + half, *rp = r + i * stride + half;
@@ -167,18 +196,20 @@ template <class T>
 struct Field {
   const long n, width, stride;  // dimension of x, columns of a row, and stride of a row
   Arena<T> arena;
-  Rows<T>*x, *dxdt;  // x: rows, each followed by a 1; dxdt: the field, later overwritten by r = ∂L/∂field
+  Rows<T>*x, *dxdt;  // x: rows; dxdt: the field, later overwritten by r = ∂L/∂field
   const std::deque<Features<T>>& features;
+  const std::vector<long>& angles;
   std::deque<ForwardPass<T>> passes;
   std::vector<std::unique_ptr<Term<T>>> terms;
+  const GradientTerm<T>* energy = nullptr;  // the term whose scalars add up to the energy
   Rows<T>* dx;  // ∂L/∂x, summed over terms
 
   // The description of a term is HNN_TERM numbers, followed by a network and an output for each of its scalars. matrices holds an n×n
   // matrix for each term.
-  Field(const std::deque<Network<T>>& networks, const std::deque<Features<T>>& inputs, long dimension, long columns, long count, const int64_t* terms_of,
-        const double* matrices)
-      : n(dimension), width(columns), stride(padded(columns + 1)), x(arena.make(stride, false)), dxdt(arena.make(stride, false)), features(inputs),
-        dx(arena.make(stride, true)) {
+  Field(const std::deque<Network<T>>& networks, const std::deque<Features<T>>& inputs, const std::vector<long>& angles_of, long dimension, long columns,
+        long count, const int64_t* terms_of, const double* matrices, long of_energy)
+      : n(dimension), width(columns), stride(padded(columns + 1 + 2 * angles_of.size())), x(arena.make(stride, false)), dxdt(arena.make(stride, false)),
+        features(inputs), angles(angles_of), dx(arena.make(stride, true)) {
     struct Use {
       ForwardPass<T>* pass = nullptr;
       long kept = 0;
@@ -223,6 +254,7 @@ struct Field {
         term->friction->opens = opens(network);
         term->products = arena.make(n, true);
       }
+      if (i == of_energy) energy = term.get();
       terms.push_back(std::move(term));
     });
   }
@@ -238,14 +270,45 @@ struct Field {
   void set(Place p, long rows, const T* states, const int64_t* which, long first) const {
     for (long r = 0; r < rows; r++) {
       T* to = (*x)(p) + r * stride;
-      std::copy_n(states + (which ? which[first + r] : first + r) * width, width, to);
+      const T* from = states + (which ? which[first + r] : first + r) * width;
+      for (long j = 0; j < width; j++) to[j] = from[j];
       to[width] = 1;
     }
   }
 
+  void set_angles(Place p, long rows) const {
+    for (size_t a = 0; a < angles.size(); a++)
+      for (long r = 0; r < rows; r++) {
+        T* row = (*x)(p) + r * stride;
+        row[width + 1 + 2 * a] = std::sin(row[angles[a]]), row[width + 2 + 2 * a] = std::cos(row[angles[a]]);
+      }
+  }
+
   void forward(Place p, long rows) {
-    for (auto& pass : passes) pass.run(p, rows);
+    set_angles(p, rows);
+    for (auto& pass : passes) pass.run(p, rows, pass.kept + 1);  // a gradient does not depend on the outputs of a linear last layer
     for (auto& term : terms) term->forward(p, rows, (*dxdt)(p), &term != &terms.front());
+  }
+
+  // The number of numbers that evaluate writes for a row.
+  long numbers(int what) const { return what == HNN_ENERGY ? 1 : what == HNN_BALANCE ? n + 2 : n; }
+
+  void evaluate(int what, Place p, long rows, T* to) {
+    if (what == HNN_ENERGY) {
+      set_angles(p, rows);
+      for (auto& pass : passes) pass.run(p, rows, pass.size());
+      for (long r = 0; r < rows; r++) to[r] = energy->value(p, r);
+      return;
+    }
+    forward(p, rows);
+    const T* k = (*dxdt)(p);
+    for (long r = 0; r < rows; r++, k += stride, to += numbers(what)) {
+      for (long j = 0; j < n; j++) to[j] = k[j];
+      if (what != HNN_BALANCE) continue;
+      double dissipated = 0, supplied = 0;
+      for (auto& term : terms) term->power(p, r, energy->gradient_of(p, r), dissipated, supplied);
+      to[n] = T(dissipated), to[n + 1] = T(supplied);
+    }
   }
 
   // Computes the adjoints for the gradient from r. Also computes dx if wanted.

@@ -32,7 +32,7 @@ struct hnn_model {
   virtual void adam(long step, double learning_rate, double weight_decay) = 0;
   virtual double loss(const hnn_batch&, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise, double* errors) = 0;
   virtual double window_loss(long count, long steps, const void* const* arrays, void* gradient, void* path) = 0;
-  virtual void evaluate(const void* x, void* result, long rows) = 0;
+  virtual void evaluate(int what, const void* x, void* result, long rows) = 0;
   virtual void network(int which, const void* x, void* result, long rows) = 0;
 };
 
@@ -313,8 +313,8 @@ hnn_result hnn_window_loss(hnn_model* model, int64_t count, int64_t steps, const
   return result;
 }
 
-const char* hnn_field(hnn_model* model, const void* x, void* dxdt, int64_t rows) {
-  return checked([&] { model->evaluate(x, dxdt, rows); });
+const char* hnn_field(hnn_model* model, int what, const void* x, void* result, int64_t rows) {
+  return checked([&] { model->evaluate(what, x, result, rows); });
 }
 
 const char* hnn_network(hnn_model* model, int network, const void* x, void* result, int64_t rows) {

@@ -77,6 +77,7 @@ type Config struct {
 	Networks [][]Layer
 	Features [][]Feature // the inputs of each network; nil for the columns of the row in their order
 	Terms    []Term      // dx/dt is their sum; may be empty
+	Energy   int         // index of the term whose scalars add up to the energy, for Balance and Energy
 	State    int         // dimension of a state
 	Columns  int         // columns of a row: the state, and columns that are constant along a step; 0 for State
 	Frames   [][]byte    // video frames, nil for a model of states; networks 0 and 1 encode and decode two consecutive frames
@@ -105,6 +106,7 @@ type Model[T Real] struct {
 	n        int // dimension of a state; 0 without terms
 	columns  int // of a row
 	frames   int
+	energy   bool // whether there is a term of the energy
 	kept     [][]T
 }
 
@@ -118,11 +120,12 @@ func New[T Real](c Config) (*Model[T], error) {
 	if len(c.Terms) > 0 {
 		n = c.State
 	}
-	m := &Model[T]{n: n, columns: max(n, c.Columns), frames: len(c.Frames)}
+	m := &Model[T]{n: n, columns: max(n, c.Columns), frames: len(c.Frames),
+		energy: c.Energy >= 0 && c.Energy < len(c.Terms) && c.Terms[c.Energy].Scalars != nil}
 	var zero T
 	config := C.hnn_config{instruction_set: C.int64_t(set), doubles: C.int64_t(unsafe.Sizeof(zero) / 8), threads: C.int64_t(c.Threads),
 		state: C.int64_t(c.Vectors), terms: C.int64_t(len(c.Terms)), frames: C.int64_t(len(c.Frames)),
-		dimension: C.int64_t(n), columns: C.int64_t(m.columns)}
+		dimension: C.int64_t(n), columns: C.int64_t(m.columns), energy: C.int64_t(c.Energy)}
 	if c.Threads <= 0 {
 		config.threads = C.int64_t(runtime.GOMAXPROCS(0))
 	}
@@ -317,7 +320,10 @@ func (m *Model[T]) loss(b Batch[T], gradient int, each []float64) (float64, erro
 	return float64(result.value), failure(result.error)
 }
 
-var errNoField = errors.New("kernels: this model has no terms; a field or a loss needs at least one")
+var (
+	errNoField  = errors.New("kernels: this model has no terms; a field or a loss needs at least one")
+	errNoEnergy = errors.New("kernels: Config.Energy names no term with scalars")
+)
 
 // Loss returns the mean loss of a batch.
 func (m *Model[T]) Loss(b Batch[T]) (float64, error) { return m.loss(b, 0, nil) }
@@ -369,13 +375,31 @@ func (m *Model[T]) WindowLoss(w Windows[T], gradient []T) (float64, error) {
 
 // Field writes the field at rows of x to dxdt. A row has Config.Columns numbers in x and n in dxdt.
 func (m *Model[T]) Field(x, dxdt []T, rows int) error {
-	if err := m.room(x, dxdt, rows, m.columns, m.n); err != nil || rows == 0 {
+	return m.evaluate(C.HNN_SLOPE, m.n, x, dxdt, rows)
+}
+
+// Balance writes n+2 numbers for each row of x: the field, and what terms with Scalars dissipate and terms without supply of the energy per
+// unit of time.
+func (m *Model[T]) Balance(x, balance []T, rows int) error {
+	return m.evaluate(C.HNN_BALANCE, m.n+2, x, balance, rows)
+}
+
+// Energy writes the sum of the scalars of the term Config.Energy at each row of x.
+func (m *Model[T]) Energy(x, energy []T, rows int) error {
+	return m.evaluate(C.HNN_ENERGY, 1, x, energy, rows)
+}
+
+func (m *Model[T]) evaluate(what C.int, width int, x, y []T, rows int) error {
+	if err := m.room(x, y, rows, m.columns, width); err != nil || rows == 0 {
 		return err
 	}
-	if m.n == 0 {
+	switch {
+	case m.n == 0:
 		return errNoField
+	case what != C.HNN_SLOPE && !m.energy:
+		return errNoEnergy
 	}
-	return failure(C.hnn_field(m.handle, pointer(x), pointer(dxdt), C.int64_t(rows)))
+	return failure(C.hnn_field(m.handle, what, pointer(x), pointer(y), C.int64_t(rows)))
 }
 
 // Forward writes the outputs of a network to y. The rows of x are inputs of the network.

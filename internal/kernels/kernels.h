@@ -26,9 +26,13 @@ enum { HNN_NETWORK, HNN_OFFSET, HNN_SCALARS, HNN_TERM };
 // What a batch compares with dx: the field at x, or the mean derivative by a scheme.
 enum { HNN_FIELD, HNN_RK4, HNN_MIDPOINT, HNN_MIRK4 };
 
-// dimension is that of a state, and columns the number of columns of a row: the state, and columns that are constant along a step.
+// What hnn_field writes for a row: the field; the field, the power that terms of gradients dissipate and the power that terms of outputs supply;
+// or the energy.
+enum { HNN_SLOPE, HNN_BALANCE, HNN_ENERGY };
+
+// energy is the index of the term whose scalars add up to the energy. dimension is that of a state, and columns the number of columns of a row: the state, and columns that are constant along a step.
 typedef struct {
-  int64_t instruction_set, doubles, threads, state, layers, terms, frame_size, frames, dimension, columns;
+  int64_t instruction_set, doubles, threads, state, layers, terms, frame_size, frames, dimension, columns, energy;
 } hnn_config;
 
 typedef struct {
@@ -65,7 +69,7 @@ hnn_result hnn_loss(hnn_model* model, hnn_batch batch, const void* x, const void
 hnn_result hnn_window_loss(hnn_model* model, int64_t count, int64_t steps, const void* starts, const void* constants, const void* lengths,
                            const void* observed, const void* weights, void* gradient, void* path);
 
-const char* hnn_field(hnn_model* model, const void* x, void* dxdt, int64_t rows);
+const char* hnn_field(hnn_model* model, int what, const void* x, void* result, int64_t rows);
 
 // Computes the outputs of a network.
 const char* hnn_network(hnn_model* model, int network, const void* x, void* result, int64_t rows);

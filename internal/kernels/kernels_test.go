@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 var names = []string{"tanh", "relu", "sigmoid", "softplus", "selu", "elu", "swish"}
@@ -180,7 +182,7 @@ func cases() []testCase {
 		}
 		terms[0], terms[1] = terms[1], terms[0]
 		list = append(list, testCase{name: name + ", several terms", batch: states(n, 230, 0.1), config: Config{
-			Networks: [][]Layer{shared, mlp(name, false, n, 3), bare, own}, State: n, Terms: terms}})
+			Networks: [][]Layer{shared, mlp(name, false, n, 3), bare, own}, State: n, Terms: terms, Energy: 3}})
 		list = append(list, imagesCase(r, name))
 	}
 	for _, name := range names {
@@ -576,8 +578,9 @@ func gradients(t *testing.T, m *Model[float64], s Scalar) *Model[float64] {
 	return g
 }
 
-// plainField returns a function that computes the field at a row in Go. It uses the gradients of scalars.
-func plainField(t *testing.T, m *Model[float64], c Config) func(row []float64) []float64 {
+// plainField returns a function that computes the field at a row in Go. It uses the gradients of scalars. If there is a term of the energy, the
+// function also returns the energy, and the powers that gradients dissipate and outputs supply.
+func plainField(t *testing.T, m *Model[float64], c Config) func(row []float64) (dxdt, energy []float64) {
 	t.Helper()
 	functions := []func(float64) float64{Value: reference[""], Sine: math.Sin, Cosine: math.Cos, One: func(float64) float64 { return 1 }}
 	slopes := []func(float64) float64{Value: functions[One], Sine: math.Cos, Cosine: func(x float64) float64 { return -math.Sin(x) },
@@ -605,18 +608,23 @@ func plainField(t *testing.T, m *Model[float64], c Config) func(row []float64) [
 		}
 	}
 	n, half := m.n, m.n/2
-	return func(row []float64) []float64 {
-		dxdt := make([]float64, n)
-		for _, term := range c.Terms {
+	return func(row []float64) (dxdt, energy []float64) {
+		var each, gradients [][]float64 // by term
+		dxdt, energy = make([]float64, n), make([]float64, 3)
+		for i, term := range c.Terms {
+			gradient, dxdt := make([]float64, n), make([]float64, n)
+			each, gradients = append(each, dxdt), append(gradients, gradient)
 			if term.Scalars == nil {
 				for j, v := range forward(m, term.Network, inputs(term.Network, row)) {
 					dxdt[term.Offset+j] += v
 				}
 				continue
 			}
-			gradient := make([]float64, n)
 			for _, s := range term.Scalars {
 				phi := inputs(s.Network, row)
+				if i == c.Energy {
+					energy[0] += forward(m, s.Network, phi)[s.Output]
+				}
 				byPhi := make([]float64, len(phi))
 				must(t, models[s].Field(phi, byPhi, 1))
 				for k, f := range features(s.Network) {
@@ -642,11 +650,19 @@ func plainField(t *testing.T, m *Model[float64], c Config) func(row []float64) [
 				}
 			}
 		}
-		return dxdt
+		for i, term := range c.Terms {
+			floats.Add(dxdt, each[i])
+			if power := floats.Dot(gradients[c.Energy], each[i]); term.Scalars == nil {
+				energy[2] += power
+			} else {
+				energy[1] -= power
+			}
+		}
+		return dxdt, energy
 	}
 }
 
-// Forward, Field, Loss and WindowLoss agree with plain Go code to 1e-12. The gradient of an output, a field with the identity as matrix, agrees
+// Forward, Field, Balance, Energy, Loss and WindowLoss agree with plain Go code to 1e-12. The gradient of an output, a field with the identity as matrix, agrees
 // with central differences to 1e-6. The reference for Field uses it.
 func TestConsistency(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
@@ -686,13 +702,23 @@ func TestConsistency(t *testing.T) {
 				}
 			}
 			x := normal[float64](r, rows*m.columns, 1)
-			dxdt, want := make([]float64, rows*n), []float64{}
+			dxdt, balance, energy := make([]float64, rows*n), make([]float64, rows*(n+2)), make([]float64, rows)
 			must(t, m.Field(x, dxdt, rows))
 			field := plainField(t, m, c.config)
+			var want, wantBalance, wantEnergy []float64
 			for row := range slices.Chunk(x, m.columns) {
-				want = append(want, field(row)...)
+				dxdt, energy := field(row)
+				want, wantBalance, wantEnergy = append(want, dxdt...), slices.Concat(wantBalance, dxdt, energy[1:]), append(wantEnergy, energy[0])
 			}
 			near(t, "Field", dxdt, want, 1e-12)
+			if c.config.Terms[c.config.Energy].Scalars != nil {
+				must(t, m.Balance(x, balance, rows))
+				must(t, m.Energy(x, energy, rows))
+				near(t, "Balance", balance, wantBalance, 1e-12)
+				near(t, "Energy", energy, wantEnergy, 1e-12)
+			} else if err := m.Energy(x, energy, rows); err == nil || !strings.Contains(err.Error(), "names no term with scalars") {
+				t.Errorf("the error without an energy is %v", err)
+			}
 			lossWant, path := plainLoss(m, c, field)
 			value, _, err := loss(m, c, false)
 			must(t, err)
@@ -703,7 +729,11 @@ func TestConsistency(t *testing.T) {
 }
 
 // plainLoss computes the loss in Go from a field and Forward. It also returns the path of windows.
-func plainLoss(m *Model[float64], c testCase, field func(row []float64) []float64) (sum float64, path []float64) {
+func plainLoss(m *Model[float64], c testCase, slope func(row []float64) (dxdt, energy []float64)) (sum float64, path []float64) {
+	field := func(row []float64) []float64 {
+		dxdt, _ := slope(row)
+		return dxdt
+	}
 	b, n := c.batch, m.n
 	moved := func(x, k []float64, h float64) []float64 {
 		out := slices.Clone(x)

@@ -103,7 +103,6 @@ class Derivatives {
  public:
   Derivatives(ThreadPool& p, Field<T>& f) : pool(p), field(f), n(f.n) {
     residuals.resize(pool.size() * block * n);
-    reserve(0, 1);
   }
 
   void reserve(long rows, long stages) {
@@ -136,15 +135,16 @@ class Derivatives {
     return sum / (b.count * n);
   }
 
-  void evaluate(const T* states, T* result, long count) {
+  void evaluate(int what, const T* states, T* result, long count) {
+    constexpr long block = 2 * block_of_rows;  // without a backward pass, a row takes half the room
+    field.arena.reserve(pool.size() * block, pool.size() * block);
     pool.run((count + block - 1) / block, [&](Chunk chunk) {
       const Place p{chunk.thread * block, chunk.thread * block};
       const auto [first, last] = chunk.of(count, block);
       for (long i = first; i < last; i += block) {
         const long rows = std::min(block, last - i);
         field.set(p, rows, states, nullptr, i);
-        field.forward(p, rows);
-        for (long r = 0; r < rows; r++) std::copy_n((*field.dxdt)(p) + r * field.stride, n, result + (i + r) * n);
+        field.evaluate(what, p, rows, result + i * field.numbers(what));
       }
     });
   }
@@ -365,7 +365,7 @@ class Images {
         std::copy_n(frames + (b.row(start + first + r) + k) * lit, image, to);
         to[image] = 1;
       }
-    encode.run(now, rows), encode.run(next, rows);
+    encode.run(now, rows, encode.size()), encode.run(next, rows, encode.size());
     const T *z = (*encode.outputs())(now), *z_next = (*encode.outputs())(next);
     for (long r = 0; r < rows; r++) {
       T *c = (*code)(here) + r * stride, *x = (*field.x)(here) + r * stride;
@@ -375,7 +375,7 @@ class Images {
       }
       c[latent] = x[latent] = 1;
     }
-    decode.run(here, rows);
+    decode.run(here, rows, decode.size());
     field.forward(here, rows);
     for (long r = 0; r < rows; r++) {
       const T *shown = (*decode.outputs())(here) + r * image_stride, *seen = (*images)(now) + r * images->stride;

@@ -23,6 +23,7 @@ struct Model : hnn_model {
   ThreadPool pool;
   std::deque<Network<T>> networks;
   std::deque<Features<T>> features;
+  std::vector<long> angles;  // the columns whose sines and cosines the networks read
   std::vector<Buffer<T>> kept;
   long size = 0;  // length of each kept vector
   std::unique_ptr<Field<T>> field;
@@ -39,10 +40,13 @@ struct Model : hnn_model {
     for (size_t i = 0; i < networks.size(); i++) {
       features.emplace_back();
       features.back().n = c.dimension;
-      for (long left = *inputs++; left > 0; left--, inputs += 2) features.back().list.push_back({long(inputs[0]), long(inputs[1])});
+      for (long left = *inputs++; left > 0; left--, inputs += 2) features.back().add(inputs[0], inputs[1], c.columns, angles);
     }
+    for (size_t i = 0; i < networks.size(); i++)
+      if (!angles.empty() && features[i].list.empty())  // the row with sines and cosines is longer than what this network reads
+        for (long k = 0; k < networks[i].front().in; k++) features[i].add(k, HNN_VALUE, c.columns, angles);
     if (c.terms > 0) {
-      field = std::make_unique<Field<T>>(networks, features, c.dimension, c.columns, c.terms, terms, matrices);
+      field = std::make_unique<Field<T>>(networks, features, angles, c.dimension, c.columns, c.terms, terms, matrices, c.energy);
       derivatives = std::make_unique<Derivatives<T>>(pool, *field);
       windows = std::make_unique<Windows<T>>(pool, *field);
     }
@@ -103,7 +107,9 @@ struct Model : hnn_model {
     return windows->loss({count, steps, array(0), array(1), array(2), array(3), array(4), static_cast<T*>(gradient), static_cast<T*>(path)});
   }
 
-  void evaluate(const void* x, void* result, long rows) override { derivatives->evaluate(static_cast<const T*>(x), static_cast<T*>(result), rows); }
+  void evaluate(int what, const void* x, void* result, long rows) override {
+    derivatives->evaluate(what, static_cast<const T*>(x), static_cast<T*>(result), rows);
+  }
 
   // Computes the outputs of a network. Uses a temporary arena.
   void network(int which, const void* x, void* result, long rows) override {
@@ -127,7 +133,7 @@ struct Model : hnn_model {
           for (long k = 0; k < first.in; k++) row[first.input[k]] = from[(i + r) * first.in + k];
           row[first.input[first.in]] = 1;
         }
-        pass.run(p, size, true);
+        pass.run(p, size, pass.size(), true);
         const T* h = (*pass.outputs())(p);
         for (long r = 0; r < size; r++)
           for (long k = 0; k < last.out; k++) to[(i + r) * last.out + k] = h[r * last.stride + last.output[k]];

@@ -67,7 +67,7 @@ struct Layer {
 
   void forward(long rows, const T* before, long before_stride, long depth, T* z, T* h) const {
     multiply<T>(rows, filled(out), depth, before, before_stride, 1, values, stride, z, stride);
-    if (!linear || residual) sigma.value(rows * stride, z, residual ? before : nullptr, h);
+    if (!linear || residual) sigma.value(rows, out, stride, z, residual ? before : nullptr, h);
     for (long r = 0; r < rows; r++) h[r * stride + out] = 1;
   }
 
@@ -130,26 +130,34 @@ struct Layer {
 template <class T>
 using Network = std::vector<Layer<T>>;
 
-// The inputs φ of a network as functions of the row (x, columns that are constant along a step). Without a list, φ is the row.
+// The inputs φ of a network as functions of the row, which is (x, columns that are constant along a step, 1, a sine and a cosine for each
+// angle). Without a list, φ is the row.
 template <class T>
 struct Features {
+  // φ is a number of the row. φ' by the column is sign·(another), and φ'' is curvature·φ.
   struct Feature {
-    long column, function;
+    long column, value, slope;
+    T sign = 1, curvature = 0;
   };
   std::vector<Feature> list;
   long n = 0;  // number of columns of x; the derivatives with respect to the other columns are not needed
 
+  // Adds the function of a column to the list, and the column to the angles if its sine and cosine are needed. A row has `width` columns.
+  void add(long column, long function, long width, std::vector<long>& angles) {
+    Feature f{column, column, width};
+    if (function == HNN_ONE) f.column = f.value = width;
+    else if (function != HNN_VALUE) {
+      const long angle = std::find(angles.begin(), angles.end(), column) - angles.begin(), sine = width + 1 + 2 * angle;
+      if (angle == long(angles.size())) angles.push_back(column);
+      f = {column, sine, sine + 1, 1, -1};
+      if (function == HNN_COSINE) f = {column, sine + 1, sine, -1, -1};
+    }
+    list.push_back(f);
+  }
+
   void forward(long rows, const T* x, long x_stride, T* phi, long stride) const {
     for (long r = 0; r < rows; r++, x += x_stride, phi += stride) {
-      for (size_t i = 0; i < list.size(); i++) {
-        const T value = x[list[i].column];
-        switch (list[i].function) {
-          case HNN_VALUE: phi[i] = value; break;
-          case HNN_SINE: phi[i] = std::sin(value); break;
-          case HNN_COSINE: phi[i] = std::cos(value); break;
-          default: phi[i] = 1;
-        }
-      }
+      for (size_t i = 0; i < list.size(); i++) phi[i] = x[list[i].value];
       phi[list.size()] = 1;
     }
   }
@@ -157,15 +165,9 @@ struct Features {
   // Calls f(row, feature, column, φ', φ'') for each feature that depends on x.
   template <class F>
   void each_derivative(long rows, const T* x, long x_stride, F f) const {
-    for (long r = 0; r < rows; r++)
-      for (size_t i = 0; i < list.size(); i++) {
-        const auto [column, function] = list[i];
-        if (column >= n || function == HNN_ONE) continue;
-        const T value = x[r * x_stride + column];
-        if (function == HNN_VALUE) f(r, long(i), column, T(1), T(0));
-        else if (function == HNN_SINE) f(r, long(i), column, std::cos(value), -std::sin(value));
-        else f(r, long(i), column, -std::sin(value), -std::cos(value));
-      }
+    for (long r = 0; r < rows; r++, x += x_stride)
+      for (size_t i = 0; i < list.size(); i++)
+        if (list[i].column < n) f(r, long(i), list[i].column, list[i].sign * x[list[i].slope], list[i].curvature * x[list[i].value]);
   }
 };
 
@@ -176,10 +178,11 @@ struct ForwardPass {
   std::vector<Rows<T>*> h, z;
   const Features<T>* features = nullptr;  // null if the network reads the rows of x
   Rows<T>* x = nullptr;
+  const long kept;
 
   // Layers up to `kept` store h for the whole batch. The others store it only for the blocks in progress.
-  ForwardPass(const Network<T>& network, Arena<T>& arena, Rows<T>* inputs, long kept, const Features<T>* f = nullptr)
-      : layers(network), h{inputs}, z{nullptr}, features(f && !f->list.empty() ? f : nullptr), x(inputs) {
+  ForwardPass(const Network<T>& network, Arena<T>& arena, Rows<T>* inputs, long last, const Features<T>* f = nullptr)
+      : layers(network), h{inputs}, z{nullptr}, features(f && !f->list.empty() ? f : nullptr), x(inputs), kept(last) {
     if (features) h[0] = arena.make(padded(layers.front().in + 1), false);
     for (const auto& layer : layers) {
       h.push_back(arena.make(layer.stride, long(h.size()) > kept));
@@ -191,10 +194,10 @@ struct ForwardPass {
   const Layer<T>& layer(long l) const { return layers[l - 1]; }
   Rows<T>* outputs() const { return h.back(); }
 
-  // Uses all inputs of a layer if all is true, else only those that can be nonzero in a batch.
-  void run(Place p, long rows, bool all = false) const {
+  // Runs the layers up to `last`. Uses all inputs of a layer if all is true, else only those that can be nonzero in a batch.
+  void run(Place p, long rows, long last, bool all = false) const {
     if (features) features->forward(rows, (*x)(p), x->stride, (*h[0])(p), h[0]->stride);
-    for (long l = 1; l <= size(); l++)
+    for (long l = 1; l <= last; l++)
       layer(l).forward(rows, (*h[l - 1])(p), h[l - 1]->stride, all ? layer(l).rows() : layer(l).used, (*z[l])(p), (*h[l])(p));
   }
 };
