@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 
 	"hnn/analysis"
+	"hnn/internal/panels"
 )
 
 // The colours of the two levels of energy, as in the paper. Between the levels they are mixed.
@@ -25,10 +26,12 @@ type energyPath struct {
 // changedEnergy shows how energy is added and removed (figure 5 of the paper): the path to the changed energy, the path back, and over time
 // the true energy and the learned Hamiltonian.
 func changedEnergy(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-add-energy", width: 230, height: 200, square: min(1, a.Task.Bodies), keys: []key{
-		{"First energy", style(firstLevel, 1.6, solid)}, {"Along the gradient", style(between(firstLevel, changedLevel, 0.5), 1.6, solid)},
-		{"Changed energy", style(changedLevel, 1.6, solid)}, {"Requested", style(grey, 1, dashed)},
-	}}
+	f := &figure{name: a.Task.Name + "-add-energy", Figure: panels.Figure{Width: 230, Height: 200, Square: min(1, a.Task.Bodies), Keys: []panels.Key{
+		{Label: "First energy", Style: panels.Style(firstLevel, 1.6, panels.Solid)},
+		{Label: "Along the gradient", Style: panels.Style(between(firstLevel, changedLevel, 0.5), 1.6, panels.Solid)},
+		{Label: "Changed energy", Style: panels.Style(changedLevel, 1.6, panels.Solid)},
+		{Label: "Requested", Style: panels.Style(grey, 1, panels.Dashed)},
+	}}}
 	e := energyPath{f, a.Energy, a}
 	for i, title := range e.titles() {
 		p := e.plane(title)
@@ -36,7 +39,7 @@ func changedEnergy(a *analysis.Analysis) *figure {
 			e.draw(p, stage, 0, len(stage.Times)-1, tracks(a.Task.Bodies, stage.States)...)
 		}
 	}
-	energy, learned := e.energies(1), f.panel(1, hamiltonianTitle(e.Source), a.Task.Labels.Time, "")
+	energy, learned := e.energies(1), f.Panel(1, hamiltonianTitle(e.Source), a.Task.Labels.Time, "")
 	learned.X.Min, learned.X.Max = energy.X.Min, energy.X.Max
 	for _, stage := range e.Stages {
 		e.draw(energy, stage, 0, len(stage.Times)-1, curve(stage.Times, stage.Energy))
@@ -69,7 +72,7 @@ func (e energyPath) draw(p *plot.Plot, stage analysis.Stage, from, to int, curve
 	for ; from < to; from += length {
 		end := min(to, from+length)
 		for _, c := range curves {
-			e.line(p, c[from:end+1], style(e.colorAt(stage, (from+end)/2), 1.4, solid))
+			e.line(p, c[from:end+1], panels.Style(e.colorAt(stage, (from+end)/2), 1.4, panels.Solid))
 		}
 	}
 }
@@ -99,7 +102,7 @@ func (e energyPath) plane(title string) *plot.Plot {
 
 // energies adds a panel with the requested energies and room for the energy over time.
 func (e energyPath) energies(row int) *plot.Plot {
-	p := e.panel(row, "Total energy", e.a.Task.Labels.Time, e.a.Task.Labels.Energy)
+	p := e.Panel(row, "Total energy", e.a.Task.Labels.Time, e.a.Task.Labels.Energy)
 	var all []float64
 	for _, stage := range e.Stages {
 		all = append(all, stage.Energy...)
@@ -107,7 +110,7 @@ func (e energyPath) energies(row int) *plot.Plot {
 	}
 	p.Y.Min, p.Y.Max = extended(all, 0.08)
 	for _, level := range e.Metrics.Levels[:2] {
-		e.line(p, curve([]float64{p.X.Min, p.X.Max}, []float64{level.Requested, level.Requested}), style(grey, 1, dashed))
+		e.line(p, curve([]float64{p.X.Min, p.X.Max}, []float64{level.Requested, level.Requested}), panels.Style(grey, 1, panels.Dashed))
 	}
 	return p
 }
@@ -117,7 +120,7 @@ func filmEnergy(a *analysis.Analysis) *figure {
 	const tail = 150 // times
 	moments := a.Energy.Moments()
 	return &figure{name: a.Task.Name + "-add-energy.gif", frames: len(moments), colors: energyPalette(), frame: func(i int) *figure {
-		e := energyPath{&figure{width: 190, height: 185}, a.Energy, a}
+		e := energyPath{&figure{Figure: panels.Figure{Width: 190, Height: 185}}, a.Energy, a}
 		now := moments[i].Time
 		stage, title := e.Stages[moments[i].Stage], e.Source.Title
 		if moments[i].Stage%2 == 1 {

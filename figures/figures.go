@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 
 	"hnn/analysis"
+	"hnn/internal/panels"
 )
 
 // Write draws every figure of an analysis into a folder (created if needed) and returns the paths of the files. It calls progress
@@ -44,7 +45,7 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 			continue
 		}
 		f := drawing.build(a)
-		if f.rows == nil && f.frame == nil {
+		if f.Rows == nil && f.frame == nil {
 			continue // nothing that it could show is known
 		}
 		progress("drawing " + f.name)
@@ -102,7 +103,7 @@ func extended(values []float64, share float64) (low, high float64) {
 // the position over time); the error of the coordinates, if the truth is known; the reference's Hamiltonian; and the total energy, if the
 // true Hamiltonian is known.
 func integration(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-integration", width: 165, height: 160, keys: sourceKeys(a.Moving())}
+	f := &figure{name: a.Task.Name + "-integration", Figure: panels.Figure{Width: 165, Height: 160, Keys: sourceKeys(a.Moving())}}
 	labels, truth := a.Task.Labels, a.Sources[0]
 	images, learned := truth.Film != nil, ""
 	if a.Reference != nil {
@@ -138,10 +139,10 @@ func integration(a *analysis.Analysis) *figure {
 		if !quantity.shown {
 			continue
 		}
-		p := f.panel(0, quantity.title, quantity.x, quantity.y)
+		p := f.Panel(0, quantity.title, quantity.x, quantity.y)
 		for _, s := range layers(a) {
 			if c := quantity.of(s); c != nil {
-				f.line(p, c, style(s.Color, 1.3, solid))
+				f.line(p, c, panels.Style(s.Color, 1.3, panels.Solid))
 			}
 		}
 	}
@@ -150,20 +151,20 @@ func integration(a *analysis.Analysis) *figure {
 
 // drift shows |H(t) − H(0)| for each trial.
 func drift(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-energy-drift", width: 180, height: 175}
+	f := &figure{name: a.Task.Name + "-energy-drift", Figure: panels.Figure{Width: 180, Height: 175}}
 	const smallest = 1e-8 // below it, a logarithmic axis would show only rounding
 	label := "|H(t) − H(0)|"
 	if a.Task.Hamiltonian == nil {
 		label += " of the learned H"
 	}
 	for _, s := range a.Moving() {
-		p := f.panel(0, s.Title, a.Task.Labels.Time, label)
+		p := f.Panel(0, s.Title, a.Task.Labels.Time, label)
 		for _, energies := range s.Trials.Energy {
 			moved := make([]float64, len(energies)-1)
 			for i, energy := range energies[1:] {
 				moved[i] = math.Log10(max(smallest, math.Abs(energy-energies[0])))
 			}
-			f.line(p, curve(s.Trials.Times[1:], moved), style(s.Color, 0.7, solid))
+			f.line(p, curve(s.Trials.Times[1:], moved), panels.Style(s.Color, 0.7, panels.Solid))
 		}
 	}
 	f.logarithmic(0)
@@ -174,13 +175,13 @@ func drift(a *analysis.Analysis) *figure {
 // The upper panel shows the distance from the start, the lower panel the distance between the backward and the forward trajectory.
 func reversal(a *analysis.Analysis) *figure {
 	sources := slices.DeleteFunc(slices.Clone(a.Sources), func(s *analysis.Source) bool { return s.Reversals == nil })
-	turn := key{"Turning back", style(grey, 1, dashed)}
-	f := &figure{name: a.Task.Name + "-reversibility", width: 250, height: 165, keys: append(sourceKeys(sources), turn)}
+	turn := panels.Key{Label: "Turning back", Style: panels.Style(grey, 1, panels.Dashed)}
+	f := &figure{name: a.Task.Name + "-reversibility", Figure: panels.Figure{Width: 250, Height: 165, Keys: append(sourceKeys(sources), turn)}}
 	for method, first := range sources[0].Reversals {
-		distance := f.panel(0, first.Method, a.Task.Labels.Time+", forward and back", "Distance from the start")
-		departure := f.panel(1, "", a.Task.Labels.Time, "Distance between paths")
+		distance := f.Panel(0, first.Method, a.Task.Labels.Time+", forward and back", "Distance from the start")
+		departure := f.Panel(1, "", a.Task.Labels.Time, "Distance between paths")
 		for _, s := range sources {
-			r, look := s.Reversals[method], style(s.Color, 1.3, solid)
+			r, look := s.Reversals[method], panels.Style(s.Color, 1.3, panels.Solid)
 			there := r.Times[len(r.Times)-1]
 			f.line(distance, curve(floats.Span(make([]float64, len(r.Distance)), 0, 2*there), r.Distance), look)
 			var logarithms plotter.XYs
@@ -194,7 +195,7 @@ func reversal(a *analysis.Analysis) *figure {
 			}
 		}
 		middle := (distance.X.Min + distance.X.Max) / 2
-		f.line(distance, plotter.XYs{{X: middle}, {X: middle, Y: distance.Y.Max}}, turn.style)
+		f.line(distance, plotter.XYs{{X: middle}, {X: middle, Y: distance.Y.Max}}, turn.Style)
 		departure.X.Min, departure.X.Max = distance.X.Min, middle
 	}
 	f.logarithmic(1)
@@ -204,7 +205,7 @@ func reversal(a *analysis.Analysis) *figure {
 // coordinates shows the example of a system of several degrees of freedom: the first two positions of each source, and the first three
 // coordinates over time.
 func coordinates(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-coordinates", width: 190, height: 175, keys: sourceKeys(a.Moving())}
+	f := &figure{name: a.Task.Name + "-coordinates", Figure: panels.Figure{Width: 190, Height: 175, Keys: sourceKeys(a.Moving())}}
 	truth := a.Sources[0]
 	scale := truth.Example.States[0]
 	if len(scale) < 2 {
@@ -215,7 +216,7 @@ func coordinates(a *analysis.Analysis) *figure {
 		if s == truth && len(s.Example.Times) < 2 {
 			f.dots(p, points(a.Data.Train.X, 0, 1), lighter(black, 0.5), 0.9)
 		}
-		f.line(p, points(s.Example.States[0], 0, 1), style(s.Color, 0.9, solid))
+		f.line(p, points(s.Example.States[0], 0, 1), panels.Style(s.Color, 0.9, panels.Solid))
 		p.X.Min, p.X.Max = extended(analysis.Column(scale, 0), 0.1)
 		p.Y.Min, p.Y.Max = extended(analysis.Column(scale, 1), 0.1)
 	}
@@ -224,9 +225,9 @@ func coordinates(a *analysis.Analysis) *figure {
 		names[2] = "p1"
 	}
 	for axis, name := range names {
-		p := f.panel(1, "", a.Task.Labels.Time, name)
+		p := f.Panel(1, "", a.Task.Labels.Time, name)
 		for _, s := range a.Moving() {
-			f.line(p, curve(s.Example.Times, analysis.Column(s.Example.States[0], axis)), style(s.Color, 1.1, solid))
+			f.line(p, curve(s.Example.Times, analysis.Column(s.Example.States[0], axis)), panels.Style(s.Color, 1.1, panels.Solid))
 		}
 		p.Y.Min, p.Y.Max = extended(analysis.Column(scale, axis), 0.25)
 	}
@@ -236,14 +237,14 @@ func coordinates(a *analysis.Analysis) *figure {
 // fields shows the phase plane (figure 2 of the paper), or for images also the models' latent planes (figure 4): the observed states, each
 // field, and each trajectory from the example's start.
 func fields(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-field", width: 190, height: 185}
+	f := &figure{name: a.Task.Name + "-field", Figure: panels.Figure{Width: 190, Height: 185}}
 	truth := a.Sources[0]
 	samples, radius := lighter(black, 0.5), 0.9
 	images := truth.Film != nil
 	if images {
 		f.name, samples, radius = a.Task.Name+"-latent", lighter(black, 0.7), 0.6
 	} else if a.Task.File == "" { // the quantities of a user's file have any units
-		f.square = 1
+		f.Square = 1
 	}
 	for _, s := range a.Sources {
 		p := f.plane(a, s)
@@ -259,9 +260,9 @@ func fields(a *analysis.Analysis) *figure {
 			}
 			sideways, upwards := floats.Norm(analysis.Column(measure, 0), math.Inf(1)), floats.Norm(analysis.Column(measure, 1), math.Inf(1))
 			longest := max(sideways/(right-left), upwards/(top-bottom))
-			p.Add(arrows{points: s.Plane.Points, vectors: s.Plane.Field, scale: 0.1 / longest, style: style(grey, 0.6, solid)})
+			p.Add(arrows{points: s.Plane.Points, vectors: s.Plane.Field, scale: 0.1 / longest, style: panels.Style(grey, 0.6, panels.Solid)})
 		}
-		f.line(p, points(s.Plane.Path, 0, 1), style(s.Color, 1.4, solid))
+		f.line(p, points(s.Plane.Path, 0, 1), panels.Style(s.Color, 1.4, panels.Solid))
 		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = left, right, bottom, top
 	}
 	return f
@@ -273,7 +274,7 @@ func hamiltonianTitle(s *analysis.Source) string { return s.Title + "'s Hamilton
 // of one test swing in their order, from one colour to the other (figure 11 of the paper).
 func hamiltonians(a *analysis.Analysis) *figure {
 	const period = 33 // frames of a swing to and fro
-	f := &figure{name: a.Task.Name + "-hamiltonian", width: 210, height: 190}
+	f := &figure{name: a.Task.Name + "-hamiltonian", Figure: panels.Figure{Width: 210, Height: 190}}
 	for _, s := range a.Sources {
 		if s.Plane.Hamiltonian == nil {
 			continue
@@ -299,7 +300,7 @@ func hamiltonians(a *analysis.Analysis) *figure {
 
 // trials shows the total energy of the trials one by one (figure 9 of the paper), in full rows.
 func trials(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-trials", width: 135, height: 115, keys: sourceKeys(a.Moving())}
+	f := &figure{name: a.Task.Name + "-trials", Figure: panels.Figure{Width: 135, Height: 115, Keys: sourceKeys(a.Moving())}}
 	name := "Trial"
 	if a.Task.Bodies > 0 {
 		name = "Random seed"
@@ -307,7 +308,7 @@ func trials(a *analysis.Analysis) *figure {
 	const columns = 5
 	rows := len(a.Sources[0].Trials.States) / columns
 	for i := range rows * columns {
-		p := f.panel(i/columns, fmt.Sprintf("%s %d", name, i), "", "")
+		p := f.Panel(i/columns, fmt.Sprintf("%s %d", name, i), "", "")
 		if i%columns == 0 {
 			p.Y.Label.Text = a.Task.Labels.Energy
 		}
@@ -315,7 +316,7 @@ func trials(a *analysis.Analysis) *figure {
 			p.X.Label.Text = a.Task.Labels.Time
 		}
 		for _, s := range layers(a) {
-			f.line(p, curve(s.Trials.Times, s.Trials.Energy[i]), style(s.Color, 1.1, solid))
+			f.line(p, curve(s.Trials.Times, s.Trials.Energy[i]), panels.Style(s.Color, 1.1, panels.Solid))
 		}
 	}
 	return f
@@ -323,35 +324,35 @@ func trials(a *analysis.Analysis) *figure {
 
 // orbits shows the example's trajectories, the models' over the true ones, and below them its energies (figures 3, 8 and 10 of the paper).
 func orbits(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-orbits", width: 190, height: 185, square: 1, keys: []key{
-		{"Kinetic energy", style(black, 1.3, dashed)}, {"Potential energy", style(black, 1.3, dotted)},
-		{"Total energy", style(black, 1.3, solid)}, {"True trajectory", style(grey, 0.8, solid)},
-	}}
+	f := &figure{name: a.Task.Name + "-orbits", Figure: panels.Figure{Width: 190, Height: 185, Square: 1, Keys: []panels.Key{
+		{Label: "Kinetic energy", Style: panels.Style(black, 1.3, panels.Dashed)}, {Label: "Potential energy", Style: panels.Style(black, 1.3, panels.Dotted)},
+		{Label: "Total energy", Style: panels.Style(black, 1.3, panels.Solid)}, {Label: "True trajectory", Style: panels.Style(grey, 0.8, panels.Solid)},
+	}}}
 	truth := a.Sources[0]
 	reach, low, high := orbitReach(a), 0.0, 0.0
 	for _, s := range a.Sources {
 		path := s.Example.States[0]
-		trajectories := f.panel(0, s.Title, "x", "y")
+		trajectories := f.Panel(0, s.Title, "x", "y")
 		if s != truth {
 			for _, track := range tracks(a.Task.Bodies, truth.Example.States[0]) {
-				f.line(trajectories, track, f.keys[3].style)
+				f.line(trajectories, track, f.Keys[3].Style)
 			}
 		}
 		for body, track := range tracks(a.Task.Bodies, path) {
-			f.line(trajectories, track, style(shade(s, body), 1.1, solid))
+			f.line(trajectories, track, panels.Style(shade(s, body), 1.1, panels.Solid))
 		}
 		for body, point := range tracks(a.Task.Bodies, path[len(path)-1:]) {
 			f.dots(trajectories, point, shade(s, body), 3)
 		}
 		trajectories.X.Min, trajectories.X.Max, trajectories.Y.Min, trajectories.Y.Max = -reach, reach, -reach, reach
 
-		energies := f.panel(1, "", a.Task.Labels.Time, "Energy")
+		energies := f.Panel(1, "", a.Task.Labels.Time, "Energy")
 		var kinetic, potential []float64
 		for _, state := range path {
 			kinetic, potential = append(kinetic, a.Task.Kinetic(state)), append(potential, a.Task.Potential(state))
 		}
 		for i, values := range [][]float64{kinetic, potential, s.Example.Energy[0]} {
-			look := f.keys[i].style
+			look := f.Keys[i].Style
 			look.Color = s.Color
 			f.line(energies, curve(s.Example.Times, values), look)
 		}

@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 
 	"hnn/analysis"
+	"hnn/internal/panels"
 )
 
 const frames = 150 // of the film of bodies
@@ -23,15 +24,15 @@ func filmOrbits(a *analysis.Analysis) *figure {
 	const tail = 0.2 // of the example's time
 	reach := orbitReach(a)
 	return &figure{name: a.Task.Name + ".gif", frames: frames, colors: bodyPalette(a), frame: func(i int) *figure {
-		f := &figure{width: 190, height: 195, square: 1}
+		f := &figure{Figure: panels.Figure{Width: 190, Height: 195, Square: 1}}
 		for _, s := range a.Sources {
 			times := s.Example.Times
 			now := i * (len(times) - 1) / (frames - 1)
-			p := f.panel(0, s.Title, fmt.Sprintf("t = %.1f", times[now]), "")
+			p := f.Panel(0, s.Title, fmt.Sprintf("t = %.1f", times[now]), "")
 			p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks{}, plot.ConstantTicks{}
 			path := s.Example.States[0][max(0, now-int(tail*float64(len(times)))) : now+1]
 			for body, track := range tracks(a.Task.Bodies, path) {
-				f.line(p, track, style(shade(s, body), 1.2, solid))
+				f.line(p, track, panels.Style(shade(s, body), 1.2, panels.Solid))
 				f.dots(p, track[len(track)-1:], shade(s, body), 4)
 			}
 			p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -reach, reach, -reach, reach
@@ -43,7 +44,7 @@ func filmOrbits(a *analysis.Analysis) *figure {
 // filmImages films the images of the example.
 func filmImages(a *analysis.Analysis) *figure {
 	return &figure{name: a.Task.Name + ".gif", frames: len(a.Sources[0].Film), colors: greys(), frame: func(i int) *figure {
-		f := &figure{width: 150, height: 160, square: 1}
+		f := &figure{Figure: panels.Figure{Width: 150, Height: 160, Square: 1}}
 		for _, s := range a.Sources {
 			f.picture(0, s.Title, fmt.Sprintf("frame %d", i), s.Film[i], a.Task.ImageSide)
 		}
@@ -60,7 +61,7 @@ func (f *figure) film(path string) error {
 	for i := range f.frames {
 		group.Go(func() error {
 			frame := f.frame(i)
-			movie.Image[i] = paletted(frame.raster(110).Image().(*image.RGBA), f.colors)
+			movie.Image[i] = paletted(frame.Raster(110).Image().(*image.RGBA), f.colors)
 			return frame.err
 		})
 	}
@@ -116,7 +117,7 @@ func greys() color.Palette {
 
 // filmstrip shows every twentieth frame of the example, a row for each source.
 func filmstrip(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-filmstrip", width: 62, height: 70, square: len(a.Sources)}
+	f := &figure{name: a.Task.Name + "-filmstrip", Figure: panels.Figure{Width: 62, Height: 70, Square: len(a.Sources)}}
 	for row, s := range a.Sources {
 		for i := 0; i < len(s.Film); i += 20 {
 			p := f.picture(row, "", "", s.Film[i], a.Task.ImageSide)
@@ -126,7 +127,7 @@ func filmstrip(a *analysis.Analysis) *figure {
 			if i == 0 {
 				p.Y.Label.Text = s.Title
 			}
-			p.Title.TextStyle.Font, p.Y.Label.TextStyle.Font = face(7), face(7)
+			p.Title.TextStyle.Font, p.Y.Label.TextStyle.Font = panels.Face(7), panels.Face(7)
 		}
 	}
 	return f
@@ -135,7 +136,7 @@ func filmstrip(a *analysis.Analysis) *figure {
 // picture adds a panel that shows a frame of side×side bytes, dark on light and each as a square, so that no viewer smooths it.
 func (f *figure) picture(row int, title, label string, frame []byte, side int) *plot.Plot {
 	const zoom = 8
-	p := f.panel(row, title, label, "")
+	p := f.Panel(row, title, label, "")
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Tick.Marker, axis.LineStyle.Width = plot.ConstantTicks{}, 0
 		axis.Min, axis.Max = 0, 1
