@@ -39,11 +39,6 @@ func (v *Verdict) Write(folder string) error {
 			return err
 		}
 	}
-	for _, p := range v.pictures {
-		if err := p.write(folder); err != nil {
-			return err
-		}
-	}
 	if err := renameio.WriteFile(filepath.Join(folder, "index.html"), html.Bytes(), 0o644); err != nil {
 		return err
 	}
