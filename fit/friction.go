@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
@@ -36,7 +37,7 @@ func (r *Result) Friction(ctx context.Context, o datasets.Observations) (matrix,
 		return nil, nil, err
 	}
 	defer a.kernel.Close()
-	start := append([]float32(nil), a.kernel.Vector(kernels.Values)...)
+	start := slices.Clone(a.kernel.Vector(kernels.Values))
 	var samples [][]float64
 	var weights []float64
 	for _, part := range cut(o.Trajectories) {
@@ -88,18 +89,14 @@ func (r *Result) resistance(a *attempt) []float64 {
 	n := r.Equation.Dimension() / 2
 	scale, matrix := r.Scaling.Scale, make([]float64, n*n)
 	a.store()
-	a.parameters.EachLayer(a.equation.Networks, func(network, _ int, l, _ []float32) {
-		if a.equation.Networks[network].Prefix != hamiltonian.FrictionPrefix {
-			return
-		}
-		for i := range n {
-			for j := range n {
-				for k := range n {
-					matrix[i*n+j] += float64(l[i*n+k]) * float64(l[j*n+k]) * scale[n+i] / scale[j]
-				}
+	l := weights(a.equation, a.parameters, hamiltonian.FrictionPrefix)
+	for i := range n {
+		for j := range n {
+			for k := range n {
+				matrix[i*n+j] += float64(l[i*n+k]) * float64(l[j*n+k]) * scale[n+i] / scale[j]
 			}
 		}
-	})
+	}
 	return matrix
 }
 

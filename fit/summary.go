@@ -10,6 +10,7 @@ import (
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/nets"
 	"hnn/prediction"
 )
 
@@ -41,19 +42,25 @@ func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64,
 // InputMatrix returns G, by which inputs drive the momenta of a port-Hamiltonian model: dpᵢ/dt = … + Σ Gᵢⱼuⱼ, in the units of the observations.
 // It is nil without inputs.
 func (r *Result) InputMatrix() (matrix [][]float64) {
-	n := r.Equation.Dimension() / 2
-	r.Parameters.EachLayer(r.Equation.Networks, func(network, _ int, weight, _ []float32) {
-		if r.Equation.Networks[network].Prefix != hamiltonian.InputPrefix {
-			return
+	n, list := r.Equation.Dimension()/2, weights(r.Equation, r.Parameters, hamiltonian.InputPrefix)
+	for i, w := range list {
+		row, j := i/(len(list)/n), i%(len(list)/n)
+		if j == 0 {
+			matrix = append(matrix, nil)
 		}
-		for i, row := range slices.Collect(slices.Chunk(weight, len(weight)/n)) {
-			matrix = append(matrix, make([]float64, len(row)))
-			for j, w := range row {
-				matrix[i][j] = float64(w) * r.Scaling.Scale[n+i] / r.Scaling.Time / r.Scaling.Columns[j]
-			}
+		matrix[row] = append(matrix[row], float64(w)*r.Scaling.Scale[n+row]/r.Scaling.Time/r.Scaling.Columns[j])
+	}
+	return matrix
+}
+
+// weights returns the weights of a network of one layer, row by row; nil if no network has the prefix.
+func weights(e hamiltonian.Equation, p nets.Parameters, prefix string) (list []float32) {
+	p.EachLayer(e.Networks, func(network, _ int, weight, _ []float32) {
+		if e.Networks[network].Prefix == prefix {
+			list = weight
 		}
 	})
-	return matrix
+	return list
 }
 
 // Unit composes the units in names such as "t [ms]": the product of those above, divided by those below, as in deg·kg m²/s/ms. It returns "" if
