@@ -66,7 +66,7 @@ func Load(path string) (*Result, error) {
 	}
 	r := &Result{}
 	if err := json.Unmarshal(checkpoint.Settings, &r.Record); err != nil || r.Record.Scaling == nil {
-		return nil, fmt.Errorf("%s is no model of a measured system; ./train -data makes one", path)
+		return nil, fmt.Errorf("%s is no model of a measured system; ./train makes one if the table has times and no derivatives", path)
 	}
 	model, err := hamiltonian.Find(r.Record.Model)
 	if err != nil {

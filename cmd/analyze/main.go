@@ -70,12 +70,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}
 	say, end := command.Spinner(stderr, !*quiet)
 	defer end()
-	a, err := analysis.Run(task, checkpoints, *change, say)
-	if err != nil {
+	var a *analysis.Analysis
+	var paths []string
+	if err := command.Interruptible(ctx, func() (err error) {
+		if a, err = analysis.Run(task, checkpoints, *change, say); err == nil {
+			paths, err = figures.Write(*out, a, say)
+		}
 		return err
-	}
-	paths, err := figures.Write(*out, a, say)
-	if err != nil {
+	}); err != nil {
 		return err
 	}
 	metrics, err := json.MarshalIndent(a.Metrics, "", "  ")

@@ -56,11 +56,13 @@ func measured(ctx context.Context, task datasets.Task, runs, out string, models 
 		}
 	}
 	say("writing the page")
-	v, err := verdict.Examine(train, test, results)
-	if err != nil {
-		return err
-	}
-	if err := v.Write(out); err != nil {
+	if err := command.Interruptible(ctx, func() error {
+		v, err := verdict.Examine(train, test, results)
+		if err != nil {
+			return err
+		}
+		return v.Write(out)
+	}); err != nil {
 		return err
 	}
 	end()

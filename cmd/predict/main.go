@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 	"strconv"
@@ -60,14 +61,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	case (o.starts == nil) != (o.times == ""):
 		return errors.New("-start and -times go together, as in -start q=1,p=0 -times 0:10:0.01")
 	}
-	done := make(chan error, 1)
-	go func() { done <- predict(o, stdout, stderr) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return command.Interruptible(ctx, func() error { return predict(o, stdout, stderr) })
 }
 
 func predict(o options, stdout, stderr io.Writer) error {
@@ -103,7 +97,11 @@ func predict(o options, stdout, stderr io.Writer) error {
 
 // load returns the trained model of a seed.
 func load(o options, seed uint64) (hamiltonian.Dynamics, error) {
-	r, err := fit.Load(fit.Path(o.saveDir, datasets.TableName(o.data), o.model, seed))
+	path := fit.Path(o.saveDir, datasets.TableName(o.data), o.model, seed)
+	r, err := fit.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no model %s; `./train -data %s -model %s -seed %d` makes one, and -save-dir, -model and -seeds name others", path, o.data, o.model, seed)
+	}
 	if err != nil {
 		return hamiltonian.Dynamics{}, err
 	}
@@ -161,12 +159,12 @@ func parseTimes(text string) ([]float64, error) {
 // parseStart returns a trajectory with a start such as q1=1,p1=0.
 func parseStart(text string, data datasets.Observations) (datasets.Observed, error) {
 	var names []string
-	for _, letter := range []string{"q", "p"} {
-		for i := range data.Positions {
-			names = append(names, fmt.Sprint(letter, i+1))
+	for i, count := range []int{data.Positions, data.Positions, len(data.Inputs)} {
+		for j := range count {
+			names = append(names, fmt.Sprint([]string{"q", "p", "u"}[i], j+1))
 		}
 	}
-	names = slices.Concat(names, data.Inputs, data.Constants)
+	names = append(names, data.Constants...)
 	values := make([]float64, len(names))
 	missing := slices.Clone(names)
 	for part := range strings.SplitSeq(text, ",") {

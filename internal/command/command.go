@@ -32,6 +32,19 @@ func Main(name string, run func(ctx context.Context, arguments []string, stdout,
 	}
 }
 
+// Interruptible runs a computation that takes no context. If ctx ends first, Interruptible returns its error, and the computation goes on until
+// the program ends.
+func Interruptible(ctx context.Context, compute func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- compute() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Exit ends the program. After an interruption it prints nothing and the status is 130, as a shell's after SIGINT. After any other error it
 // prints one line on stderr; the status is 2 if -cuda found no GPU, and 1 otherwise.
 func Exit(name string, err error) {
@@ -65,7 +78,8 @@ func CUDA(flags *pflag.FlagSet, cuda *bool) {
 func Table(flags *pflag.FlagSet) *datasets.TableOptions {
 	o := &datasets.TableOptions{}
 	flags.StringSliceVar(&o.Angles, "angles", nil, "positions of a table that are angles, such as q1,q2, or none (default: those that jump by a full turn)")
-	flags.Float64SliceVar(&o.Masses, "mass", nil, "masses of the positions, for momenta that were not measured (default: 1)")
+	flags.Float64SliceVar(&o.Masses, "mass", nil, "`masses` of the positions, for momenta that were not measured (default: 1)")
+	flags.Lookup("mass").DefValue = "" // pflag would print [] as a second default
 	return o
 }
 
