@@ -11,15 +11,16 @@ import (
 
 // Observations are measured trajectories of one system.
 type Observations struct {
-	Trajectories      []Observed
-	Positions         int       // n; a state is (q1..qn, p1..pn)
-	Angles            []float64 // by position: a full turn in the column's unit (2π, 360); 0 if it is not an angle
-	Measured          bool      // whether the momenta were measured; otherwise they are estimated
-	Estimate          Estimate  // of momenta that were not measured; zero if they were
-	Names             []string  // of the components of a state with units, such as "q1 [deg]"
-	Inputs, Constants []string  // names of the columns, without units
-	TimeName          string    // with its unit, such as "t [ms]"
-	Notes             []string  // one line each for the user: what was found or assumed
+	Trajectories []Observed
+	Positions    int       // n; a state is (q1..qn, p1..pn)
+	Angles       []float64 // by position: a full turn in the column's unit (2π, 360); 0 if it is not an angle
+	Measured     bool      // whether the momenta were measured; otherwise they are estimated
+	Estimate     Estimate  // of momenta that were not measured; zero if they were
+	Names        []string  // of the components of a state with units, such as "q1 [deg]"
+	Inputs       []string  // names with units, such as "u1 [N]"
+	Constants    []string  // names without units
+	TimeName     string    // with its unit, such as "t [ms]"
+	Notes        []string  // one line each for the user: what was found or assumed
 }
 
 // Observed is one trajectory. Its rows are in the order of time.
@@ -177,7 +178,7 @@ func (t *csvTable) observations(options TableOptions, timed bool) (Observations,
 		o.Names = append(o.Names, fmt.Sprint("p", i-n+1))
 	}
 	for _, place := range t.inputs {
-		o.Inputs = append(o.Inputs, t.names[place])
+		o.Inputs = append(o.Inputs, t.label(place))
 	}
 	t.others = slices.DeleteFunc(t.others, func(place int) bool {
 		if values := t.values(place); floats.Max(values) == floats.Min(values) {

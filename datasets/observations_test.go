@@ -52,7 +52,7 @@ func TestUnitsInputsAndConstants(t *testing.T) {
 		return swing(trajectory, row) + fmt.Sprintf(",%d,%d,%d,9.81", row, -row, trajectory%2+1)
 	})
 	o := observations(t, content, TableOptions{})
-	want := Observations{Positions: 1, Angles: []float64{0}, Measured: true, Names: []string{"q1 [deg]", "p1 [kg m^2/s]"}, Inputs: []string{"u1", "u2"},
+	want := Observations{Positions: 1, Angles: []float64{0}, Measured: true, Names: []string{"q1 [deg]", "p1 [kg m^2/s]"}, Inputs: []string{"u1 [N]", "u2"},
 		Constants: []string{"mass"}, TimeName: "t [ms]",
 		Notes: []string{"mass is taken as a constant of each trajectory", "g is 9.81 in all rows: it is ignored"}}
 	trajectories := o.Trajectories

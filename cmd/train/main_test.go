@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,16 +114,17 @@ func TestOwnTable(t *testing.T) {
 	}
 }
 
-// measuredSpring writes trajectories of an oscillator in degrees and milliseconds, without friction, and returns the flags of a quick training.
+// measuredSpring writes trajectories of an oscillator in degrees and milliseconds, without friction, and returns the flags of a quick training. The
+// input of every second trajectory moves its rest by 20°.
 func measuredSpring(t *testing.T) []string {
 	t.Helper()
 	folder := t.TempDir()
 	data := filepath.Join(folder, "my-spring.csv")
-	content := "trajectory,t [ms],q [deg],p [kg m²/s],u\n"
+	content := "trajectory,t [ms],q [deg],p [kg m²/s],u [V]\n"
 	for k := range 5 {
 		for i := range 40 {
 			angle := float64(i) / 10
-			content += fmt.Sprintf("%d,%g,%g,%g,%d\n", k, 160*angle, float64(50+k)*math.Cos(angle), -float64(50+k)/2e4*math.Sin(angle), k%2)
+			content += fmt.Sprintf("%d,%g,%g,%g,%d\n", k, 160*angle, 20*float64(k%2)+float64(50+k)*math.Cos(angle), -float64(50+k)/2e4*math.Sin(angle), k%2)
 		}
 	}
 	if err := os.WriteFile(data, []byte(content), 0o600); err != nil {
@@ -134,15 +136,20 @@ func measuredSpring(t *testing.T) []string {
 // A table of trajectories trains the port-Hamiltonian model, and says in its units what it learned. Flags of the published protocol are refused.
 func TestMeasuredTable(t *testing.T) {
 	flags := append(measuredSpring(t), "-test-fraction", ".4")
-	out, err := execute(t, append(flags, "-friction", "constant")...)
-	if want := regexp.MustCompile(strings.ReplaceAll(`^Energy: (quadratic|general); friction: constant, rate N per ms, varying by N over the data
+	out, err := execute(t, append(flags, "-friction", "constant", "-effort", ".05")...)
+	found := regexp.MustCompile(strings.ReplaceAll(`^Energy: (quadratic|general); friction: constant, rate N per ms, varying by N over the data
 Friction: R = N ± N \[kg m²/s/deg\]
-Inputs: G = N \[kg m²/s/ms\] per unit of u1
+Inputs: G = (N) \[kg m²/s/ms/V\]
 Mean balance of the test trajectories: stored N, supplied N, dissipated N \[deg·kg m²/s/ms\]
 Unseen trajectories: root mean square error N standard deviations over 624 ms
 Saved \S+/my-spring-port.tar
-$`, "N", `-?[\d.]+(e-\d+)?`)); err != nil || !want.MatchString(out) {
-		t.Errorf("error %v, and\n%s", err, out)
+$`, "N", `-?[\d.]+(?:e-\d+)?`)).FindStringSubmatch(out)
+	if err != nil || found == nil {
+		t.Fatalf("error %v, and\n%s", err, out)
+	}
+	// A force of 1 V holds the spring at 20°, where the unforced momentum changes by 20/2e4 kg m²/s per 160 ms.
+	if g, err := strconv.ParseFloat(found[2], 64); err != nil || !(math.Abs(g/6.25e-6-1) < .02) {
+		t.Errorf("G is %s, want 6.25e-6", found[2])
 	}
 	result, err := fit.Load(filepath.Join(flags[3], "my-spring-port.tar"))
 	if err != nil || result.Record.TestFraction != .4 {
@@ -161,8 +168,14 @@ $`, "N", `-?[\d.]+(e-\d+)?`)); err != nil || !want.MatchString(out) {
 			t.Errorf("%s gave the error %v", flag, err)
 		}
 	}
-	if _, err := execute(t, append(flags, "-seed", "1", "-seeds", "1-2")...); err == nil || !strings.Contains(err.Error(), "give one of the flags") {
-		t.Errorf("two flags for seeds gave the error %v", err)
+	for want, together := range map[string][]string{
+		"give one of the flags": {"-seed", "1", "-seeds", "1-2"},
+		"-kinetic general is for -model port; the model hnn has only one form":    {"-model", "hnn", "-kinetic", "general"},
+		"-friction none is for -model port; the model baseline has only one form": {"-baseline", "-friction", "none"},
+	} {
+		if _, err := execute(t, append(flags, together...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v gave the error %v, want %q", together, err, want)
+		}
 	}
 	for flag, want := range map[string]string{"-friction=none": "-friction none is for tables", "-loss=windows": "-loss windows is for tables"} {
 		if _, err := execute(t, "-task", "real", flag); err == nil || !strings.Contains(err.Error(), want) {
@@ -271,6 +284,9 @@ func TestHelpAndQuiet(t *testing.T) {
 	out, err := execute(t, "-help")
 	if err != nil || !strings.Contains(out, "--task") || !strings.Contains(out, "2000 steps") || !strings.Contains(out, hamiltonian.Default.Description) {
 		t.Errorf("-help gave %v and\n%s", err, out)
+	}
+	if twice := regexp.MustCompile(`.*\(default.*\(default.*`).FindString(out); twice != "" {
+		t.Errorf("a flag has two defaults: %s", twice)
 	}
 	out, err = execute(t, "-task", "real", "-quiet", "-total-steps", "1", "-save-dir", t.TempDir())
 	if err != nil || out != "" {

@@ -120,7 +120,11 @@ func describe(ctx context.Context, w io.Writer, r *fit.Result, train, test datas
 		}
 		for i, row := range r.InputMatrix() {
 			for j, v := range row {
-				fmt.Fprintf(w, "Inputs: G%s = %.4g%s per unit of %s\n", place(i, j, len(momenta)*len(row)), v, in(momenta[i:i+1], test.TimeName), test.Inputs[j])
+				unit := in(momenta[i:i+1], test.TimeName, test.Inputs[j])
+				if unit == "" {
+					unit = in(momenta[i:i+1], test.TimeName) + " per unit of " + test.Inputs[j]
+				}
+				fmt.Fprintf(w, "Inputs: G%s = %.4g%s\n", place(i, j, len(momenta)*len(row)), v, unit)
 			}
 		}
 		fmt.Fprintf(w, "Mean balance of the test trajectories: stored %.3g, supplied %.3g, dissipated %.3g%s\n",
