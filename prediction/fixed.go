@@ -6,8 +6,8 @@ import (
 	"hnn/integrator"
 )
 
-// fixed integrates from row to row by equal steps of at most the given length, with the solver for a number of steps. The solver's time runs
-// from 0 to 1 between two rows, so trajectories with other times share its calls.
+// fixed integrates from each row to the next in equal steps of at most the given length; solver makes a solver with a step. From a row to the next,
+// the solver's time runs from 0 to 1. One call of the solver therefore serves all trajectories with the same number of steps, whatever their times.
 func (s *system) fixed(paths []*path, step float64, solver func(step float64) integrator.Solver) error {
 	for row := 1; ; row++ {
 		groups := map[int][]*path{} // by number of steps
@@ -28,7 +28,8 @@ func (s *system) fixed(paths []*path, step float64, solver func(step float64) in
 	}
 }
 
-// interval integrates to a row from the one before. It returns the errors of the model only: a trajectory on which the solver fails is lost.
+// interval integrates to a row from the one before. If the solver fails on a trajectory, that trajectory is lost, and interval returns no error. It
+// returns an error if the model fails.
 func (s *system) interval(group []*path, row int, solver integrator.Solver) error {
 	var from steps
 	for _, p := range group {
@@ -45,7 +46,7 @@ func (s *system) interval(group []*path, row int, solver integrator.Solver) erro
 	case err != nil && len(group) == 1:
 		group[0].lost = row
 		return nil
-	case err != nil: // of one trajectory or more; alone, the others succeed
+	case err != nil: // The solver fails on at least one trajectory. Each is integrated alone, so that only those on which it fails are lost.
 		for i := range group {
 			if err := s.interval(group[i:i+1], row, solver); err != nil {
 				return err

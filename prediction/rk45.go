@@ -102,7 +102,8 @@ func (s *system) rk45(paths []*path) error {
 
 func (p *path) ended() bool { return p.next >= p.lost }
 
-// enter begins to hold the columns of a row.
+// enter takes the columns of a row, and sets hold to the first later row with other columns, or to the last row. The slope changes with the columns,
+// so it is unknown.
 func (p *path) enter(row int) {
 	p.fresh = true
 	for p.hold = row + 1; p.hold < len(p.times)-1 && slices.Equal(p.columnsAt(p.hold), p.columnsAt(row)); p.hold++ {
@@ -139,7 +140,8 @@ func (p *path) accepts(s *system, after, errors []float64) bool {
 	return norm <= 1
 }
 
-// advance moves to the end of the step and sets the rows on the way. It loses a state that has left the data.
+// advance moves to the end of the step and sets the rows on the way. If the state has left the data by far, the trajectory is lost from its next row
+// on.
 func (p *path) advance(b *batch, i, n int) {
 	after := b.after.rows[i]
 	if outside(after[:n]) {

@@ -251,8 +251,9 @@ func (s *study) advice() Section {
 			"misfit":                  "Train longer or with a larger network. %s are alike where states are alike.",
 			"missing input or misfit": "Train longer, or look for a missing input. %s are autocorrelated; too few states are alike to tell why.",
 		}[r.Class]
-		p.sayIf(found, r.Class, fmt.Sprintf("autocorrelations %s and %s at lags 1 and 2, band ± %s of %d steps; size %s of a step's change, which neighbouring states give to %s; %s of it is not theirs",
-			number(r.Lag1), number(r.Lag2), number(r.Band), r.Steps, percent(r.Strength), percent(r.Resolution), percent(r.Fresh)),
+		p.sayIf(found, r.Class, fmt.Sprintf("autocorrelations %s and %s at lags 1 and 2, band ± %s of %d steps; "+
+			"the autocorrelated part is %s as large as the change in a step; similar states explain %s of its variance, and predict the change to within %s",
+			number(r.Lag1), number(r.Lag2), number(r.Band), r.Steps, percent(r.Strength), percent(1-r.Fresh), percent(r.Resolution)),
 			text, fmt.Sprintf("The one-step residuals of %s in %s", r.Model, r.Component))
 	}
 	p.sayIf(d.RowsPerPeriod < fewPerPeriod, "smaller steps", number(d.RowsPerPeriod)+" rows per period", "Measure with smaller steps: at least %d rows per period.", fewPerPeriod)
