@@ -10,8 +10,8 @@ struct Term {
   virtual void power(Place p, long r, const T* g, double& dissipated, double& supplied) const = 0;
   // Computes the adjoints from r = ∂L/∂field. Adds ∂L/∂x to dx if it is not null.
   virtual void backward(Place p, long rows, const T* r, T* dx) = 0;
-  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
-  virtual void weights(Chunk chunk, long rows, bool first) = 0;
+  // Computes a chunk of the weight gradient.
+  virtual void weights(Chunk chunk, const Sum<T>& s) = 0;
 };
 
 // All outputs of a network, added to the columns of the field from `offset` on.
@@ -24,7 +24,7 @@ struct OutputsTerm : Term<T> {
 
   OutputsTerm(const ForwardPass<T>& p, Arena<T>& arena, Rows<T>* dxdt, long first)
       : pass(p), offset(first), stride(dxdt->stride), x(p.x),
-        seed(p.outputs()->stride == stride && offset == 0 ? nullptr : arena.make(p.outputs()->stride, false)), outputs(p, arena, seed ? seed : dxdt) {}
+        seed(p.outputs()->stride == stride && offset == 0 ? nullptr : arena.make(p.outputs()->stride, SUMMED)), outputs(p, arena, seed ? seed : dxdt) {}
 
   void forward(Place p, long rows, T* field, bool add) override {
     const long n = pass.layers.back().out, from = pass.outputs()->stride;
@@ -53,7 +53,7 @@ struct OutputsTerm : Term<T> {
         for (long j = 0; j < pass.layers.front().in; j++) dx[i * stride + j] += g[i * stride + j];
   }
 
-  void weights(Chunk chunk, long rows, bool first) override { outputs.weights(chunk, rows, first); }
+  void weights(Chunk chunk, const Sum<T>& s) override { outputs.weights(chunk, s); }
 };
 
 // (M − P)·∇F, where F is a sum of scalars and M is a constant matrix. P is zero, or LLᵀ in the rows and columns of the momenta, where L is
@@ -76,7 +76,7 @@ struct GradientTerm : Term<T> {
   // Call after the scalars are complete.
   void reserve(Arena<T>& arena) {
     if (scalars.size() == 1 && scalars[0].g[0]->stride == stride && !scalars[0].pass.features) return;
-    gradient = arena.make(stride, true), direction = arena.make(stride, true);
+    gradient = arena.make(stride, KEPT), direction = arena.make(stride, SCRATCH);
   }
 
   void forward(Place p, long rows, T* field, bool add) override {
@@ -150,9 +150,9 @@ struct GradientTerm : Term<T> {
     }
   }
 
-  void weights(Chunk chunk, long rows, bool first) override {
-    for (auto& s : scalars) s.weights(chunk, rows, first);
-    if (friction) friction->weights(chunk, rows, first);
+  void weights(Chunk chunk, const Sum<T>& sum) override {
+    for (auto& s : scalars) s.weights(chunk, sum);
+    if (friction) friction->weights(chunk, sum);
   }
 
  private:
@@ -208,15 +208,15 @@ struct Field {
   // matrix for each term.
   Field(const std::deque<Network<T>>& networks, const std::deque<Features<T>>& inputs, const std::vector<long>& angles_of, long dimension, long columns,
         long count, const int64_t* terms_of, const double* matrices, long of_energy)
-      : n(dimension), width(columns), stride(padded(columns + 1 + 2 * angles_of.size())), x(arena.make(stride, false)), dxdt(arena.make(stride, false)),
-        features(inputs), angles(angles_of), dx(arena.make(stride, true)) {
+      : n(dimension), width(columns), stride(padded(columns + 1 + 2 * angles_of.size())), x(arena.make(stride, KEPT)), dxdt(arena.make(stride, KEPT)),
+        features(inputs), angles(angles_of), dx(arena.make(stride, SUMMED)) {
     struct Use {
       ForwardPass<T>* pass = nullptr;
       long kept = 0;
       bool opened = false;
     };
     std::vector<Use> uses(networks.size());
-    auto keep = [&](long network, bool below) { uses[network].kept = std::max(uses[network].kept, long(networks[network].size()) - 1 - below); };
+    auto keep = [&](long network, bool below) { uses[network].kept = std::max(uses[network].kept, long(networks[network].size()) - below); };
     auto each_term = [&](auto f) {
       const int64_t* t = terms_of;
       for (long i = 0; i < count; t += HNN_TERM + 2 * t[HNN_SCALARS], i++) f(i, t, t + HNN_TERM);
@@ -250,9 +250,9 @@ struct Field {
       term->reserve(arena);
       if (network >= 0) {
         const ForwardPass<T>& pass = pass_of(network);
-        term->friction = std::make_unique<Outputs<T>>(pass, arena, arena.make(pass.outputs()->stride, false));
+        term->friction = std::make_unique<Outputs<T>>(pass, arena, arena.make(pass.outputs()->stride, SUMMED));
         term->friction->opens = opens(network);
-        term->products = arena.make(n, true);
+        term->products = arena.make(n, SCRATCH);
       }
       if (i == of_energy) energy = term.get();
       terms.push_back(std::move(term));
@@ -286,7 +286,7 @@ struct Field {
 
   void forward(Place p, long rows) {
     set_angles(p, rows);
-    for (auto& pass : passes) pass.run(p, rows, pass.kept + 1);  // a gradient does not depend on the outputs of a linear last layer
+    for (auto& pass : passes) pass.run(p, rows, pass.kept);  // a gradient does not depend on the outputs of a linear last layer
     for (auto& term : terms) term->forward(p, rows, (*dxdt)(p), &term != &terms.front());
   }
 
@@ -318,8 +318,8 @@ struct Field {
     for (auto& term : terms) term->backward(p, rows, (*dxdt)(p), sum);
   }
 
-  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
-  void weights(Chunk chunk, long rows, bool first) {
-    for (auto& term : terms) term->weights(chunk, rows, first);
+  // Computes a chunk of the weight gradient.
+  void weights(Chunk chunk, const Sum<T>& s) {
+    for (auto& term : terms) term->weights(chunk, s);
   }
 };

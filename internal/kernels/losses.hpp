@@ -11,7 +11,7 @@ struct Batch {
   double noise_scale, step, scale;
   const T* steps;  // the length of the step from each row, for the schemes other than HNN_RK4
   long scheme;
-  bool gradient;
+  T* gradient;     // of the weights; null for the loss alone
   double* errors;  // null if not wanted
 
   long row(long i) const { return rows ? rows[i] : i; }
@@ -46,12 +46,12 @@ class Derivatives {
   const long n;
   Buffer<double> errors, residuals;  // errors: per row; residuals: per thread, for a block
 
-  // Computes the errors of a block of rows, and the adjoints if there is a gradient. The rows of successive stages are contiguous.
-  void work(const Batch<T>& b, long first, long rows, Place begin, double* row_errors, double* residual) {
+  // Computes the errors of a block of rows, and the adjoints if there is a gradient. Successive stages are contiguous, from row `begin` on.
+  void work(const Batch<T>& b, long first, long rows, long begin, long scratch, double* row_errors, double* residual) {
     const auto& stages = stages_of(b.scheme);
     const long count = stages.size(), stride = field.stride;
     const double factor = b.scheme == HNN_RK4 ? b.scale * b.step : 1;
-    auto place = [&](long s) { return Place{begin.row + s * rows, begin.local + s * block}; };
+    auto place = [&](long s) { return Place{begin + s * rows, begin + s * rows, scratch}; };
     std::fill_n(residual, rows * n, 0.);
     for (long s = 0; s < count; s++) {
       field.set(place(s), rows, b.x, b.rows, first);
@@ -105,11 +105,6 @@ class Derivatives {
     residuals.resize(pool.size() * block * n);
   }
 
-  void reserve(long rows, long stages) {
-    const long local = pool.size() * block * stages;
-    field.arena.reserve(std::max(rows * stages, local), local);
-  }
-
   double loss(const Batch<T>& b) {
     const long steps = stages_of(b.scheme).size(), most = std::max(part / steps, block);
     long size = part_of_errors;
@@ -117,7 +112,8 @@ class Derivatives {
       const long parts = std::max(1l, (b.count + most / 2) / most);
       size = ((b.count + parts - 1) / parts + block - 1) / block * block;
     }
-    reserve(b.gradient ? size : 0, steps);
+    const long room = b.gradient ? size * steps : pool.size() * block * steps;
+    field.arena.reserve({room, room, pool.size() * block});
     errors.resize(size);
     double sum = 0;
     for (long start = 0; start < b.count; start += size) {
@@ -125,21 +121,23 @@ class Derivatives {
       pool.run((rows + block - 1) / block, [&](Chunk chunk) {
         const auto [first, last] = chunk.of(rows, block);
         for (long i = first; i < last; i += block) {
-          const long local = chunk.thread * block * steps;
-          work(b, start + i, std::min(block, last - i), {b.gradient ? i * steps : local, local}, errors + i, residuals + chunk.thread * block * n);
+          const long thread = chunk.thread * block;
+          work(b, start + i, std::min(block, last - i), (b.gradient ? i : thread) * steps, thread, errors + i, residuals + thread * n);
         }
       });
       for (long r = 0; r < rows; r++) sum += errors[r];
-      if (b.gradient) pool.run(pool.chunks(), [&](Chunk chunk) { field.weights(chunk, rows * steps, start == 0); });
+      if (b.gradient) pool.run(pool.chunks(), [&](Chunk chunk) { field.weights(chunk, {{}, rows * steps, b.gradient, start > 0}); });
     }
     return sum / (b.count * n);
   }
 
   void evaluate(int what, const T* states, T* result, long count) {
     constexpr long block = 2 * block_of_rows;  // without a backward pass, a row takes half the room
-    field.arena.reserve(pool.size() * block, pool.size() * block);
+    const long room = pool.size() * block;
+    field.arena.reserve({room, room, room});
     pool.run((count + block - 1) / block, [&](Chunk chunk) {
-      const Place p{chunk.thread * block, chunk.thread * block};
+      const long thread = chunk.thread * block;
+      const Place p{thread, thread, thread};
       const auto [first, last] = chunk.of(count, block);
       for (long i = first; i < last; i += block) {
         const long rows = std::min(block, last - i);
@@ -161,27 +159,32 @@ struct WindowBatch {
   const T* weights;    // of each squared error, in the shape of observed; 0 where nothing is observed
   T* gradient;         // ∂L/∂starts, count × n; null for the loss alone
   T* path;             // receives the states, in the shape of observed
+  T* weight_gradient;  // of `weight_count` weights
+  long weight_count;
 };
 
 // The loss of windows is Σ weight·(x − observed)², where the Runge-Kutta method of order 4 integrates x from the start of the window. The
-// backward pass computes the stages of each step again, so its memory does not grow with the length of a window.
+// backward pass uses the stages that the forward pass leaves in memory. Memory holds a limited number of steps, a segment. For an
+// earlier segment, the backward pass computes the stages again.
 template <class T>
 class Windows {
-  static constexpr long stages = 4;
-  long block = block_of_rows;
+  // The gradient is a sum over at most `most_parts` parts of the windows, and a part over `together` steps at a time. A segment has at most
+  // `most_rows` rows.
+  static constexpr long stages = 4, most_parts = 64, together = 4, most_rows = 6400;
   ThreadPool& pool;
   Field<T>& field;
   const long n;
   Buffer<T> adjoint;  // ∂L/∂x of the windows at one step
+  Buffer<T> parts;    // the weight gradient of each part
 
   // Computes the stages of step k for a block of windows. The step ends in next if it is not null.
   void step(const WindowBatch<T>& b, long k, long first, long rows, Place begin, T* next) const {
     const auto& rk4 = stages_of(HNN_RK4);
     const long stride = field.stride, others = field.width - n, path = (b.steps + 1) * n;
     for (long s = 0; s < stages; s++) {
-      const Place p{begin.row + s * rows, begin.local + s * block};
+      const Place p{begin.kept + s * rows, begin.summed + s * rows, begin.scratch};
       T* x = (*field.x)(p);
-      const T* before = s > 0 ? (*field.dxdt)({p.row - rows, p.local - block}) : nullptr;
+      const T* before = s > 0 ? (*field.dxdt)(p) - rows * stride : nullptr;
       for (long r = 0; r < rows; r++) {
         const long w = first + r;
         const T h = b.lengths[w * b.steps + k];
@@ -200,75 +203,89 @@ class Windows {
     }
   }
 
-  // Passes the adjoint of a block backward through step k. Its stages are in place.
+  // Passes the adjoint of a block backward through step k, whose stages are in memory.
   void back(const WindowBatch<T>& b, long k, long first, long rows, Place begin) {
     const auto& rk4 = stages_of(HNN_RK4);
     const long stride = field.stride;
     T* lambda = adjoint + first * n;
     const std::vector<T> end(lambda, lambda + rows * n);
     for (long s = stages - 1; s >= 0; s--) {
-      const Place p{begin.row + s * rows, begin.local + s * block};
-      T* r = (*field.dxdt)(p);
-      const T* later = s + 1 < stages ? (*field.dx)({p.row + rows, p.local + block}) : nullptr;
+      const Place p{begin.kept + s * rows, begin.summed + s * rows, begin.scratch};
+      T *r = (*field.dxdt)(p), *dx = (*field.dx)(p);
+      const T* later = s + 1 < stages ? dx + rows * stride : nullptr;
       for (long q = 0; q < rows; q++) {
         const T h = b.lengths[(first + q) * b.steps + k];
         for (long j = 0; j < n; j++)
           r[q * stride + j] = h * T(rk4[s].weight) * end[q * n + j] + (later ? h * T(rk4[s + 1].from[s]) * later[q * stride + j] : T(0));
       }
       field.backward(p, rows, true);
-      const T* dx = (*field.dx)(p);
       for (long q = 0; q < rows; q++)
         for (long j = 0; j < n; j++) lambda[q * n + j] += dx[q * stride + j];
     }
   }
 
-  // Adds the derivative of the errors at time k.
-  void add_errors(const WindowBatch<T>& b, long k, long first, long last) {
-    for (long w = first; w < last; w++)
+  // Adds the derivative of the errors of a block at time k.
+  void add_errors(const WindowBatch<T>& b, long k, long first, long rows) {
+    for (long w = first; w < first + rows; w++)
       for (long j = 0; j < n; j++) {
         const long i = (w * (b.steps + 1) + k) * n + j;
         if (b.weights[i] != 0) adjoint[w * n + j] += 2 * b.weights[i] * (b.path[i] - b.observed[i]);
       }
   }
 
+  // Passes a block of windows forward, and backward if a gradient is wanted.
+  void work(const WindowBatch<T>& b, long first, long rows, Place begin, long segment, T* gradient, bool add) {
+    const long path = (b.steps + 1) * n;
+    auto place = [&](long k) {
+      return Place{begin.kept + k % segment * stages * rows, begin.summed + k % together * stages * rows, begin.scratch};
+    };
+    for (long w = first; w < first + rows; w++) std::copy_n(b.starts + w * n, n, b.path + w * path);
+    for (long k = 0; k < b.steps; k++) step(b, k, first, rows, place(k), b.path + (k + 1) * n);
+    if (!gradient) return;
+    std::fill_n(adjoint + first * n, rows * n, T(0));
+    for (long k = b.steps - 1, end = b.steps; k >= 0; k--) {
+      if ((k + 1) % segment == 0 && k + 1 < b.steps)
+        for (long i = k + 1 - segment; i <= k; i++) step(b, i, first, rows, place(i), nullptr);
+      add_errors(b, k + 1, first, rows);
+      back(b, k, first, rows, place(k));
+      if (k % together > 0) continue;
+      field.weights({0, 1, 0}, {place(k), (end - k) * stages * rows, gradient, add || end < b.steps});
+      end = k;
+    }
+    add_errors(b, 0, first, rows);
+  }
+
  public:
   Windows(ThreadPool& p, Field<T>& f) : pool(p), field(f), n(f.n) {}
 
   double loss(const WindowBatch<T>& b) {
-    block = b.count < 4 * block_of_rows ? block_of_rows / 2 : block_of_rows;  // few windows still occupy several threads
-    const long local = pool.size() * block * stages, path = (b.steps + 1) * n;
-    // Small networks have room for more windows in the cache.
-    const long size = std::min(b.count, part_of_rows / stages * std::max(1l, 208 / std::max(64l, field.widest())));
-    field.arena.reserve(std::max(size * stages, local), local);
+    const long block = b.count < 16 * block_of_rows ? block_of_rows / 2 : block_of_rows;  // few windows still occupy several threads
+    const long blocks = (b.count + block - 1) / block, count = std::min(blocks, most_parts);
+    const long kept = std::max(1l, most_rows / (stages * block * together)) * together, segment = b.gradient ? std::min(b.steps, kept) : 1;
+    const Place room{segment * stages * block, together * stages * block, block};  // of a thread
+    field.arena.reserve({pool.size() * room.kept, pool.size() * room.summed, pool.size() * room.scratch});
     adjoint.resize(b.count * n);
-    auto blocks = [&](long start, long rows, auto f) {
-      pool.run((rows + block - 1) / block, [&](Chunk chunk) {
-        const auto [first, last] = chunk.of(rows, block);
-        for (long i = first; i < last; i += block) f(start + i, std::min(block, last - i), chunk.thread * block * stages, i);
-      });
-    };
-    blocks(0, b.count, [&](long first, long rows, long thread, long) {
-      for (long w = first; w < first + rows; w++) std::copy_n(b.starts + w * n, n, b.path + w * path);
-      for (long k = 0; k < b.steps; k++) step(b, k, first, rows, {thread, thread}, b.path + (k + 1) * n);
-    });
-    double sum = 0;
-    for (long i = 0; i < b.count * path; i++)
-      if (b.weights[i] != 0) sum += double(b.weights[i]) * (b.path[i] - b.observed[i]) * (b.path[i] - b.observed[i]);
-    if (!b.gradient) return sum;
-    std::fill_n(+adjoint, b.count * n, T(0));
-    for (long start = 0; start < b.count; start += size) {
-      const long part = std::min(size, b.count - start);
-      for (long k = b.steps - 1; k >= 0; k--) {
-        blocks(start, part, [&](long first, long rows, long thread, long i) {
-          add_errors(b, k + 1, first, first + rows);
-          step(b, k, first, rows, {i * stages, thread}, nullptr);
-          back(b, k, first, rows, {i * stages, thread});
-        });
-        pool.run(pool.chunks(), [&](Chunk chunk) { field.weights(chunk, part * stages, start == 0 && k == b.steps - 1); });
+    if (b.gradient) parts.resize(count * b.weight_count);
+    pool.run(count, [&](Chunk chunk) {
+      for (auto [part, last] = chunk.of(count, 1); part < last; part++) {
+        const auto [from, to] = Chunk{part, count, 0}.of(b.count, block);
+        T* gradient = b.gradient ? parts + part * b.weight_count : nullptr;
+        const Place begin{chunk.thread * room.kept, chunk.thread * room.summed, chunk.thread * room.scratch};
+        for (long i = from; i < to; i += block) work(b, i, std::min(block, to - i), begin, segment, gradient, i > from);
       }
+    });
+    if (b.gradient) {
+      pool.run(pool.chunks(), [&](Chunk chunk) {
+        const auto [first, last] = chunk.of(b.weight_count, 16);
+        std::copy(parts + first, parts + last, b.weight_gradient + first);
+        for (long p = 1; p < count; p++)
+          each<T>(last - first, [&](long i) { at(b.weight_gradient + first + i) += at(parts + p * b.weight_count + first + i); });
+      });
+      std::copy_n(+adjoint, b.count * n, b.gradient);
     }
-    add_errors(b, 0, 0, b.count);
-    std::copy_n(+adjoint, b.count * n, b.gradient);
+    double sum = 0;
+    for (long i = 0; i < b.count * (b.steps + 1) * n; i++)
+      if (b.weights[i] != 0) sum += double(b.weights[i]) * (b.path[i] - b.observed[i]) * (b.path[i] - b.observed[i]);
     return sum;
   }
 };
@@ -294,15 +311,15 @@ class Images {
 
  public:
   Images(ThreadPool& p, Field<T>& f, std::deque<Network<T>>& networks, long frame_size, long count, const uint8_t* bytes)
-      : pool(p), field(f), latent(f.n), size(frame_size), images(encoder_arena.make(order(networks[0], networks[1], count, bytes), false)),
-        dz(encoder_arena.make(f.stride, false)), code(decoder_arena.make(f.stride, false)),
-        dimage(decoder_arena.make(networks[1].back().stride, false)),
+      : pool(p), field(f), latent(f.n), size(frame_size), images(encoder_arena.make(order(networks[0], networks[1], count, bytes), KEPT)),
+        dz(encoder_arena.make(f.stride, SUMMED)), code(decoder_arena.make(f.stride, KEPT)),
+        dimage(decoder_arena.make(networks[1].back().stride, SUMMED)),
         encode(networks[0], encoder_arena, images, networks[0].size() - 1), decode(networks[1], decoder_arena, code, networks[1].size() - 1),
         encoder(encode, encoder_arena, dz), decoder(decode, decoder_arena, dimage) {}
 
   double loss(const Batch<T>& b) {
     const long most = std::min(b.count, part), local = pool.size() * block;
-    encoder_arena.reserve(2 * most, 2 * local), decoder_arena.reserve(most, local), field.arena.reserve(std::max(most, local), local);
+    encoder_arena.reserve({2 * most, 2 * most, 2 * local}), decoder_arena.reserve({most, most, local}), field.arena.reserve({most, most, local});
     errors.resize(most);
     double sum = 0;
     for (long start = 0; start < b.count; start += most) {
@@ -317,9 +334,9 @@ class Images {
       }
       if (b.gradient)
         pool.run(pool.chunks(), [&](Chunk chunk) {
-          encoder.weights(chunk, 2 * rows, start == 0);
-          decoder.weights(chunk, rows, start == 0);
-          field.weights(chunk, rows, start == 0);
+          encoder.weights(chunk, {{}, 2 * rows, b.gradient, start > 0});
+          decoder.weights(chunk, {{}, rows, b.gradient, start > 0});
+          field.weights(chunk, {{}, rows, b.gradient, start > 0});
         });
     }
     return sum / b.count;
@@ -358,7 +375,7 @@ class Images {
   // Computes the errors of a block of samples, and the adjoints if there is a gradient.
   void work(const Batch<T>& b, long start, long first, long rows, long total, long local) {
     const long stride = field.stride, all = 2 * size, image_stride = dimage->stride, image = 2 * lit;
-    const Place here{first, local}, now{first, 2 * local}, next{total + first, 2 * local + block};
+    const Place here{first, first, local}, now{first, first, 2 * local}, next{total + first, total + first, 2 * local + block};
     for (long r = 0; r < rows; r++)
       for (long k = 0; k < 2; k++) {
         T* to = (*images)(k ? next : now) + r * images->stride;

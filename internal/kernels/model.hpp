@@ -55,7 +55,7 @@ struct Model : hnn_model {
       for (auto& layer : network) layer.offset = size, size += layer.rows() * layer.stride;
     for (auto& k : kept) k.resize(size);
     for (auto& network : networks)
-      for (auto& layer : network) layer.values = kept[HNN_VALUES] + layer.offset, layer.gradient = kept[HNN_GRADIENT] + layer.offset;
+      for (auto& layer : network) layer.values = kept[HNN_VALUES] + layer.offset;
   }
 
   void load(int kind, int network, int layer, const void* weight, const void* bias) override {
@@ -98,13 +98,14 @@ struct Model : hnn_model {
 
   double loss(const hnn_batch& b, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise, double* errors) override {
     const Batch<T> batch{static_cast<const T*>(x), static_cast<const T*>(dx),    rows,     b.count,         static_cast<const T*>(noise), b.noise_scale, b.step,
-                         b.scale,                  static_cast<const T*>(steps), b.scheme, b.gradient == 1, errors};
+                         b.scale,                  static_cast<const T*>(steps), b.scheme, b.gradient == 1 ? +kept[HNN_GRADIENT] : nullptr, errors};
     return images ? images->loss(batch) : derivatives->loss(batch);
   }
 
   double window_loss(long count, long steps, const void* const* arrays, void* gradient, void* path) override {
     auto array = [&](long i) { return static_cast<const T*>(arrays[i]); };
-    return windows->loss({count, steps, array(0), array(1), array(2), array(3), array(4), static_cast<T*>(gradient), static_cast<T*>(path)});
+    return windows->loss({count, steps, array(0), array(1), array(2), array(3), array(4), static_cast<T*>(gradient), static_cast<T*>(path),
+                          kept[HNN_GRADIENT], size});
   }
 
   void evaluate(int what, const void* x, void* result, long rows) override {
@@ -117,15 +118,16 @@ struct Model : hnn_model {
     const Network<T>& network = networks[which];
     const Layer<T>&first = network.front(), &last = network.back();
     Arena<T> arena;
-    Rows<T>* inputs = arena.make(first.transposed_stride, true);
+    Rows<T>* inputs = arena.make(first.transposed_stride, KEPT);
     const ForwardPass<T> pass(network, arena, inputs, 0);
     const long threads = std::min(pool.size(), (rows + block - 1) / block);
-    arena.reserve(threads * block, threads * block);
+    arena.reserve({threads * block, threads * block, threads * block});
     const T* from = static_cast<const T*>(x);
     T* to = static_cast<T*>(result);
     pool.run((rows + block - 1) / block, [&](Chunk chunk) {
       const auto [begin, end] = chunk.of(rows, block);
-      const Place p{chunk.thread * block, chunk.thread * block};
+      const long thread = chunk.thread * block;
+      const Place p{thread, thread, thread};
       for (long i = begin; i < end; i += block) {
         const long size = std::min(block, end - i);
         for (long r = 0; r < size; r++) {

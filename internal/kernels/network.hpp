@@ -1,18 +1,20 @@
 // Layers, and forward and backward passes in closed form.
 
-// The position of a block of rows. It starts at `row` in a matrix that stores the whole batch, and at `local` in a matrix that stores
-// only the blocks in progress.
+// How long a matrix keeps a row: from the forward to the backward pass, from the backward pass to the sum of the weight gradient, or
+// within one pass.
+enum Lifetime { KEPT, SUMMED, SCRATCH };
+
+// The position of a block of rows in the matrices of each lifetime.
 struct Place {
-  long row, local;
+  long kept, summed, scratch;
 };
 
-// A matrix with a row per row of the batch, or per row of the blocks in progress if local.
 template <class T>
 struct Rows {
   long stride;
-  bool local;
+  Lifetime lifetime;
   Buffer<T> numbers;
-  T* operator()(Place p) const { return numbers + (local ? p.local : p.row) * stride; }
+  T* operator()(Place p) const { return numbers + (lifetime == KEPT ? p.kept : lifetime == SUMMED ? p.summed : p.scratch) * stride; }
 };
 
 // The matrices of a batch.
@@ -21,13 +23,23 @@ class Arena {
   std::deque<Rows<T>> all;
 
  public:
-  Rows<T>* make(long stride, bool local) {
-    all.push_back({stride, local, {}});
+  Rows<T>* make(long stride, Lifetime lifetime) {
+    all.push_back({stride, lifetime, {}});
     return &all.back();
   }
-  void reserve(long rows, long local) {
-    for (auto& r : all) r.numbers.resize((r.local ? local : rows) * r.stride);
+  // Makes room for the rows before a place.
+  void reserve(Place end) {
+    for (auto& r : all) r.numbers.resize((r.lifetime == KEPT ? end.kept : r.lifetime == SUMMED ? end.summed : end.scratch) * r.stride);
   }
+};
+
+// The weight gradient of the rows from a place on. It goes to a vector in the layout of HNN_GRADIENT, and is added to it if add is true.
+template <class T>
+struct Sum {
+  Place from;
+  long rows;
+  T* gradient;
+  bool add;
 };
 
 // The number of columns that a product writes.
@@ -50,7 +62,7 @@ struct Layer {
   long columns;                     // of transposed, rounded up for products
   bool transposes = true;
   long offset = 0;  // of the layer in a kept vector
-  T *values = nullptr, *gradient = nullptr;
+  T* values = nullptr;
   Buffer<T> transposed;
 
   explicit Layer(const int64_t* d)
@@ -90,16 +102,15 @@ struct Layer {
       multiply<T>(rows, columns, out, d, stride, 1, transposed, transposed_stride, e_before, transposed_stride, residual ? e : nullptr, stride);
   }
 
-  // Computes a chunk of the weight gradient leftᵀ·right, a sum over rows. Adds it to gradient if add is true. right_stride is 0 if all
-  // rows of right are equal.
-  void sum_gradient(Chunk chunk, long rows, const T* left, long left_stride, const T* right, long right_stride, bool add) const {
+  // Computes a chunk of the weight gradient leftᵀ·right. right_stride is 0 if all rows of right are equal.
+  void sum_gradient(Chunk chunk, const Sum<T>& s, const T* left, long left_stride, const T* right, long right_stride) const {
     const long depth = used < 32 ? 32 : 96;  // block length of the sum, which limits its rounding error
     Chunk::Range i{0, used}, k{0, filled(out)};
     if (used >= 32) i = chunk.of(used, TILE_ROWS);
     else k = chunk.of(filled(out), 3 * Lanes<T>::count);
-    T* to = gradient + i.first * stride + k.first;
-    multiply<T>(i.last - i.first, k.last - k.first, rows, left + i.first, 1, left_stride, right + k.first, right_stride, to, stride,
-                add ? to : nullptr, stride, depth);
+    T* to = s.gradient + offset + i.first * stride + k.first;
+    multiply<T>(i.last - i.first, k.last - k.first, s.rows, left + i.first, 1, left_stride, right + k.first, right_stride, to, stride,
+                s.add ? to : nullptr, stride, depth);
   }
 
   void load(T* kept, const T* weight, const T* biases) const {
@@ -180,13 +191,13 @@ struct ForwardPass {
   Rows<T>* x = nullptr;
   const long kept;
 
-  // Layers up to `kept` store h for the whole batch. The others store it only for the blocks in progress.
+  // Layers up to `kept` store h for the backward pass.
   ForwardPass(const Network<T>& network, Arena<T>& arena, Rows<T>* inputs, long last, const Features<T>* f = nullptr)
       : layers(network), h{inputs}, z{nullptr}, features(f && !f->list.empty() ? f : nullptr), x(inputs), kept(last) {
-    if (features) h[0] = arena.make(padded(layers.front().in + 1), false);
+    if (features) h[0] = arena.make(padded(layers.front().in + 1), KEPT);
     for (const auto& layer : layers) {
-      h.push_back(arena.make(layer.stride, long(h.size()) > kept));
-      z.push_back(layer.keeps_z() ? arena.make(layer.stride, true) : h.back());
+      h.push_back(arena.make(layer.stride, long(h.size()) > kept ? SCRATCH : KEPT));
+      z.push_back(layer.keeps_z() ? arena.make(layer.stride, KEPT) : h.back());
     }
   }
 
@@ -212,8 +223,8 @@ struct Outputs {
   Outputs(const ForwardPass<T>& p, Arena<T>& arena, Rows<T>* seed) : pass(p) {
     g.resize(p.size() + 1), c.resize(p.size() + 1);
     for (long l = p.size(); l >= 0; l--) {
-      g[l] = l == p.size() ? seed : arena.make(p.h[l]->stride, !(l > 0 && p.layer(l).linear));
-      if (l > 0) c[l] = p.layer(l).linear ? g[l] : arena.make(p.layer(l).stride, false);
+      g[l] = l == p.size() ? seed : arena.make(p.h[l]->stride, l > 0 && p.layer(l).linear ? SUMMED : SCRATCH);
+      if (l > 0) c[l] = p.layer(l).linear ? g[l] : arena.make(p.layer(l).stride, SUMMED);
     }
   }
 
@@ -224,10 +235,11 @@ struct Outputs {
     return wanted ? (*g[0])(p) : nullptr;
   }
 
-  // Computes a chunk of the weight gradient. If first is false, adds to the sums of earlier rows.
-  void weights(Chunk chunk, long rows, bool first) {
+  // Computes a chunk of the weight gradient.
+  void weights(Chunk chunk, Sum<T> s) {
+    s.add |= !opens;
     for (long l = pass.size(); l > 0; l--)
-      pass.layer(l).sum_gradient(chunk, rows, pass.h[l - 1]->numbers, pass.h[l - 1]->stride, c[l]->numbers, c[l]->stride, !(first && opens));
+      pass.layer(l).sum_gradient(chunk, s, (*pass.h[l - 1])(s.from), pass.h[l - 1]->stride, (*c[l])(s.from), c[l]->stride);
   }
 };
 
@@ -248,13 +260,13 @@ struct ScalarGradient {
     for (long l = highest; l >= 0; l--) {
       const bool alias = l > 0 && p.layer(l).linear, top = l == highest;
       const long stride = l > 0 ? p.layer(l).stride : p.layers.front().transposed_stride;
-      if (!top || l == 0) g[l] = arena.make(stride, !alias);
-      if (!top) e[l] = arena.make(stride, !alias);
-      h_dot[l] = arena.make(stride, false);
+      if (!top || l == 0) g[l] = arena.make(stride, KEPT);
+      if (!top) e[l] = arena.make(stride, alias ? SUMMED : SCRATCH);
+      h_dot[l] = arena.make(stride, SUMMED);
       if (l == 0) continue;
-      c[l] = alias && !top ? g[l] : arena.make(stride, false);
-      d[l] = alias && !top ? e[l] : arena.make(stride, false);
-      a_dot[l] = alias ? h_dot[l] : arena.make(stride, true);
+      c[l] = alias && !top ? g[l] : arena.make(stride, KEPT);
+      d[l] = alias && !top ? e[l] : arena.make(stride, SUMMED);
+      a_dot[l] = alias ? h_dot[l] : arena.make(stride, SCRATCH);
     }
   }
 
@@ -284,12 +296,14 @@ struct ScalarGradient {
     return wanted && highest > 0 ? (*e[0])(p) : nullptr;
   }
 
-  void weights(Chunk chunk, long rows, bool first) {
+  void weights(Chunk chunk, Sum<T> s) {
+    s.add |= !opens;
     for (long l = pass.size(); l > 0; l--) {
-      const T* right = l > highest ? one : c[l]->numbers;
-      pass.layer(l).sum_gradient(chunk, rows, h_dot[l - 1]->numbers, h_dot[l - 1]->stride, right, l > highest ? 0 : c[l]->stride,
-                                 !(first && opens));
-      if (l <= highest) pass.layer(l).sum_gradient(chunk, rows, pass.h[l - 1]->numbers, pass.h[l - 1]->stride, d[l]->numbers, d[l]->stride, true);
+      const T* right = l > highest ? one : (*c[l])(s.from);
+      pass.layer(l).sum_gradient(chunk, s, (*h_dot[l - 1])(s.from), h_dot[l - 1]->stride, right, l > highest ? 0 : c[l]->stride);
+      if (l > highest) continue;
+      pass.layer(l).sum_gradient(chunk, {s.from, s.rows, s.gradient, true}, (*pass.h[l - 1])(s.from), pass.h[l - 1]->stride, (*d[l])(s.from),
+                                 d[l]->stride);
     }
   }
 };
