@@ -1,5 +1,5 @@
-// Command bench times training steps, learned fields and whole runs of this program and of its peers, PyTorch and JAX, in turns. It prints
-// tables of the medians. `make bench` installs the peers and runs it.
+// Command bench times training steps, learned fields and whole runs of this program and of its peers, PyTorch, JAX and diffrax, in turns.
+// It prints tables of the medians. `make bench` installs the peers and runs it.
 package main
 
 import (

@@ -3,7 +3,7 @@
 peers.py FRAMEWORK TASK MODEL DATA answers requests on its standard input: "step N" runs N training steps, each followed by one
 evaluation of the test loss, both losses read to the host, and prints the seconds that they took; "field B N" evaluates the
 vector field N times at B states. The losses on observed steps, mirk4, windows2 and windows4, have no test loss; observed.py has their steps
-in JAX. FRAMEWORK is torch, compile (torch.compile of the closed form), jax, or, on a GPU, where losses are
+in JAX and diffrax. FRAMEWORK is torch, compile (torch.compile of the closed form), jax, diffrax, or, on a GPU, where losses are
 read after every hundred steps, cuda and cuda-graph (the step in a CUDA graph); MODEL is hnn or baseline; DATA is a folder of raw
 float32 arrays, NAME-ROWSxCOLUMNS.
 """
@@ -313,7 +313,7 @@ def with_jax():
 
 if task in ("mirk4", "windows2", "windows4"):
     import observed
-    step = observed.training(folder, task, model)
+    step = observed.training(folder, task, model, framework)
 else:
     step, field = with_jax() if framework == "jax" else with_torch()
 fields = {}
