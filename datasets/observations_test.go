@@ -241,7 +241,7 @@ func TestHonestTables(t *testing.T) {
 }
 
 func TestReadAt(t *testing.T) {
-	like := observations(t, rows("trajectory,t [s],q [rad],p,u,mass", 4, 20, func(i, j int) string { return swing(i, j) + fmt.Sprint(",0,", i) }), TableOptions{Angles: []string{"q1"}})
+	like := observations(t, rows("trajectory,t [s],q [rad],p,u [N],mass", 4, 20, func(i, j int) string { return swing(i, j) + fmt.Sprint(",0,", i) }), TableOptions{Angles: []string{"q1"}})
 	at, err := ReadAt(written(t, ",E,mass,u1,p1,q1 [rad],t,note\n0,7,2,0.5,1,3,0,a\n1,8,2,0.6,2,-3,1,b\n"), like)
 	if err != nil {
 		t.Fatal(err)
@@ -261,6 +261,7 @@ func TestReadAt(t *testing.T) {
 		"q,p,u,mass,dq,dp\n":                 "line 1: the header names no t",
 		"t,q [deg],p,u,mass\n":               "line 1: column 2 is q1 [deg]; the system has q1 [rad]",
 		"t [ms],q,p,u,mass\n":                "line 1: column 1 is t [ms]; the system has t [s]",
+		"t,q,p,u1 [mN],mass\n":               "line 1: column 4 is u1 [mN]; the system has u1 [N]",
 		"t,q,p,u,mass\n0,1,2,3,4\n0,1,2,3,4": "line 3, column 1 (t): time 0 does not follow 0",
 		"t,q,p,u,mass\n0,1,2,3,4\n1,1,2,3,5": "line 3, column 5 (mass): 5 follows 4",
 	} {

@@ -309,9 +309,9 @@ func readHeader(header []string, like *Observations) (c columns, err error) {
 	}
 	places := slices.Concat(c.positions, c.momenta)
 	if like != nil && len(like.Names) == 2*n {
-		for i, place := range append(places, c.time) {
-			want := append(like.Names[:len(places):len(places)], like.TimeName)[i]
-			if got := c.label(place); got != want && strings.Contains(want, "[") && c.units[place] != "" {
+		wanted := slices.Concat(like.Names[:len(places)], like.Inputs, []string{like.TimeName})
+		for i, place := range slices.Concat(places, c.inputs, []int{c.time}) {
+			if got, want := c.label(place), wanted[i]; got != want && strings.Contains(want, "[") && c.units[place] != "" {
 				return c, fmt.Errorf("column %d is %s; the system has %s", place+1, got, want)
 			}
 		}
