@@ -20,8 +20,9 @@ type Residuals struct {
 	Lag1       float64 `json:"lag_1"`      // autocorrelation
 	Lag2       float64 `json:"lag_2"`      // the share of variance that is autocorrelated
 	Strength   float64 `json:"strength"`   // size of that part, over that of the momentum's change in a step
-	Fresh      float64 `json:"fresh"`      // share of that part that neighbouring states do not explain: 0 if the state explains it
-	Resolution float64 `json:"resolution"` // size of what neighbouring states do not have of the model's own steps, over that of the steps
+	Fresh      float64 `json:"fresh"`      // share of that part's variance that similar states elsewhere do not explain: 0 if the state explains it
+	FreshBand  float64 `json:"fresh_band"` // half of the interval of 95% over parts of the data
+	Unresolved float64 `json:"unresolved"` // share that a function of the state would leave too, for the states are too far apart
 	Class      string  `json:"class"`      // missing input, misfit, missing input or misfit, or none
 }
 
@@ -78,7 +79,8 @@ type plane struct {
 	weights []float64
 }
 
-// neighbours returns the planes of the nearest steps elsewhere.
+// neighbours returns the planes of the nearest steps elsewhere. A step outside of its neighbours has none: the plane would extrapolate, and its
+// value would be less certain than that of a single neighbour.
 func (s *study) neighbours(places []place) []plane {
 	size := len(places[0].state) + len(places[0].columns) + 1
 	list := make([]plane, len(places))
@@ -105,14 +107,17 @@ func (s *study) neighbours(places []place) []plane {
 			a.SetRow(row, s.between([]float64{1}, places[i], x))
 		}
 		var inverse mat.Dense
-		if inverse.Solve(a, unity) == nil {
-			list[k] = plane{near, mat.Row(nil, 0, &inverse)}
+		if inverse.Solve(a, unity) != nil {
+			continue
+		}
+		if weights := mat.Row(nil, 0, &inverse); floats.Norm(weights, 2) <= 1 {
+			list[k] = plane{near, weights}
 		}
 	}
 	return list
 }
 
-// without returns values minus those that the planes give, NaN where there is no plane.
+// without returns values minus those that the planes give, NaN where there is no plane or no value.
 func without(values []float64, planes []plane) []float64 {
 	rest := slices.Clone(values)
 	for k, p := range planes {
@@ -128,36 +133,46 @@ func without(values []float64, planes []plane) []float64 {
 
 // judge fills the numbers from the residuals of one momentum, and its predicted changes.
 func (r *Residuals) judge(residuals, changes []float64, places []place, planes []plane) {
-	covariance := func(lag int, a, b []float64) float64 {
+	covariance := func(lag int, a, b []float64, from, to int) float64 { // of a at the steps from up to, but without, to
 		sum, count := 0.0, 0
-		for k := lag; k < len(a); k++ {
-			if places[k].trajectory == places[k-lag].trajectory && !math.IsNaN(a[k]) {
-				sum, count = sum+a[k]*b[k-lag], count+1
+		for k := max(lag, from); k < to; k++ {
+			if product := a[k] * b[k-lag]; places[k].trajectory == places[k-lag].trajectory && !math.IsNaN(product) {
+				sum, count = sum+product, count+1
 			}
 		}
 		return sum / float64(max(1, count))
 	}
-	variance, change := covariance(0, residuals, residuals), covariance(0, changes, changes)
+	n := len(residuals)
+	variance, change := covariance(0, residuals, residuals, 0, n), covariance(0, changes, changes, 0, n)
 	if r.Class = "none"; variance == 0 || change == 0 {
 		return
 	}
-	r.Lag1, r.Lag2 = covariance(1, residuals, residuals)/variance, covariance(2, residuals, residuals)/variance
+	r.Lag1, r.Lag2 = covariance(1, residuals, residuals, 0, n)/variance, covariance(2, residuals, residuals, 0, n)/variance
 	if r.Lag2 <= 0 {
 		return
 	}
 	r.Strength = math.Sqrt(r.Lag2 * variance / change)
-	// The noise of neighbouring states is not in the residuals.
-	r.Fresh = min(1, max(0, covariance(2, without(residuals, planes), residuals)/(r.Lag2*variance)))
-	unlike := without(changes, planes)
-	r.Resolution = math.Sqrt(covariance(0, unlike, unlike) / change)
-	const relevant = 0.03 // of a change of the momentum: smaller residuals are those of training
-	switch {
-	case r.Lag2 < 2*r.Band || r.Strength < relevant:
-	case r.Resolution > r.Strength/2 || floats.Count(math.IsNaN, unlike) > len(unlike)/2:
-		r.Class = "missing input or misfit"
-	case r.Fresh > 0.2 && r.Strength*math.Sqrt(r.Fresh) > relevant:
-		r.Class = "missing input"
-	default:
-		r.Class = "misfit"
+	const parts = 10
+	fresh, shares := without(residuals, planes), make([]float64, parts)
+	for i := range shares { // the noise of neighbouring states is not in the earlier residuals
+		shares[i] = covariance(2, fresh, residuals, i*n/parts, (i+1)*n/parts) / (r.Lag2 * variance)
 	}
+	r.Fresh, r.FreshBand = interval(shares)
+	// What neighbours explain is a function of the state. They would not explain all of it either.
+	explained := floats.SubTo(make([]float64, n), residuals, fresh)
+	lost := without(explained, planes)
+	r.Unresolved = max(0, covariance(2, lost, lost, 0, n)/(r.Lag2*variance))
+	const relevant = 0.03 // of a change of the momentum: smaller residuals are those of training
+	switch least, most := r.Fresh-r.FreshBand, r.Fresh+r.FreshBand; {
+	case r.Lag2 < 2*r.Band || r.Strength < relevant:
+	case floats.Count(math.IsNaN, fresh) > n/2:
+		r.Class = "missing input or misfit"
+	case least > 0 && r.Fresh > r.Unresolved && r.Strength*math.Sqrt(r.Fresh) > relevant:
+		r.Class = "missing input"
+	case most < 0.2:
+		r.Class = "misfit"
+	default:
+		r.Class = "missing input or misfit"
+	}
+	r.Fresh = min(1, max(0, r.Fresh))
 }

@@ -252,8 +252,8 @@ func (s *study) advice() Section {
 			"missing input or misfit": "Train longer, or look for a missing input. %s are autocorrelated; too few states are alike to tell why.",
 		}[r.Class]
 		p.sayIf(found, r.Class, fmt.Sprintf("autocorrelations %s and %s at lags 1 and 2, band ± %s of %d steps; "+
-			"the autocorrelated part is %s as large as the change in a step; similar states explain %s of its variance, and predict the change to within %s",
-			number(r.Lag1), number(r.Lag2), number(r.Band), r.Steps, percent(r.Strength), percent(1-r.Fresh), percent(r.Resolution)),
+			"the autocorrelated part is %s as large as the change in a step; similar states explain %s (± %s) of its variance, and lack %s of it because they are not near enough",
+			number(r.Lag1), number(r.Lag2), number(r.Band), r.Steps, percent(r.Strength), percent(1-r.Fresh), percent(r.FreshBand), percent(r.Unresolved)),
 			text, fmt.Sprintf("The one-step residuals of %s in %s", r.Model, r.Component))
 	}
 	p.sayIf(d.RowsPerPeriod < fewPerPeriod, "smaller steps", number(d.RowsPerPeriod)+" rows per period", "Measure with smaller steps: at least %d rows per period.", fewPerPeriod)
