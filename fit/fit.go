@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Model       hamiltonian.Model
 	Seed        uint64
-	Hidden      int // units of a hidden layer; 0 for 64 if the kinetic energy is Quadratic or Given, and for 128 otherwise
+	Hidden      int // units of a hidden layer; 0 for 128 if H(q, p) is General, and for 64 otherwise
 	Layers      int // hidden layers
 	Activation  nets.Activation
 	FieldType   hamiltonian.FieldType
@@ -56,8 +56,8 @@ func (o Options) Check() error {
 	switch {
 	case !slices.Contains(Losses, o.Loss):
 		return fmt.Errorf("there is no loss %q for measured trajectories; choose one of %s", o.Loss, strings.Join(Losses, ", "))
-	case !slices.Contains([]hamiltonian.Kinetic{"", hamiltonian.Quadratic, hamiltonian.General}, o.Kinetic):
-		return fmt.Errorf("there is no kinetic energy %q; choose quadratic or general", o.Kinetic)
+	case !slices.Contains([]hamiltonian.Kinetic{"", hamiltonian.Quadratic, hamiltonian.Configuration, hamiltonian.General}, o.Kinetic):
+		return fmt.Errorf("there is no kinetic energy %q; choose quadratic, configuration or general", o.Kinetic)
 	case !slices.Contains([]hamiltonian.Friction{"", hamiltonian.NoFriction, hamiltonian.ConstantFriction, hamiltonian.StateFriction}, o.Friction):
 		return fmt.Errorf("there is no friction %q; choose none, constant or state", o.Friction)
 	case o.Hidden < 0 || o.Layers < 1:

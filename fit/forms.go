@@ -16,9 +16,9 @@ type Candidate struct {
 	Validation float64              `json:"validation"` // root mean square error in scaled units
 }
 
-// forms lists the forms of the energy and of the friction to compare.
+// forms lists the forms of the energy and of the friction to compare, the simplest first.
 func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
-	kinetics, frictions := []hamiltonian.Kinetic{hamiltonian.Quadratic, hamiltonian.General}, []hamiltonian.Friction{hamiltonian.NoFriction, hamiltonian.ConstantFriction}
+	kinetics, frictions := []hamiltonian.Kinetic{hamiltonian.Quadratic, hamiltonian.Configuration, hamiltonian.General}, []hamiltonian.Friction{hamiltonian.NoFriction, hamiltonian.ConstantFriction}
 	if f.Model.Name != hamiltonian.Port.Name {
 		kinetics, frictions = []hamiltonian.Kinetic{""}, []hamiltonian.Friction{""}
 	} else if !f.observed.Measured {
@@ -33,37 +33,41 @@ func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
 	return kinetics, frictions
 }
 
-// FrictionGain is the ratio of the validation errors with and without friction below which friction stays. generalGain is that of a general and
-// a separable energy: a separable energy continues better beyond the data.
+// FrictionGain is the ratio of the validation errors with and without friction below which friction stays. generalGain is that of a more and a
+// less general energy: a simple energy continues better beyond the data.
 const FrictionGain, generalGain = .95, .8
 
 // choose trains each form of the model for a short time. It returns the form that predicts the validation trajectories best, with its
-// parameters, and all forms that it tried.
+// parameters, and all forms that it tried. The simplest energy chooses the friction.
 func (f *fitter) choose(n schedule) (best trial, tried []Candidate, err error) {
 	kinetics, frictions := f.forms()
-	for _, k := range kinetics {
-		list := []trial{}
-		for _, r := range frictions {
-			list = append(list, trial{Candidate: Candidate{Kinetic: k, Friction: r}})
-		}
+	list := []trial{}
+	for _, r := range frictions {
+		list = append(list, trial{Candidate: Candidate{Kinetic: kinetics[0], Friction: r}})
+	}
+	better := func(list []trial, gain float64) error {
 		if err := f.judgeAll(list, n); err != nil {
-			return best, tried, err
+			return err
 		}
-		better := list[0]
-		for _, c := range list[1:] {
-			if c.Validation < FrictionGain*better.Validation {
-				better = c
-			}
-		}
-		if best.validation == nil || better.Validation < generalGain*best.Validation {
-			best = better
-		}
-		frictions = []hamiltonian.Friction{better.Friction}
 		for _, c := range list {
+			if best.validation == nil || c.Validation < gain*best.Validation {
+				best = c
+			}
 			if finite(c.Validation) {
 				tried = append(tried, c.Candidate)
 			}
 		}
+		return nil
+	}
+	if err := better(list, FrictionGain); err != nil {
+		return best, tried, err
+	}
+	list = nil
+	for _, k := range kinetics[1:] {
+		list = append(list, trial{Candidate: Candidate{Kinetic: k, Friction: best.Friction}})
+	}
+	if err := better(list, generalGain); err != nil {
+		return best, tried, err
 	}
 	if !finite(best.Validation) {
 		return best, tried, errDiverged

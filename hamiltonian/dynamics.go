@@ -55,8 +55,12 @@ func (e Equation) kernel() kernels.Config {
 	for i := range e.Networks {
 		var list []kernels.Feature
 		for _, f := range e.features(i) {
-			list = append(list, kernels.Feature{Column: f.Column, Function: map[Function]kernels.Function{
-				Value: kernels.Value, Sine: kernels.Sine, Cosine: kernels.Cosine, One: kernels.One}[f.Function]})
+			feature := kernels.Feature{Column: f.Column, Minus: -1, Function: map[Function]kernels.Function{Value: kernels.Value, Sine: kernels.Sine,
+				Cosine: kernels.Cosine, One: kernels.One, SineOfDifference: kernels.Sine, CosineOfDifference: kernels.Cosine}[f.Function]}
+			if f.Function == SineOfDifference || f.Function == CosineOfDifference {
+				feature.Minus = f.Minus
+			}
+			list = append(list, feature)
 		}
 		c.Features = append(c.Features, list)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"hnn/internal/kernels"
 	"hnn/nets"
 )
 
@@ -29,6 +30,7 @@ type Equation struct {
 type Feature struct {
 	Column   int
 	Function Function
+	Minus    int // the column that is subtracted in SineOfDifference and CosineOfDifference
 }
 
 // Function is a function of a column.
@@ -40,10 +42,16 @@ const (
 	Sine
 	Cosine
 	One
+	SineOfDifference
+	CosineOfDifference
 )
 
-// Scalar is one output of one network, both given by index.
+// Scalar is one output of one network, both given by index. With the Output MassMatrix, it is a part of a kinetic energy.
 type Scalar struct{ Network, Output int }
+
+// MassMatrix is the Output of the scalars that make up the kinetic energy ½ pᵀM(q)⁻¹p, whose momenta are p = M(q)·dq/dt (Goldstein, Poole and
+// Safko, 2002, section 8.1). The outputs of their networks add up to the lower triangle of the mass matrix M, by rows: M₁₁, M₂₁, M₂₂, M₃₁ and so on.
+const MassMatrix = kernels.Mass
 
 // Term is one summand of dx/dt. Gradient, Damped, Outputs and Force make one.
 type Term struct {
@@ -204,14 +212,18 @@ func (e Equation) Check() error {
 			return fmt.Errorf("hamiltonian: network %d has %d inputs; it needs %d", i, network.Inputs(), inputs)
 		}
 		for _, f := range features {
-			if f.Column < 0 || f.Column >= e.Width() {
-				return fmt.Errorf("hamiltonian: network %d reads column %d; a row has %d", i, f.Column, e.Width())
+			if column := max(f.Column, f.Minus); min(f.Column, f.Minus) < 0 || column >= e.Width() {
+				return fmt.Errorf("hamiltonian: network %d reads column %d; a row has %d", i, column, e.Width())
 			}
 		}
 	}
 	for i, t := range e.Terms {
 		for _, s := range t.Scalars {
-			if s.Output < 0 || s.Output >= outputs(s) {
+			if s.Output == MassMatrix {
+				if err := e.checkMass(s.Network); err != nil {
+					return err
+				}
+			} else if s.Output < 0 || s.Output >= outputs(s) {
 				return fmt.Errorf("hamiltonian: term %d names output %d of network %d, which does not exist", i, s.Output, s.Network)
 			}
 		}
@@ -224,6 +236,22 @@ func (e Equation) Check() error {
 		case t.Matrix != nil && t.Network >= 0 && have != n*n/4:
 			return fmt.Errorf("hamiltonian: the friction of term %d comes from a network with %d outputs; %d momenta need %d", i, have, n/2, n*n/4)
 		}
+	}
+	return nil
+}
+
+// checkMass returns an error if a network cannot be a part of a mass matrix.
+func (e Equation) checkMass(network int) error {
+	half := e.Dimension() / 2
+	if network < 0 || network >= len(e.Networks) || e.Networks[network].Outputs() != half*(half+1)/2 {
+		return fmt.Errorf("hamiltonian: network %d is no part of a mass matrix: %d positions need %d outputs", network, half, half*(half+1)/2)
+	}
+	momentum := func(f Feature) bool {
+		column := max(f.Column, f.Minus)
+		return column >= half && column < 2*half && f.Function != One
+	}
+	if features := e.features(network); features == nil || slices.ContainsFunc(features, momentum) {
+		return fmt.Errorf("hamiltonian: the mass matrix of network %d depends on momenta; it can depend on positions and further columns", network)
 	}
 	return nil
 }

@@ -43,6 +43,8 @@ const (
 	General Kinetic = "general"
 	// Quadratic means a separable energy ½ pᵀAp + V(q), with a learned matrix A of inverse masses.
 	Quadratic Kinetic = "quadratic"
+	// Configuration means ½ pᵀM(q)⁻¹p + V(q), with a learned mass matrix M that depends on the configuration, as in linked bodies.
+	Configuration Kinetic = "configuration"
 	// Given means ½ Σ pᵢ²/mᵢ + V(q) with given masses. Momenta that were not measured need them: they are m·dq/dt.
 	Given Kinetic = "given"
 )
@@ -76,7 +78,21 @@ func (c Config) positions() []Feature {
 	list := c.free()
 	for i, angle := range c.Angles {
 		if angle {
-			list = append(list, Feature{i, Cosine}, Feature{i, Sine})
+			list = append(list, Feature{Column: i, Function: Cosine}, Feature{Column: i, Function: Sine})
+		}
+	}
+	return list
+}
+
+// configuration returns the features of the positions, and the cosine and the sine of the difference of each pair of angles, on which the masses of
+// linked bodies depend.
+func (c Config) configuration() []Feature {
+	list := c.positions()
+	for i, angle := range c.Angles {
+		for j := range i {
+			if angle && c.Angles[j] {
+				list = append(list, Feature{Column: i, Minus: j, Function: CosineOfDifference}, Feature{Column: i, Minus: j, Function: SineOfDifference})
+			}
 		}
 	}
 	return list

@@ -24,23 +24,37 @@ var Port = Model{
 			e.Networks, e.Features = append(e.Networks, network), append(e.Features, features)
 			return len(e.Networks) - 1
 		}
+		scalar := func(output int, prefix string, layers []nets.Layer, features []Feature, start ...[]float32) {
+			e.Hamiltonian = append(e.Hamiltonian, Scalar{add(nets.Network{Prefix: prefix, Layers: layers, Start: start}, features), output})
+		}
 		energy := func(prefix string, layers []nets.Layer, features []Feature, start ...[]float32) {
-			e.Hamiltonian = append(e.Hamiltonian, Scalar{Network: add(nets.Network{Prefix: prefix, Layers: layers, Start: start}, features)})
+			scalar(0, prefix, layers, features, start...)
 		}
-		positions, momenta := c.positions(), values(n, n)
-		state := positions
+		positions, momenta, constants := c.positions(), values(n, n), values(c.Dimension+c.Inputs, c.Constants)
+		if c.Kinetic == Configuration {
+			positions = c.configuration()
+		}
+		state := slices.Concat(positions, constants)
 		if c.Kinetic == General {
-			state = append(state[:len(state):len(state)], momenta...)
+			state = slices.Concat(positions, momenta, constants)
 		}
-		state = append(state, values(c.Dimension+c.Inputs, c.Constants)...)
 		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state)
 		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, make([]float32, len(positions)))
-		inverse := c.Inverse
-		if c.Kinetic != Given {
-			inverse = slices.Repeat([]float32{1}, n)
+		if c.Kinetic == Configuration {
+			// M = 1 at the start. A form that is linear in sines and cosines continues M beyond the data: that of a plane chain of bodies is one.
+			one := append(slices.Clone(state), Feature{Function: One})
+			last := make([][]float32, c.HiddenLayers+1)
+			last[c.HiddenLayers] = make([]float32, c.Hidden*n*(n+1)/2)
+			scalar(MassMatrix, "mass.", []nets.Layer{{Inputs: len(one), Outputs: n * (n + 1) / 2}}, one, triangle(n, len(one)))
+			scalar(MassMatrix, "inertia.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, n*(n+1)/2, c.Activation), state, last...)
+		} else {
+			inverse := c.Inverse
+			if c.Kinetic != Given {
+				inverse = slices.Repeat([]float32{1}, n)
+			}
+			energy("kinetic.", quadratic(n), momenta, eye(n, 1), inverse)
+			e.Networks[len(e.Networks)-1].Fixed = c.Kinetic == Given
 		}
-		energy("kinetic.", quadratic(n), momenta, eye(n, 1), inverse)
-		e.Networks[len(e.Networks)-1].Fixed = c.Kinetic == Given
 		if free := c.free(); len(free) > 0 {
 			energy("elastic.", quadratic(len(free)), free, eye(len(free), 1), make([]float32, len(free)))
 			energy("stiffening.", quartic(len(free)), free, eye(len(free), 1), eye(len(free), 1), make([]float32, len(free)))
@@ -51,7 +65,7 @@ var Port = Model{
 			layers := []nets.Layer{{Inputs: 1, Outputs: n * n}}
 			friction = add(nets.Network{Prefix: FrictionPrefix, Layers: layers, Start: [][]float32{eye(n, 0.2)}}, []Feature{{Function: One}})
 		case StateFriction:
-			features := append(positions[:len(positions):len(positions)], momenta...)
+			features := slices.Concat(positions, momenta)
 			friction = add(nets.Network{Prefix: FrictionPrefix, Layers: nets.MLP(len(features), 16, 1, n*n, c.Activation)}, features)
 		}
 		e.Terms = []Term{Damped(e.Hamiltonian, c.Dimension, friction)}
@@ -75,6 +89,15 @@ func quadratic(n int) []nets.Layer {
 // quartic returns the layers of ⅛ Σ wᵢ(Σⱼ Vᵢⱼ(Wx)ⱼ²)². The factor is that of Square, a²/2, twice.
 func quartic(n int) []nets.Layer {
 	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
+}
+
+// triangle returns the weights of a layer whose outputs are the lower triangle of the identity of size n×n, by rows, if the last input is 1.
+func triangle(n, inputs int) []float32 {
+	weights := make([]float32, n*(n+1)/2*inputs)
+	for i := range n {
+		weights[(i*(i+3)/2+1)*inputs-1] = 1
+	}
+	return weights
 }
 
 // eye returns s times the identity matrix of size n×n, row by row.

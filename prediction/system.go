@@ -67,6 +67,9 @@ func notSeparable(e hamiltonian.Equation) string {
 	}
 	n := e.Dimension() / 2
 	for _, h := range e.Hamiltonian {
+		if h.Output == hamiltonian.MassMatrix {
+			return "the masses of this model depend on q"
+		}
 		if reads(e, h.Network, 0) && reads(e, h.Network, n) {
 			return "a network of this model's energy reads both q and p"
 		}

@@ -106,14 +106,23 @@ func (e *Equation) term(s *libtorch.Scope, term hamiltonian.Term, matrix, x *ts.
 		force := output(term.Network)
 		return s.Concat(s.Scale(0, force), force)
 	}
-	var gradient *ts.Tensor
-	for _, scalar := range term.Scalars {
-		part := s.Gradient(s.Columns(output(scalar.Network), scalar.Output, 1), x)
-		if gradient == nil {
-			gradient = part
+	var gradient, mass *ts.Tensor
+	add := func(sum **ts.Tensor, part *ts.Tensor) {
+		if *sum == nil {
+			*sum = part
 		} else {
-			gradient = s.Add(gradient, part)
+			*sum = s.Add(*sum, part)
 		}
+	}
+	for _, scalar := range term.Scalars {
+		if scalar.Output == hamiltonian.MassMatrix {
+			add(&mass, output(scalar.Network))
+		} else {
+			add(&gradient, s.Gradient(s.Columns(output(scalar.Network), scalar.Output, 1), x))
+		}
+	}
+	if mass != nil {
+		add(&gradient, s.Gradient(kineticEnergy(s, mass, s.Columns(x, half, half), half), x))
 	}
 	field := s.Matmul(gradient, matrix)
 	if term.Network < 0 {
@@ -149,6 +158,38 @@ func (e *Equation) term(s *libtorch.Scope, term hamiltonian.Term, matrix, x *ts.
 	return s.Sub(field, s.Concat(s.Scale(0, drag), drag))
 }
 
+// kineticEnergy returns ½ pᵀM⁻¹p of n momenta p, from the lower triangle of M by rows. With M = LDLᵀ and z = L⁻¹p, it is ½ Σ zᵢ²/Dᵢ.
+func kineticEnergy(s *libtorch.Scope, mass, momenta *ts.Tensor, n int) *ts.Tensor {
+	l, z, d := make([][]*ts.Tensor, n), make([]*ts.Tensor, n), make([]*ts.Tensor, n)
+	var energy *ts.Tensor
+	for i := range n {
+		z[i] = s.Columns(momenta, i, 1)
+		for j := range i + 1 {
+			m := s.Columns(mass, i*(i+1)/2+j, 1)
+			for k := range j {
+				right := l[i][k]
+				if i != j {
+					right = l[j][k]
+				}
+				m = s.Sub(m, s.Multiply(s.Multiply(l[i][k], right), d[k]))
+			}
+			if i == j {
+				d[i] = m
+				continue
+			}
+			l[i] = append(l[i], s.Divide(m, d[j]))
+			z[i] = s.Sub(z[i], s.Multiply(l[i][j], z[j]))
+		}
+		part := s.Scale(0.5, s.Divide(s.Multiply(z[i], z[i]), d[i]))
+		if energy == nil {
+			energy = part
+		} else {
+			energy = s.Add(energy, part)
+		}
+	}
+	return energy
+}
+
 // features returns the inputs of a network for states x and the rows that begin with them.
 func (e *Equation) features(s *libtorch.Scope, network int, x, row *ts.Tensor) *ts.Tensor {
 	if e.Features == nil || e.Features[network] == nil {
@@ -162,6 +203,10 @@ func (e *Equation) features(s *libtorch.Scope, network int, x, row *ts.Tensor) *
 			input = s.Activation("sine", input)
 		case hamiltonian.Cosine:
 			input = s.Activation("cosine", input)
+		case hamiltonian.SineOfDifference:
+			input = s.Activation("sine", s.Sub(input, s.Columns(row, f.Minus, 1)))
+		case hamiltonian.CosineOfDifference:
+			input = s.Activation("cosine", s.Sub(input, s.Columns(row, f.Minus, 1)))
 		case hamiltonian.One:
 			input = s.Activation("one", input)
 		}

@@ -43,10 +43,16 @@ func randomEquation(r *rand.Rand) (hamiltonian.Equation, nets.Parameters) {
 	half, hidden := 1+r.IntN(4), 1+r.IntN(60)
 	n := 2 * half
 	e := hamiltonian.Equation{Columns: r.IntN(4)}
+	difference := func(columns int) hamiltonian.Feature {
+		return hamiltonian.Feature{Column: r.IntN(columns), Minus: r.IntN(columns), Function: hamiltonian.SineOfDifference + hamiltonian.Function(r.IntN(2))}
+	}
 	some := func() []hamiltonian.Feature {
 		list := []hamiltonian.Feature{{Column: r.IntN(n), Function: hamiltonian.Function(r.IntN(3))}}
 		for range r.IntN(20) {
 			list = append(list, hamiltonian.Feature{Column: r.IntN(n + e.Columns), Function: hamiltonian.Function(r.IntN(4))})
+		}
+		for range r.IntN(4) {
+			list = append(list, difference(n))
 		}
 		return list
 	}
@@ -74,6 +80,13 @@ func randomEquation(r *rand.Rand) (hamiltonian.Equation, nets.Parameters) {
 	friction := add(some(), nets.Layer{Outputs: 9, Bias: true, Activation: activation()},
 		nets.Layer{Inputs: 9, Outputs: 9, Bias: true, Residual: true, Activation: "tanh"}, nets.Layer{Inputs: 9, Outputs: half * half})
 	force := add(some(), nets.Layer{Outputs: half, Bias: true, Activation: activation()})
+	triangle := half * (half + 1) / 2
+	positions := []hamiltonian.Feature{difference(half)}
+	for j := range half {
+		positions = append(positions, hamiltonian.Feature{Column: j, Function: hamiltonian.Function(r.IntN(3))})
+	}
+	mass := add([]hamiltonian.Feature{{Function: hamiltonian.One}}, nets.Layer{Outputs: triangle})
+	shape := add(positions, nets.MLP(1, hidden, 1+r.IntN(2), triangle, activation())...)
 
 	first := hamiltonian.Scalar{Network: energy, Output: r.IntN(2)}
 	scalars := []hamiltonian.Scalar{first, {Network: kinetic}}
@@ -88,6 +101,9 @@ func randomEquation(r *rand.Rand) (hamiltonian.Equation, nets.Parameters) {
 		hamiltonian.Damped(append(scalars, hamiltonian.Scalar{Network: whole, Output: n - 1}), n, constant),
 		{Scalars: scalars, Matrix: matrix, Network: friction},
 		{Scalars: []hamiltonian.Scalar{{Network: friction}}, Matrix: matrix, Network: friction},
+		hamiltonian.Damped([]hamiltonian.Scalar{{Network: mass, Output: hamiltonian.MassMatrix}}, n, -1),
+		{Scalars: append(scalars, hamiltonian.Scalar{Network: shape, Output: hamiltonian.MassMatrix}, hamiltonian.Scalar{Network: mass, Output: hamiltonian.MassMatrix}),
+			Matrix: matrix, Network: []int{-1, friction}[r.IntN(2)]},
 		hamiltonian.Gradient(first, matrix),
 		hamiltonian.Gradient(hamiltonian.Scalar{Network: whole}, hamiltonian.Identity(n)),
 		hamiltonian.Force(force, n),
@@ -103,6 +119,21 @@ func randomEquation(r *rand.Rand) (hamiltonian.Equation, nets.Parameters) {
 		}
 		copy(p.Values, normal(r, len(p.Values), scale))
 	}
+	parameters.EachLayer(e.Networks, func(network, layer int, weight, _ []float32) {
+		switch network {
+		case mass: // near the identity, so that M is positive definite
+			for i := range weight {
+				weight[i] *= .05
+			}
+			for i := range half {
+				weight[i*(i+3)/2] += 2
+			}
+		case shape:
+			for i := range weight {
+				weight[i] *= .5
+			}
+		}
+	})
 	return e, parameters
 }
 

@@ -47,13 +47,86 @@ struct OutputsTerm : Term<T> {
     if (pass.features) {
       const long from = outputs.g[0]->stride;
       pass.features->each_derivative(rows, (*x)(p), x->stride,
-                                     [&](long i, long k, long column, T first, T) { dx[i * stride + column] += g[i * from + k] * first; });
+                                     [&](long i, long k, const auto& f, T first, T) { f.add(g[i * from + k] * first, dx + i * stride); });
     } else
       for (long i = 0; i < rows; i++)
         for (long j = 0; j < pass.layers.front().in; j++) dx[i * stride + j] += g[i * stride + j];
   }
 
   void weights(Chunk chunk, const Sum<T>& s) override { outputs.weights(chunk, s); }
+};
+
+// The kinetic energy K = ½ pᵀM(q)⁻¹p. The outputs y of networks add up to the lower triangle of the mass matrix M, by rows. With u = M⁻¹p,
+// ∂K/∂p = u and ∂K/∂Mᵢⱼ = −½uᵢuⱼ. Along a direction v, u changes by u̇ = M⁻¹(ṗ − Ṁu), and S = ∇K·v has ∂S/∂p = u̇ and ∂S/∂y = d(∂K/∂y).
+template <class T>
+struct KineticEnergy {
+  const long half;
+  Rows<T>* x;
+  std::vector<ScalarGradient<T>*> parts;  // of the networks
+  Rows<T>*by_outputs, *change;            // ∂K/∂y; ẏ, then ∂S/∂y
+  Rows<T>* solution;                      // M = LDLᵀ, with D in the diagonal of L; u; and u̇
+
+  KineticEnergy(Arena<T>& arena, Rows<T>* rows, long n, long outputs)
+      : half(n / 2), x(rows), by_outputs(arena.make(outputs, KEPT)), change(arena.make(outputs, SUMMED)), solution(arena.make(half * half + 2 * half, KEPT)) {}
+
+  // Solves Mb' = b in place.
+  void solve(const T* l, T* b) const {
+    for (long i = 0; i < half; i++)
+      for (long k = 0; k < i; k++) b[i] -= l[i * half + k] * b[k];
+    for (long i = 0; i < half; i++) b[i] /= l[i * half + i];
+    for (long i = half - 1; i >= 0; i--)
+      for (long k = i + 1; k < half; k++) b[i] -= l[k * half + i] * b[k];
+  }
+
+  // Returns K in row r, after the forward passes.
+  T value(Place p, long r) const {
+    T *l = (*solution)(p) + r * solution->stride, *u = l + half * half, energy = 0;
+    const T* momenta = (*x)(p) + r * x->stride + half;
+    for (long i = 0, y = 0; i < half; i++)
+      for (long j = 0; j <= i; j++, y++) {
+        T m = 0;
+        for (const auto* part : parts) m += (*part->pass.outputs())(p)[r * part->pass.outputs()->stride + y];
+        for (long k = 0; k < j; k++) m -= l[i * half + k] * l[j * half + k] * l[k * half + k];
+        l[i * half + j] = i == j ? m : m / l[j * half + j];
+      }
+    std::copy_n(momenta, half, u);
+    solve(l, u);
+    for (long i = 0; i < half; i++) energy += T(0.5) * momenta[i] * u[i];
+    return energy;
+  }
+
+  // Computes ∂K/∂y, and adds ∂K/∂p to the gradient by x.
+  void forward(Place p, long rows, T* gradient, long stride) const {
+    for (long r = 0; r < rows; r++) {
+      value(p, r);
+      const T* u = (*solution)(p) + r * solution->stride + half * half;
+      T* g = (*by_outputs)(p) + r * by_outputs->stride;
+      for (long i = 0; i < half; i++) {
+        gradient[r * stride + half + i] += u[i];
+        for (long j = 0; j <= i; j++) *g++ = i == j ? T(-0.5) * u[i] * u[i] : -u[i] * u[j];
+      }
+    }
+  }
+
+  // Computes ∂S/∂y from the networks' derivatives along v. Adds ∂S/∂p to dx if it is not null.
+  void backward(Place p, long rows, const T* v, long stride, T* dx) const {
+    for (long r = 0; r < rows; r++) {
+      T *l = (*solution)(p) + r * solution->stride, *u = l + half * half, *w = u + half, *e = (*change)(p) + r * change->stride;
+      std::copy_n(v + r * stride + half, half, w);
+      for (long i = 0, y = 0; i < half; i++)
+        for (long j = 0; j <= i; j++, y++) {
+          T m = 0;
+          for (const auto* part : parts) m += (*part->h_dot.back())(p)[r * part->h_dot.back()->stride + y];
+          w[i] -= m * u[j];
+          if (j < i) w[j] -= m * u[i];
+        }
+      solve(l, w);
+      for (long i = 0; i < half; i++) {
+        if (dx) dx[r * stride + half + i] += w[i];
+        for (long j = 0; j <= i; j++) *e++ = i == j ? -u[i] * w[i] : -u[i] * w[j] - u[j] * w[i];
+      }
+    }
+  }
 };
 
 // (M − P)·∇F, where F is a sum of scalars and M is a constant matrix. P is zero, or LLᵀ in the rows and columns of the momenta, where L is
@@ -63,6 +136,7 @@ struct GradientTerm : Term<T> {
   const long n, stride;
   Rows<T>* x;
   std::deque<ScalarGradient<T>> scalars;
+  std::unique_ptr<KineticEnergy<T>> kinetic;  // a further summand of F; null without mass networks
   Buffer<T> matrix, transposed_matrix;
   Rows<T>*gradient = nullptr, *direction = nullptr;  // ∇F and v = r·M; null if those of the only scalar serve
   std::unique_ptr<Outputs<T>> friction;              // of the network of L
@@ -75,7 +149,7 @@ struct GradientTerm : Term<T> {
   }
   // Call after the scalars are complete.
   void reserve(Arena<T>& arena) {
-    if (scalars.size() == 1 && scalars[0].g[0]->stride == stride && !scalars[0].pass.features) return;
+    if (scalars.size() == 1 && !kinetic && scalars[0].g[0]->stride == stride && !scalars[0].pass.features) return;
     gradient = arena.make(stride, KEPT), direction = arena.make(stride, SCRATCH);
   }
 
@@ -84,6 +158,7 @@ struct GradientTerm : Term<T> {
     if (gradient) {
       T* sum = (*gradient)(p);
       std::fill_n(sum, rows * stride, T(0));
+      if (kinetic) kinetic->forward(p, rows, sum, stride);
       for (auto& s : scalars) add_adjoint(s, p, rows, s.gradient(p, rows), sum);
       g = sum;
     } else g = scalars[0].gradient(p, rows);
@@ -113,8 +188,9 @@ struct GradientTerm : Term<T> {
   const T* gradient_of(Place p, long r) const { return (*(gradient ? gradient : scalars[0].g[0]))(p) + r * stride; }
   // The sum of the scalars, after their forward passes.
   T value(Place p, long r) const {
-    T sum = 0;
-    for (const auto& s : scalars) sum += (*s.pass.outputs())(p)[r * s.pass.outputs()->stride + s.output];
+    T sum = kinetic ? kinetic->value(p, r) : T(0);
+    for (const auto& s : scalars)
+      if (!s.given) sum += (*s.pass.outputs())(p)[r * s.pass.outputs()->stride + s.output];
     return sum;
   }
 
@@ -137,14 +213,18 @@ struct GradientTerm : Term<T> {
     }
     for (auto& s : scalars) {
       if (direction) set_direction(s, p, rows, v);
+      s.tangent(p, rows);
+    }
+    if (kinetic) kinetic->backward(p, rows, v, stride, dx);
+    for (auto& s : scalars) {
       const T* e = s.backward(p, rows, dx);
       if (!dx) continue;
       if (e) add_adjoint(s, p, rows, e, dx);
       if (s.pass.features) {
         const T* g = (*s.g[0])(p);
         const long from = s.g[0]->stride;
-        s.pass.features->each_derivative(rows, (*x)(p), stride, [&](long i, long k, long column, T, T second) {
-          dx[i * stride + column] += g[i * from + k] * second * v[i * stride + column];
+        s.pass.features->each_derivative(rows, (*x)(p), stride, [&](long i, long k, const auto& f, T, T second) {
+          f.add(g[i * from + k] * second * f.along(v + i * stride), dx + i * stride);
         });
       }
     }
@@ -172,7 +252,7 @@ struct GradientTerm : Term<T> {
   }
   void add_features(const ForwardPass<T>& pass, Place p, long rows, const T* e, long from, T* to) const {
     if (pass.features)
-      pass.features->each_derivative(rows, (*x)(p), stride, [&](long i, long k, long column, T first, T) { to[i * stride + column] += e[i * from + k] * first; });
+      pass.features->each_derivative(rows, (*x)(p), stride, [&](long i, long k, const auto& f, T first, T) { f.add(e[i * from + k] * first, to + i * stride); });
     else
       for (long i = 0; i < rows; i++)
         for (long j = 0; j < n; j++) to[i * stride + j] += e[i * from + j];
@@ -188,7 +268,7 @@ struct GradientTerm : Term<T> {
     }
     std::fill_n(to, rows * width, T(0));
     s.pass.features->each_derivative(rows, (*x)(p), stride,
-                                     [&](long i, long k, long column, T first, T) { to[i * width + k] = first * v[i * stride + column]; });
+                                     [&](long i, long k, const auto& f, T first, T) { to[i * width + k] = first * f.along(v + i * stride); });
   }
 };
 
@@ -198,7 +278,7 @@ struct Field {
   Arena<T> arena;
   Rows<T>*x, *dxdt;  // x: rows; dxdt: the field, later overwritten by r = ∂L/∂field
   const std::deque<Features<T>>& features;
-  const std::vector<long>& angles;
+  const std::vector<Angle>& angles;
   std::deque<ForwardPass<T>> passes;
   std::vector<std::unique_ptr<Term<T>>> terms;
   const GradientTerm<T>* energy = nullptr;  // the term whose scalars add up to the energy
@@ -206,7 +286,7 @@ struct Field {
 
   // The description of a term is HNN_TERM numbers, followed by a network and an output for each of its scalars. matrices holds an n×n
   // matrix for each term.
-  Field(const std::deque<Network<T>>& networks, const std::deque<Features<T>>& inputs, const std::vector<long>& angles_of, long dimension, long columns,
+  Field(const std::deque<Network<T>>& networks, const std::deque<Features<T>>& inputs, const std::vector<Angle>& angles_of, long dimension, long columns,
         long count, const int64_t* terms_of, const double* matrices, long of_energy)
       : n(dimension), width(columns), stride(padded(columns + 1 + 2 * angles_of.size())), x(arena.make(stride, KEPT)), dxdt(arena.make(stride, KEPT)),
         features(inputs), angles(angles_of), dx(arena.make(stride, SUMMED)) {
@@ -224,8 +304,8 @@ struct Field {
     each_term([&](long, const int64_t* t, const int64_t* scalars) {
       if (t[HNN_NETWORK] >= 0) keep(t[HNN_NETWORK], false);
       for (long s = 0; s < t[HNN_SCALARS]; s++) {
-        const auto& network = networks[scalars[2 * s]];
-        keep(scalars[2 * s], network.back().linear && !network.back().residual);
+        const auto& last = networks[scalars[2 * s]].back();
+        keep(scalars[2 * s], scalars[2 * s + 1] != HNN_MASS && last.linear && !last.residual);
       }
     });
     auto pass_of = [&](long network) -> ForwardPass<T>& {
@@ -244,7 +324,14 @@ struct Field {
       }
       auto term = std::make_unique<GradientTerm<T>>(arena, x, n, matrices + i * n * n);
       for (long s = 0; s < t[HNN_SCALARS]; s++) {
-        term->scalars.emplace_back(pass_of(scalars[2 * s]), arena, scalars[2 * s + 1]);
+        const ForwardPass<T>& pass = pass_of(scalars[2 * s]);
+        if (scalars[2 * s + 1] != HNN_MASS) term->scalars.emplace_back(pass, arena, scalars[2 * s + 1]);
+        else {
+          auto& kinetic = term->kinetic;
+          if (!kinetic) kinetic = std::make_unique<KineticEnergy<T>>(arena, x, n, pass.outputs()->stride);
+          term->scalars.emplace_back(pass, arena, 0, kinetic->by_outputs, kinetic->change);
+          kinetic->parts.push_back(&term->scalars.back());
+        }
         term->scalars.back().opens = opens(scalars[2 * s]);
       }
       term->reserve(arena);
@@ -280,7 +367,9 @@ struct Field {
     for (size_t a = 0; a < angles.size(); a++)
       for (long r = 0; r < rows; r++) {
         T* row = (*x)(p) + r * stride;
-        row[width + 1 + 2 * a] = std::sin(row[angles[a]]), row[width + 2 + 2 * a] = std::cos(row[angles[a]]);
+        const auto [column, other] = angles[a];
+        const T angle = other < 0 ? row[column] : row[column] - row[other];
+        row[width + 1 + 2 * a] = std::sin(angle), row[width + 2 + 2 * a] = std::cos(angle);
       }
   }
 

@@ -41,14 +41,19 @@ const (
 	One    Function = C.HNN_ONE
 )
 
-// Feature is one input of a network.
+// Feature is one input of a network: a function of a column, or the sine or cosine of Column − Minus.
 type Feature struct {
 	Column   int
 	Function Function
+	Minus    int // a column, −1 for none
 }
 
-// Scalar is one output of one network.
+// Scalar is one output of one network, or ½ pᵀM⁻¹p if Output is Mass. All outputs of the networks with Mass in a term add up to the lower triangle
+// of M, by rows.
 type Scalar struct{ Network, Output int }
+
+// Mass is the output of a scalar that belongs to a mass matrix.
+const Mass = C.HNN_MASS
 
 // Term is a term of dx/dt. With Scalars, it is the gradient of their sum, multiplied by Matrix from the right, minus LLᵀ times the part of the
 // momenta, if Network is not −1. L is the output of Network. Without Scalars, it is the output of Network, added to the columns from Offset on.
@@ -146,7 +151,7 @@ func New[T Real](c Config) (*Model[T], error) {
 		}
 		inputs = append(inputs, int64(len(features)))
 		for _, f := range features {
-			inputs = append(inputs, int64(f.Column), int64(f.Function))
+			inputs = append(inputs, int64(f.Column), int64(f.Minus), int64(f.Function))
 		}
 	}
 	matrices := make([]float64, len(c.Terms)*n*n)

@@ -16,8 +16,12 @@ enum { HNN_IDENTITY, HNN_TANH, HNN_RELU, HNN_SIGMOID, HNN_SOFTPLUS, HNN_SELU, HN
 // The description of a layer is an array with these indices. HNN_FIRST is 1 for the first layer of a network.
 enum { HNN_FIRST, HNN_INPUTS, HNN_OUTPUTS, HNN_BIAS, HNN_RESIDUAL, HNN_ACTIVATION, HNN_LAYER };
 
-// The functions of a column that a network reads.
+// The functions of a column, or of the difference of two columns, that a network reads.
 enum { HNN_VALUE, HNN_SINE, HNN_COSINE, HNN_ONE };
+
+// As the output of a scalar, this means that all outputs of the network are part of a mass matrix M. These parts add up to the lower triangle of M,
+// by rows, and the scalar is ½ pᵀM⁻¹p.
+enum { HNN_MASS = -1 };
 
 // The description of a term is an array with these indices, followed by a network and an output for each scalar. Without scalars, the term
 // is all outputs of HNN_NETWORK, added to the columns from HNN_OFFSET on. With scalars, HNN_NETWORK is the network of the friction, or −1.
@@ -45,8 +49,8 @@ typedef struct {
   const char* error;
 } hnn_result;
 
-// layers holds the descriptions of all layers of all networks. inputs holds, for each network, the number of its features and a column and
-// a function for each. A network without features reads the row. terms holds the descriptions of the terms, and matrices an n×n matrix for
+// layers holds the descriptions of all layers of all networks. inputs holds, for each network, the number of its features, and for each of them
+// a column, the column that is subtracted from it, or −1, and a function. A network without features reads the row. terms holds the descriptions of the terms, and matrices an n×n matrix for
 // each. frames is NULL for a model of states.
 const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64_t* inputs, const int64_t* terms, const double* matrices,
                     const uint8_t* frames, hnn_model** model);

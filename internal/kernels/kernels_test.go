@@ -211,16 +211,16 @@ func mixedCase(r *rand.Rand, name string, k int) testCase {
 	}
 	momenta := []Feature{}
 	for j := half; j < n; j++ {
-		momenta = append(momenta, Feature{j, Value})
+		momenta = append(momenta, Feature{j, Value, -1})
 	}
 	some := func() []Feature {
-		list := []Feature{{r.IntN(n), Function(r.IntN(3))}}
+		list := []Feature{{r.IntN(n), Function(r.IntN(3)), -1}}
 		for range r.IntN(20) {
-			list = append(list, Feature{r.IntN(width), Function(r.IntN(4))})
+			list = append(list, Feature{r.IntN(width), Function(r.IntN(4)), -1})
 		}
 		return list
 	}
-	c := Config{State: n, Columns: width, Features: [][]Feature{some(), momenta, {{0, One}}, some(), some(), nil}}
+	c := Config{State: n, Columns: width, Features: [][]Feature{some(), momenta, {{0, One, -1}}, some(), some(), nil}}
 	c.Networks = [][]Layer{
 		mlp(name, r.IntN(2) == 0, len(c.Features[0]), hidden, hidden, 2),
 		{{Inputs: half, Outputs: 5, Activation: "square"}, {Inputs: 5, Outputs: 1}},
@@ -591,7 +591,7 @@ func plainField(t *testing.T, m *Model[float64], c Config) func(row []float64) (
 		}
 		var list []Feature
 		for k := range c.Networks[network][0].Inputs {
-			list = append(list, Feature{k, Value})
+			list = append(list, Feature{k, Value, -1})
 		}
 		return list
 	}

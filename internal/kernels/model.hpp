@@ -23,7 +23,7 @@ struct Model : hnn_model {
   ThreadPool pool;
   std::deque<Network<T>> networks;
   std::deque<Features<T>> features;
-  std::vector<long> angles;  // the columns whose sines and cosines the networks read
+  std::vector<Angle> angles;  // whose sines and cosines the networks read
   std::vector<Buffer<T>> kept;
   long size = 0;  // length of each kept vector
   std::unique_ptr<Field<T>> field;
@@ -40,11 +40,11 @@ struct Model : hnn_model {
     for (size_t i = 0; i < networks.size(); i++) {
       features.emplace_back();
       features.back().n = c.dimension;
-      for (long left = *inputs++; left > 0; left--, inputs += 2) features.back().add(inputs[0], inputs[1], c.columns, angles);
+      for (long left = *inputs++; left > 0; left--, inputs += 3) features.back().add(inputs[0], inputs[1], inputs[2], c.columns, angles);
     }
     for (size_t i = 0; i < networks.size(); i++)
       if (!angles.empty() && features[i].list.empty())  // the row with sines and cosines is longer than what this network reads
-        for (long k = 0; k < networks[i].front().in; k++) features[i].add(k, HNN_VALUE, c.columns, angles);
+        for (long k = 0; k < networks[i].front().in; k++) features[i].add(k, -1, HNN_VALUE, c.columns, angles);
     if (c.terms > 0) {
       field = std::make_unique<Field<T>>(networks, features, angles, c.dimension, c.columns, c.terms, terms, matrices, c.energy);
       derivatives = std::make_unique<Derivatives<T>>(pool, *field);

@@ -141,27 +141,40 @@ struct Layer {
 template <class T>
 using Network = std::vector<Layer<T>>;
 
+// A column, and the column that is subtracted from it, or −1.
+typedef std::pair<long, long> Angle;
+
 // The inputs φ of a network as functions of the row, which is (x, columns that are constant along a step, 1, a sine and a cosine for each
 // angle). Without a list, φ is the row.
 template <class T>
 struct Features {
-  // φ is a number of the row. φ' by the column is sign·(another), and φ'' is curvature·φ.
+  // φ is a number of the row, a function of a column or of the difference from `other`, if that is not −1. φ' is sign·(another number), and
+  // φ'' is curvature·φ.
   struct Feature {
-    long column, value, slope;
+    long column, other, value, slope;
     T sign = 1, curvature = 0;
+
+    // The derivative of the function's argument along v.
+    T along(const T* v) const { return other < 0 ? v[column] : v[column] - v[other]; }
+    // Adds the derivative with respect to x from that with respect to the argument.
+    void add(T derivative, T* to) const {
+      to[column] += derivative;
+      if (other >= 0) to[other] -= derivative;
+    }
   };
   std::vector<Feature> list;
   long n = 0;  // number of columns of x; the derivatives with respect to the other columns are not needed
 
-  // Adds the function of a column to the list, and the column to the angles if its sine and cosine are needed. A row has `width` columns.
-  void add(long column, long function, long width, std::vector<long>& angles) {
-    Feature f{column, column, width};
+  // Adds a function to the list, and its argument to the angles if their sine and cosine are needed. A row has `width` columns.
+  void add(long column, long other, long function, long width, std::vector<Angle>& angles) {
+    Feature f{column, -1, column, width};
     if (function == HNN_ONE) f.column = f.value = width;
     else if (function != HNN_VALUE) {
-      const long angle = std::find(angles.begin(), angles.end(), column) - angles.begin(), sine = width + 1 + 2 * angle;
-      if (angle == long(angles.size())) angles.push_back(column);
-      f = {column, sine, sine + 1, 1, -1};
-      if (function == HNN_COSINE) f = {column, sine + 1, sine, -1, -1};
+      const Angle argument{column, other};
+      const long angle = std::find(angles.begin(), angles.end(), argument) - angles.begin(), sine = width + 1 + 2 * angle;
+      if (angle == long(angles.size())) angles.push_back(argument);
+      f = {column, other, sine, sine + 1, 1, -1};
+      if (function == HNN_COSINE) f = {column, other, sine + 1, sine, -1, -1};
     }
     list.push_back(f);
   }
@@ -173,12 +186,12 @@ struct Features {
     }
   }
 
-  // Calls f(row, feature, column, φ', φ'') for each feature that depends on x.
+  // Calls f(row, number of the feature, feature, φ', φ'') for each feature that depends on x.
   template <class F>
   void each_derivative(long rows, const T* x, long x_stride, F f) const {
     for (long r = 0; r < rows; r++, x += x_stride)
       for (size_t i = 0; i < list.size(); i++)
-        if (list[i].column < n) f(r, long(i), list[i].column, list[i].sign * x[list[i].slope], list[i].curvature * x[list[i].value]);
+        if (list[i].column < n) f(r, long(i), list[i], list[i].sign * x[list[i].slope], list[i].curvature * x[list[i].value]);
   }
 };
 
@@ -243,39 +256,43 @@ struct Outputs {
   }
 };
 
-// The gradient ∇F of one output with respect to the network's inputs, and the derivatives of S = ∇F·v. A linear last layer is skipped,
-// since g below it is a row of W.
+// The gradient ∇F of a function F of the outputs with respect to the network's inputs, and the derivatives of S = ∇F·v. If F is one of the
+// outputs, a linear last layer is skipped, since g below it is a row of W. Otherwise ∂F/∂h and ∂S/∂h of the last layer are given.
 template <class T>
 struct ScalarGradient {
   const ForwardPass<T>& pass;
   bool opens = true;  // whether this is the first to write the network's gradient
+  const bool given;
   const long output, highest;
   Buffer<T> one;
   std::vector<Rows<T>*> g, c, a_dot, h_dot, d, e;
 
-  ScalarGradient(const ForwardPass<T>& p, Arena<T>& arena, long which)
-      : pass(p), output(p.layers.back().output[which]), highest(p.size() - (p.layers.back().linear && !p.layers.back().residual)) {
+  // F is output `which`, unless its derivatives are given.
+  ScalarGradient(const ForwardPass<T>& p, Arena<T>& arena, long which, Rows<T>* of_f = nullptr, Rows<T>* of_s = nullptr)
+      : pass(p), given(of_f), output(given ? 0 : p.layers.back().output[which]),
+        highest(p.size() - (!given && p.layers.back().linear && !p.layers.back().residual)) {
     one.resize(p.layers.back().stride), one[output] = 1;
     for (auto* list : {&g, &c, &a_dot, &h_dot, &d, &e}) list->resize(highest + 1);
+    if (given) g[highest] = of_f, e[highest] = of_s;
     for (long l = highest; l >= 0; l--) {
       const bool alias = l > 0 && p.layer(l).linear, top = l == highest;
       const long stride = l > 0 ? p.layer(l).stride : p.layers.front().transposed_stride;
-      if (!top || l == 0) g[l] = arena.make(stride, KEPT);
+      if ((!top || l == 0) && !g[l]) g[l] = arena.make(stride, KEPT);
       if (!top) e[l] = arena.make(stride, alias ? SUMMED : SCRATCH);
       h_dot[l] = arena.make(stride, SUMMED);
       if (l == 0) continue;
-      c[l] = alias && !top ? g[l] : arena.make(stride, KEPT);
-      d[l] = alias && !top ? e[l] : arena.make(stride, SUMMED);
+      c[l] = alias && (!top || given) ? g[l] : arena.make(stride, KEPT);
+      d[l] = alias && (!top || given) ? e[l] : arena.make(stride, SUMMED);
       a_dot[l] = alias ? h_dot[l] : arena.make(stride, SCRATCH);
     }
   }
 
-  // Returns g. At the highest level, all rows share one row.
+  // Returns g. At the highest level, all rows share one row, unless they are given.
   const T* adjoint_of(long l, Place p) const {
-    if (l < highest) return (*g[l])(p);
+    if (l < highest || given) return (*g[l])(p);
     return highest < pass.size() ? pass.layers.back().transposed + output * pass.layers.back().transposed_stride : one;
   }
-  long adjoint_stride(long l) const { return l < highest ? g[l]->stride : 0; }
+  long adjoint_stride(long l) const { return l < highest || given ? g[l]->stride : 0; }
 
   // Computes ∇F in g[0].
   const T* gradient(Place p, long rows) {
@@ -286,12 +303,16 @@ struct ScalarGradient {
     return (*g[0])(p);
   }
 
-  // Computes the derivatives of S for the direction v in h_dot[0]. Returns ∂S/∂φ if wanted, or null if it is zero.
-  const T* backward(Place p, long rows, bool wanted) {
+  // Computes the derivatives of the layers along the direction v in h_dot[0].
+  void tangent(Place p, long rows) const {
     for (long l = 1; l <= highest; l++)
       pass.layer(l).tangent(rows, (*h_dot[l - 1])(p), (*pass.z[l])(p), (*a_dot[l])(p), (*h_dot[l])(p));
+  }
+
+  // Computes the derivatives of S after those of the layers. Returns ∂S/∂φ if wanted, or null if it is zero.
+  const T* backward(Place p, long rows, bool wanted) {
     for (long l = highest; l > 0; l--)
-      pass.layer(l).second_adjoint(rows, l < highest ? (*e[l])(p) : nullptr, adjoint_of(l, p), adjoint_stride(l), (*pass.z[l])(p), (*a_dot[l])(p),
+      pass.layer(l).second_adjoint(rows, l < highest || given ? (*e[l])(p) : nullptr, adjoint_of(l, p), adjoint_stride(l), (*pass.z[l])(p), (*a_dot[l])(p),
                                    (*d[l])(p), l > 1 || wanted ? (*e[l - 1])(p) : nullptr);
     return wanted && highest > 0 ? (*e[0])(p) : nullptr;
   }

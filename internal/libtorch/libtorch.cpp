@@ -185,6 +185,7 @@ char* hnn_torch_operator(const char* characters, size_t length, void** x, const 
       if (name == "add") return at::add(a, tensor(x[1]));
       if (name == "sub") return at::sub(a, tensor(x[1]));
       if (name == "multiply") return at::mul(a, tensor(x[1]));
+      if (name == "divide") return at::div(a, tensor(x[1]));
       if (name == "sine") return at::sin(a);
       if (name == "cosine") return at::cos(a);
       if (name == "one") return at::ones_like(a);

@@ -78,6 +78,9 @@ func (s *Scope) Sub(a, b *ts.Tensor) *ts.Tensor { return s.operator("sub", nil, 
 // Multiply returns the elementwise product of a and b.
 func (s *Scope) Multiply(a, b *ts.Tensor) *ts.Tensor { return s.operator("multiply", nil, a, b) }
 
+// Divide returns the elementwise quotient of a and b.
+func (s *Scope) Divide(a, b *ts.Tensor) *ts.Tensor { return s.operator("divide", nil, a, b) }
+
 // Scale returns a·x.
 func (s *Scope) Scale(a float64, x *ts.Tensor) *ts.Tensor {
 	return s.operator("scale", []float64{a}, x)
