@@ -182,7 +182,7 @@ func TestConservedQuantities(t *testing.T) {
 // energy, and inputs change only the momenta's derivatives. The balance of energy is the field's parts times ∇H.
 func TestPortInMeasuredUnits(t *testing.T) {
 	states := [][]float64{{0.3, -0.2, 0.5, 1}, {-1, 0.7, 0.1, 0.2}, {2, 0.1, -0.6, 0.4}}
-	for _, kinetic := range []Kinetic{General, Quadratic} {
+	for _, kinetic := range []Kinetic{General, Quadratic, Configuration} {
 		for _, friction := range []Friction{NoFriction, ConstantFriction, StateFriction} {
 			name := fmt.Sprintf("%s, friction %s", kinetic, friction)
 			d := random(Port, Config{Dimension: 4, Hidden: 20, HiddenLayers: 2, Activation: "tanh", Angles: []bool{true, false}, Inputs: 1, Constants: 2,
@@ -240,6 +240,45 @@ func TestPortInMeasuredUnits(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The masses and the forces of a double pendulum with unit masses, lengths and gravity are linear in the features of the port-Hamiltonian model. The
+// field is that of Hamilton's equations in closed form. Its angles are absolute.
+func TestDoublePendulum(t *testing.T) {
+	d := Dynamics{Equation: Port.Equation(Config{Dimension: 4, Hidden: 3, HiddenLayers: 2, Activation: "tanh", Angles: []bool{true, true},
+		Kinetic: Configuration, Friction: NoFriction})}
+	d.Parameters = d.Equation.Zeros()
+	d.Parameters.EachLayer(d.Equation.Networks, func(network, _ int, weight, _ []float32) {
+		switch d.Equation.Networks[network].Prefix { // on cos q1, sin q1, cos q2, sin q2, cos(q2 − q1), sin(q2 − q1), and 1 for the masses
+		case "mass.":
+			copy(weight, []float32{0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+		case "linear.":
+			copy(weight, []float32{-2, 0, -1, 0, 0, 0})
+		}
+	})
+	states := [][]float64{{0.3, -0.2, 0.5, 1}, {-1, 0.7, 0.1, 0.2}, {2, 0.1, -0.6, 0.4}, {4, -3, 1.5, -2}}
+	e := evaluator(t, d)
+	energies, err := e.Hamiltonian(states)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range evaluate(t, e.Field, states) {
+		q1, q2, p1, p2 := states[i][0], states[i][1], states[i][2], states[i][3]
+		sin, cos := math.Sincos(q1 - q2)
+		m := 1 + sin*sin
+		c := p1 * p2 * sin / m
+		h := (p1*p1 + 2*p2*p2 - 2*p1*p2*cos) / (2 * m)
+		want := []float64{(p1 - p2*cos) / m, (2*p2 - p1*cos) / m, -2*math.Sin(q1) - c + 2*h*sin*cos/m, -math.Sin(q2) + c - 2*h*sin*cos/m}
+		if !floats.EqualApprox(got, want, 1e-5) {
+			t.Errorf("the field at %v is %v, want %v", states[i], got, want)
+		}
+		if want := h - 2*math.Cos(q1) - math.Cos(q2); !(math.Abs(energies[i]-want) <= 1e-5) {
+			t.Errorf("H at %v is %g, want %g", states[i], energies[i], want)
+		}
+	}
+	if !d.Equation.Conserves() {
+		t.Error("the equation does not conserve H")
 	}
 }
 
@@ -306,6 +345,8 @@ func TestEquationErrors(t *testing.T) {
 		"and 0 scalars":      {Terms: []Term{{Matrix: Identity(2), Network: -1}}},
 		"has 2 inputs":       {Terms: []Term{energy}, Features: [][]Feature{{{Column: 1}}}},
 		"reads column 3":     {Terms: []Term{energy}, Features: [][]Feature{{{Column: 1}, {Column: 3}}}, Columns: 1},
+		"1 outputs":          {Terms: []Term{Gradient(Scalar{0, MassMatrix}, Identity(2))}, Networks: []nets.Network{{Layers: nets.MLP(2, 5, 1, 2, "tanh")}}},
+		"depends on momenta": {Terms: []Term{Gradient(Scalar{0, MassMatrix}, Identity(2))}},
 		"of 0 networks":      {Terms: []Term{energy}, Features: [][]Feature{}},
 		"need 4":             {Networks: []nets.Network{{Layers: nets.MLP(4, 5, 1, 1, "tanh")}}, Terms: []Term{Damped([]Scalar{{0, 0}}, 4, 0)}},
 		"a network with 2":   {Networks: []nets.Network{{Layers: nets.MLP(2, 5, 1, 2, "tanh")}}, Terms: []Term{energy, Force(0, 2)}},
