@@ -19,6 +19,9 @@ type Data struct {
 	Test          int         `json:"test_trajectories"`
 	Rows          int         `json:"rows"` // of all trajectories
 	Step          float64     `json:"step"` // median
+	LongestStep   float64     `json:"longest_step"`
+	Gaps          int         `json:"gaps"`    // steps of more than one and a half times the median
+	Regular       bool        `json:"regular"` // whether nine tenths of the steps are within a tenth of the median, so that gaps are missing rows
 	Duration      float64     `json:"duration"`
 	Shortest      float64     `json:"shortest"`
 	Longest       float64     `json:"longest"`
@@ -52,6 +55,16 @@ func (s *study) measure() {
 	d.Rows = rowsOf(s.all())
 	d.Train, d.Test, d.TimeUnit = len(s.train.Trajectories), len(s.test.Trajectories), fit.Unit([]string{s.train.TimeName})
 	d.Step, d.Duration, d.Shortest, d.Longest = median(steps), median(durations), floats.Min(durations), floats.Max(durations)
+	even := 0
+	for _, step := range steps {
+		if step > 1.5*d.Step {
+			d.Gaps++
+		}
+		if math.Abs(step-d.Step) < d.Step/10 {
+			even++
+		}
+	}
+	d.LongestStep, d.Regular = floats.Max(steps), even*10 >= 9*len(steps)
 	for j := range 2 * n {
 		_, scale := stat.MeanStdDev(s.train.Component(j), nil)
 		if j < n && s.train.Angles[j] > 0 {

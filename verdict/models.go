@@ -16,7 +16,7 @@ import (
 type Model struct {
 	Name          string    `json:"name"`
 	Seed          uint64    `json:"seed"`
-	Class         string    `json:"class"`  // best, as good, worse, or undecided
+	Class         string    `json:"class"`  // best, as good, worse, undecided, or hidden (by noise)
 	Errors        []float64 `json:"errors"` // by start: root mean square over the rows
 	Error         float64   `json:"error"`  // mean over the starts
 	StandardError float64   `json:"standard_error"`
@@ -175,6 +175,8 @@ func (s *study) judge(c *candidate) {
 		c.Class = "undecided"
 	case c == best:
 		c.Class = "best"
+	case (c.RatioLow <= 1 || c.Ratio < 1.05) && s.Noise.Explained > smallest && max(c.Error, best.Error) <= noisy*s.Noise.Explained:
+		c.Class = "hidden" // models whose errors without noise differ by a factor of 20 may look alike
 	case c.RatioLow <= 1 && max(c.Ratio, c.Error/best.Error) > 1.5:
 		c.Class = "undecided"
 	case c.RatioLow <= 1 || c.Ratio < 1.05:

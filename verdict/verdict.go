@@ -91,6 +91,7 @@ const (
 	farthest     = 10    // standard deviations; larger errors, and lost states, count as this
 	smallest     = 1e-4  // standard deviations; float32 holds smaller errors badly
 	tolerated    = 0.2   // standard deviations of a valid prediction, beyond what noise explains
+	noisy        = 1.5   // errors up to this multiple of what noise explains are those of noise
 	mostStates   = 2000  // that are compared for coverage
 	mostSteps    = 2500  // that are compared for residuals
 	fewPerPeriod = 12    // rows

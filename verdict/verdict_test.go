@@ -152,7 +152,8 @@ func compared(without, with float64) []fit.Candidate {
 	return []fit.Candidate{{Friction: hamiltonian.NoFriction, Validation: without}, {Friction: hamiltonian.ConstantFriction, Validation: with}}
 }
 
-// A damped oscillator loses e^−rT in a period. Its noise, period and rate of friction are found. A baseline of the same field is as good.
+// A damped oscillator loses e^−rT in a period. Its noise, period and rate of friction are found. The noise hides a
+// difference from a baseline of the same field.
 func TestFriction(t *testing.T) {
 	const r, k, sigma = 0.1, 1.0, 0.02
 	s := system{stiffness: k, damping: r, noise: sigma, step: 0.1, rows: 250}
@@ -171,7 +172,7 @@ func TestFriction(t *testing.T) {
 	for _, class := range []string{"lost", "best", "noise limits"} {
 		has(t, v, class, true)
 	}
-	if !found(v, "baseline as good") && !found(v, "port as good") {
+	if !found(v, "baseline hidden") && !found(v, "port hidden") {
 		t.Error("two models of the same field differ")
 	}
 	for _, class := range []string{"missing input", "misfit", "smaller steps", "longer", "more starts", "outside"} {
@@ -180,6 +181,30 @@ func TestFriction(t *testing.T) {
 	for _, m := range v.Models {
 		if m.ValidToTheEnd < 1 {
 			t.Errorf("the predictions of %s are valid to the end of %g of the starts", m.Name, m.ValidToTheEnd)
+		}
+	}
+}
+
+// Of two models whose errors the noise of the starts explains, neither is called as good, though one has the wrong frequency. Without noise, the
+// same model is worse. Rows that are missing are counted, and an assumption about friction is called one.
+func TestHidden(t *testing.T) {
+	for noise, class := range map[float64]string{0.05: "hidden", 0: "worse"} {
+		s := system{stiffness: 1, damping: 0.1, noise: noise, step: 0.1, rows: 100}
+		train, test := s.observe(12, 1), s.observe(5, 2)
+		for i := range 3 {
+			o := &train.Trajectories[i]
+			o.Times, o.States = slices.Delete(o.Times, 40, 42), slices.Delete(o.States, 40, 42)
+		}
+		v := examine(t, train, test, s.port(compared(0.4, 0.05)...), baseline([4]float64{0, 1, -1.01, -0.1}))
+		if got := v.Models[1].Class; got != class {
+			t.Errorf("with a noise of %g, the other model is %s, want %s", noise, got, class)
+		}
+		near(t, "gaps", float64(v.Data.Gaps), 3, 0)
+		near(t, "the longest step", v.Data.LongestStep, 0.3, 1e-9)
+		has(t, v, "gaps", true)
+		has(t, v, "irregular", false)
+		if s := v.Sections[1].Sentences[2]; !strings.Contains(s.Text, "by assumption") {
+			t.Errorf("the friction is %q", s.Text)
 		}
 	}
 }

@@ -69,6 +69,9 @@ func (s *study) aboutData() Section {
 	p.say("", fmt.Sprintf("%s periods of %s, %s", number(d.Periods), s.time(d.Period), how), "%s lasts %s.",
 		map[bool]string{true: "A part", false: "A trajectory"}[parts], lasts)
 	p.say("", number(d.RowsPerPeriod)+" rows per period", "The median step between rows is %s.", s.time(d.Step))
+	longest := "the longest step is " + s.time(d.LongestStep)
+	p.sayIf(d.Gaps > 0 && d.Regular, "gaps", longest, "Rows are missing in %d places.", d.Gaps)
+	p.sayIf(d.Gaps > 0 && !d.Regular, "irregular", longest, "The steps between rows vary.")
 	var names, noise []string
 	largest := 0.0
 	for _, c := range d.Components {
@@ -108,17 +111,21 @@ func (s *study) aboutEnergy() Section {
 	p.sayIf(friction && e.Class != "lost", "", loss, "If the port model is right, the system loses energy.")
 	improves := map[bool]string{true: "improves", false: "does not improve"}[e.With < fit.FrictionGain*e.Without]
 	p.sayIf(compared, "", validation, "Friction %s the port model's predictions of unseen rows.", improves)
-	same := "has the same rate everywhere"
-	if e.FrictionSpread > 0.05*math.Abs(e.FrictionRate) {
+	rate, same := fmt.Sprintf("momenta decay at %s, varying by %s over the data", s.perTime(e.FrictionRate), number(e.FrictionSpread)), "has the same rate everywhere"
+	switch {
+	case e.FrictionSpread > 0.05*math.Abs(e.FrictionRate):
 		same = "depends on the state"
+	case e.Friction == string(hamiltonian.ConstantFriction):
+		rate, same = fmt.Sprintf("momenta decay at %s; ./train -friction state lets this rate vary", s.perTime(e.FrictionRate)), "has the same rate everywhere, by assumption"
 	}
-	p.sayIf(friction, "", fmt.Sprintf("momenta decay at %s, varying by %s over the data", s.perTime(e.FrictionRate), number(e.FrictionSpread)),
-		"The model's friction %s.", same)
+	p.sayIf(friction, "", rate, "The model's friction %s.", same)
 	p.sayIf(e.Matrix != nil, "", s.matrix(), "Friction reduces dp/dt by R·∂H/∂p.")
 	kept := math.Exp(-e.Measured * s.period)
 	trend := "falls"
 	if math.Abs(e.Measured) <= e.MeasuredBand {
 		trend = "shows no trend beyond its spread"
+	} else if e.Class == "conserved" {
+		trend = "hardly changes"
 	} else if e.Measured < 0 {
 		trend = "rises"
 	}
@@ -170,6 +177,7 @@ func (s *study) aboutModels() Section {
 		text := map[string]string{
 			"undecided": "The error of %s is larger here, but too few trajectories show it to call the model worse.",
 			"as good":   "The model %s is as good: the difference is within the spread over the test trajectories.",
+			"hidden":    "The noise hides whether %s predicts better or worse: it explains the errors of both.",
 			"worse":     "The model %s predicts worse, by more than the spread over the test trajectories.",
 		}[c.Class]
 		switch {
@@ -205,7 +213,7 @@ func (s *study) aboutNoise() Section {
 	n, p, best := s.Noise, Section{Title: "What the noise allows"}, s.models[0].String()
 	ratio := n.Found / max(n.Explained, 1e-12)
 	found := fmt.Sprintf("error found %s, which is %s times as large", number(n.Found), number(ratio))
-	none, explains := n.Explained < 1e-4, ratio <= 1.5
+	none, explains := n.Explained < smallest, ratio <= noisy
 	p.sayIf(none, "no noise", "error found "+number(n.Found), "The data have hardly any noise, so the whole error is the model's.")
 	p.sayIf(!none, "", "error "+number(n.Explained), "A perfect model would still have an error, because its starts are noisy.")
 	p.sayIf(!none && explains, "noise limits", found, "The noise explains the error of %s. Better training cannot reduce it much.", best)
@@ -223,7 +231,7 @@ func (s *study) aboutCoverage() Section {
 	const much = 0.05
 	long := map[bool]string{true: " three times as long"}[s.train.Inputs == nil]
 	shares := fmt.Sprintf("%s of the test states, %s of those predicted%s; far is beyond %s standard deviations", percent(c.Test), percent(c.Predicted), long, number(c.Limit))
-	p.sayIf(c.Test > much, "far", shares, "Some test states are far from all training states. Predictions there are guesses.")
+	p.sayIf(c.Test > much, "far", shares, "Some test states are far from all training states. The models extrapolate there.")
 	p.sayIf(c.Test <= much && c.Predicted > much, "far later", shares,
 		"The test states are near training states, but predictions reach states that are far from all training states.")
 	p.sayIf(c.Test <= much && c.Predicted <= much, "near", shares, "Nearly all states are near training states.")
@@ -265,13 +273,18 @@ func (s *study) advice() Section {
 	sides, shares := s.Coverage.sides(0.05)
 	p.sayIf(sides != nil, "more range", join(shares)+" of the states", "Measure states that have %s.", join(sides))
 	tests, enough := fmt.Sprint("test trajectories: ", d.Test), d.Test >= 4
+	var hidden []string
 	for _, c := range s.models {
 		if c.Class == "undecided" && !single {
 			tests, enough = fmt.Sprint(tests, "; undecided: ", c), false
 		}
+		if c.Class == "hidden" {
+			hidden = append(hidden, c.String())
+		}
 	}
 	p.sayIf(!enough, "more tests", tests, "Hold out more test trajectories (-test-fraction): too few compare the models.")
-	p.sayIf(s.Noise.Explained > tolerated/2 && s.Noise.Found <= 1.5*s.Noise.Explained, "less noise", fmt.Sprintf("%s of the error of %s", number(s.Noise.Explained), number(s.Noise.Found)),
+	p.sayIf(hidden != nil, "tell apart", "hidden by noise: "+join(hidden), "To tell the models apart, measure longer trajectories, or reduce the noise.")
+	p.sayIf(s.Noise.Explained > tolerated/2 && s.Noise.Found <= noisy*s.Noise.Explained, "less noise", fmt.Sprintf("%s of the error of %s", number(s.Noise.Explained), number(s.Noise.Found)),
 		"Reduce the noise of the measurements: it limits the predictions.")
 	p.sayIf(p.Sentences == nil, "nothing", "", "No rule asks for more or other data.")
 	return p
