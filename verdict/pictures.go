@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/renameio/v2"
 	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -188,6 +189,9 @@ func (s *study) beyond() *picture {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, energy := range p.Rows[1] {
 		low, high = min(low, energy.Y.Min), max(high, energy.Y.Max)
+	}
+	if mean := stat.Mean(e.measured, nil); mean > 0 { // a change of a hundredth must not fill the panel
+		low, high = min(low, 0.9*mean), max(high, 1.1*mean)
 	}
 	for _, energy := range p.Rows[1] {
 		if energy.Y.Min, energy.Y.Max = low, high; until > last {

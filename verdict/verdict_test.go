@@ -16,17 +16,19 @@ import (
 	"hnn/hamiltonian"
 )
 
-// system is q” + r·q' + k·q = force·u(t), with p = q', and the noise of its measurements.
+// system is q” + r·q' + k·q + cubic·q³ = force·u(t), with p = q', and the noise of its measurements.
 type system struct {
 	stiffness, damping, force, noise float64
+	cubic                            float64
+	held                             bool // whether u is random, held for ten rows
 	hidden                           bool // whether the table lacks u
 	step                             float64
 	rows                             int
 	estimated                        bool // momenta are slopes of the measured positions
 }
 
-// observe returns trajectories from random starts. The input u is a sine of another frequency and of a random phase, held for a row. In a row, the
-// motion about the centre force·u/k is known in closed form.
+// observe returns trajectories from random starts. The input u is a sine of another frequency and of a random phase, held for a row, or held
+// for ten. In a row, the motion about the centre force·u/k is known in closed form, unless there is a cubic force.
 func (s system) observe(count int, seed uint64) datasets.Observations {
 	o := datasets.Observations{Positions: 1, Angles: []float64{0}, Measured: !s.estimated, Names: []string{"q1 [cm]", "p1"}, TimeName: "t [s]"}
 	if s.force != 0 && !s.hidden {
@@ -35,14 +37,22 @@ func (s system) observe(count int, seed uint64) datasets.Observations {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range count {
 		var t datasets.Observed
-		q, p, phase := 0.5+random.Float64(), random.NormFloat64(), 2*math.Pi*random.Float64()
+		q, p, phase, u := 0.5+random.Float64(), random.NormFloat64(), 2*math.Pi*random.Float64(), 0.0
 		for k := range s.rows {
 			time := s.step * float64(k)
-			u := math.Sin(0.37*time + phase)
+			if !s.held {
+				u = math.Sin(0.37*time + phase)
+			} else if k%10 == 0 {
+				u = 3*random.Float64() - 1.5
+			}
 			t.Times = append(t.Times, time)
 			t.States = append(t.States, []float64{q + s.noise*random.NormFloat64(), p + s.noise*random.NormFloat64()})
 			if o.Inputs != nil {
 				t.Inputs = append(t.Inputs, []float64{u})
+			}
+			if s.cubic != 0 {
+				q, p = s.runge(q, p, u)
+				continue
 			}
 			centre := s.force * u / s.stiffness
 			q, p = damped(s.stiffness, s.damping, q-centre, p, s.step)
@@ -63,6 +73,20 @@ func (s system) observe(count int, seed uint64) datasets.Observations {
 	return o
 }
 
+// runge returns the state a row later, by ten steps of the classical method of Runge and Kutta.
+func (s system) runge(q, p, u float64) (float64, float64) {
+	force := func(q, p float64) float64 { return s.force*u - s.stiffness*q - s.cubic*q*q*q - s.damping*p }
+	h := s.step / 10
+	for range 10 {
+		v1, a1 := p, force(q, p)
+		v2, a2 := p+h/2*a1, force(q+h/2*v1, p+h/2*a1)
+		v3, a3 := p+h/2*a2, force(q+h/2*v2, p+h/2*a2)
+		v4, a4 := p+h*a3, force(q+h*v3, p+h*a3)
+		q, p = q+h/6*(v1+2*v2+2*v3+v4), p+h/6*(a1+2*a2+2*a3+a4)
+	}
+	return q, p
+}
+
 func damped(k, r, q, p, t float64) (float64, float64) {
 	w := math.Sqrt(k - r*r/4)
 	a, b := q, (p+r/2*q)/w
@@ -79,7 +103,8 @@ func (s system) port(validation ...fit.Candidate) *fit.Result {
 	if s.force != 0 && !s.hidden {
 		c.Inputs = 1
 	}
-	values := map[string][2]float64{"kinetic.": {1, 1}, "elastic.": {1, s.stiffness}, "friction.": {math.Sqrt(s.damping)}, "input.": {s.force}}
+	values := map[string][3]float64{"kinetic.": {1, 1}, "elastic.": {1, s.stiffness}, "stiffening.": {1, 1, 2 * s.cubic},
+		"friction.": {math.Sqrt(s.damping)}, "input.": {s.force}}
 	return result(hamiltonian.Port, c, func(prefix string, layer int, weight []float32) {
 		if v, ok := values[prefix]; ok {
 			weight[0] = float32(v[layer])
@@ -266,6 +291,45 @@ func TestMisfit(t *testing.T) {
 	has(t, v, "model limits", true)
 	has(t, v, "untested", true)
 	near(t, "the share that no state explains", v.Residuals.Fresh, 0, 0.05)
+}
+
+// A missing input is found in nonlinear systems too, beside a force law that is a little wrong. A wrong force law alone is a misfit. Noise alone is
+// neither.
+func TestMissingInputBesideMisfit(t *testing.T) {
+	right := map[string]system{"duffing": {stiffness: 1, cubic: 1}, "double well": {stiffness: -1, cubic: 1}}
+	for name, s := range right {
+		s.damping, s.noise, s.step, s.rows = 0.1, 0.01, 0.1, 150
+		wrong := s
+		wrong.cubic = 1.1
+		driven := s
+		driven.force, driven.hidden = 0.8, true
+		held := driven
+		held.held = true
+		far := s
+		far.cubic = 1.6
+		for _, test := range []struct {
+			name            string
+			system, model   system
+			missing, misfit bool
+		}{
+			{"sine", driven, s, true, false},
+			{"sine, wrong", driven, wrong, true, false},
+			{"held", held, s, true, false},
+			{"held, wrong", held, wrong, true, false},
+			{"wrong", s, far, false, true},
+			{"noise", s, s, false, false},
+		} {
+			t.Run(name+", "+test.name, func(t *testing.T) {
+				v := examine(t, test.system.observe(12, 5), test.system.observe(4, 6), test.model.port())
+				has(t, v, "missing input", test.missing)
+				has(t, v, "misfit", test.misfit)
+				has(t, v, "missing input or misfit", false)
+				if r := *v.Residuals; t.Failed() {
+					t.Logf("%+v", r)
+				}
+			})
+		}
+	}
 }
 
 // Little data says so: one test trajectory, few rows in a period, less than two periods, few starts. States of a larger amplitude are outside.

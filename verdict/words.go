@@ -102,9 +102,13 @@ func (s *study) aboutEnergy() Section {
 	if e.LossError > 0 {
 		loss += fmt.Sprintf(", ± %s (standard error)", percent(e.LossError*s.period*(1-e.LossPerPeriod)))
 	}
+	conserved, lost := "The port model conserves its energy, and the data agree.", "The system loses energy."
+	if e.Driven {
+		conserved, lost = "Only the inputs change the port model's energy, and the data agree.", "Friction takes energy from the system."
+	}
 	p.say(e.Class, map[bool]string{true: loss}[e.Class == "lost"], "%s", map[string]string{
-		"conserved": "The port model conserves its energy, and the data agree.",
-		"lost":      "The system loses energy.",
+		"conserved": conserved,
+		"lost":      lost,
 		"unclear":   "This is unclear: the data do not confirm the port model.",
 		"untested":  "This page cannot tell: the port model was not compared with and without friction.",
 	}[e.Class])
@@ -140,7 +144,7 @@ func (s *study) aboutEnergy() Section {
 			"The baseline knows no energy. On average, it %s volumes of phase space.", volume)
 	}
 	p.sayIf(e.Driven, "", fmt.Sprintf("stored %s = supplied %s − dissipated %s", number(e.Stored), number(e.Supplied),
-		of(e.Dissipated, []string{s.name(0), s.name(s.train.Positions)}, s.train.TimeName)), "In the pictures, the stored energy of the port model is the supplied energy minus the dissipated energy.")
+		of(e.Dissipated, []string{s.name(0), s.name(s.train.Positions)}, s.train.TimeName)), "Over the trajectory in the pictures, the port model stores what the inputs supply minus what friction takes.")
 	return p
 }
 
@@ -176,7 +180,7 @@ func (s *study) aboutModels() Section {
 		}
 		text := map[string]string{
 			"undecided": "The error of %s is larger here, but too few trajectories show it to call the model worse.",
-			"as good":   "The model %s is as good: the difference is within the spread over the test trajectories.",
+			"as good":   "The model %s may be as good: the difference is within the spread over the test trajectories.",
 			"hidden":    "The noise hides whether %s predicts better or worse: it explains the errors of both.",
 			"worse":     "The model %s predicts worse, by more than the spread over the test trajectories.",
 		}[c.Class]
@@ -216,7 +220,7 @@ func (s *study) aboutNoise() Section {
 	none, explains := n.Explained < smallest, ratio <= noisy
 	p.sayIf(none, "no noise", "error found "+number(n.Found), "The data have hardly any noise, so the whole error is the model's.")
 	p.sayIf(!none, "", "error "+number(n.Explained), "A perfect model would still have an error, because its starts are noisy.")
-	p.sayIf(!none && explains, "noise limits", found, "The noise explains the error of %s. Better training cannot reduce it much.", best)
+	p.sayIf(!none && explains, "noise limits", found, "The noise explains the error of %s. From starts as noisy as these, better training cannot reduce it much.", best)
 	p.sayIf(!none && !explains, "model limits", found,
 		"The noise does not explain the error of %s. The rest comes from the model, or from forces that the model does not know.", best)
 	return p
@@ -230,7 +234,7 @@ func (s *study) aboutCoverage() Section {
 	}
 	const much = 0.05
 	long := map[bool]string{true: " three times as long"}[s.train.Inputs == nil]
-	shares := fmt.Sprintf("%s of the test states, %s of those predicted%s; far is beyond %s standard deviations", percent(c.Test), percent(c.Predicted), long, number(c.Limit))
+	shares := fmt.Sprintf("%s of the test states, %s of those predicted%s; far means more than %s standard deviations away", percent(c.Test), percent(c.Predicted), long, number(c.Limit))
 	p.sayIf(c.Test > much, "far", shares, "Some test states are far from all training states. The models extrapolate there.")
 	p.sayIf(c.Test <= much && c.Predicted > much, "far later", shares,
 		"The test states are near training states, but predictions reach states that are far from all training states.")
