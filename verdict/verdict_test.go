@@ -293,20 +293,15 @@ func TestMisfit(t *testing.T) {
 	near(t, "the share that no state explains", v.Residuals.Fresh, 0, 0.05)
 }
 
-// A missing input is found in nonlinear systems too, beside a force law that is a little wrong. A wrong force law alone is a misfit. Noise alone is
-// neither.
+// A missing input is found in nonlinear systems too, beside a wrong force law that leaves larger residuals: those of the input are 4% to 12% of the
+// variance. A wrong force law alone is a misfit. Noise alone is neither.
 func TestMissingInputBesideMisfit(t *testing.T) {
-	right := map[string]system{"duffing": {stiffness: 1, cubic: 1}, "double well": {stiffness: -1, cubic: 1}}
-	for name, s := range right {
-		s.damping, s.noise, s.step, s.rows = 0.1, 0.01, 0.1, 150
+	for name, driven := range map[string]system{"duffing": {stiffness: 1, force: 0.2}, "double well": {stiffness: -1, force: 0.4}} {
+		driven.cubic, driven.damping, driven.noise, driven.step, driven.rows, driven.hidden = 1, 0.1, 0.01, 0.1, 150, true
+		s, held := driven, driven
+		s.force, held.held = 0, true
 		wrong := s
-		wrong.cubic = 1.1
-		driven := s
-		driven.force, driven.hidden = 0.8, true
-		held := driven
-		held.held = true
-		far := s
-		far.cubic = 1.6
+		wrong.cubic = 1.6
 		for _, test := range []struct {
 			name            string
 			system, model   system
@@ -316,7 +311,7 @@ func TestMissingInputBesideMisfit(t *testing.T) {
 			{"sine, wrong", driven, wrong, true, false},
 			{"held", held, s, true, false},
 			{"held, wrong", held, wrong, true, false},
-			{"wrong", s, far, false, true},
+			{"wrong", s, wrong, false, true},
 			{"noise", s, s, false, false},
 		} {
 			t.Run(name+", "+test.name, func(t *testing.T) {
