@@ -33,8 +33,8 @@ func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
 	return kinetics, frictions
 }
 
-// FrictionGain is the ratio of the validation errors with and without friction below which friction stays. generalGain is that of a more and a
-// less general energy: a simple energy continues better beyond the data.
+// FrictionGain bounds the validation error with friction, as a share of that without. generalGain bounds that of a more general energy, as a
+// share of the lowest so far: a simple energy continues better beyond the data.
 const FrictionGain, generalGain = .95, .8
 
 // choose trains each form of the model for a short time. It returns the form that predicts the validation trajectories best, with its

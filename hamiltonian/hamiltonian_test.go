@@ -244,7 +244,7 @@ func TestPortInMeasuredUnits(t *testing.T) {
 }
 
 // The masses and the forces of a double pendulum with unit masses, lengths and gravity are linear in the features of the port-Hamiltonian model. The
-// field is that of Hamilton's equations in closed form. Its angles are absolute.
+// field must be Hamilton's equations in closed form. The angles are absolute.
 func TestDoublePendulum(t *testing.T) {
 	d := Dynamics{Equation: Port.Equation(Config{Dimension: 4, Hidden: 3, HiddenLayers: 2, Activation: "tanh", Angles: []bool{true, true},
 		Kinetic: Configuration, Friction: NoFriction})}

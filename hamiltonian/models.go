@@ -84,8 +84,8 @@ func (c Config) positions() []Feature {
 	return list
 }
 
-// configuration returns the features of the positions, and the cosine and the sine of the difference of each pair of angles, on which the masses of
-// linked bodies depend.
+// configuration returns the features of the positions, and the cosine and the sine of the difference of each pair of angles. The masses of linked
+// bodies depend on these.
 func (c Config) configuration() []Feature {
 	list := c.positions()
 	for i, angle := range c.Angles {

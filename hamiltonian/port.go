@@ -41,7 +41,7 @@ var Port = Model{
 		energy("energy.", nets.MLP(len(state), c.Hidden, c.HiddenLayers, 1, c.Activation), state)
 		energy("linear.", []nets.Layer{{Inputs: len(positions), Outputs: 1}}, positions, make([]float32, len(positions)))
 		if c.Kinetic == Configuration {
-			// M = 1 at the start. A form that is linear in sines and cosines continues M beyond the data: that of a plane chain of bodies is one.
+			// M = 1 at the start. A form linear in sines and cosines, as in a plane chain of bodies, continues M beyond the data.
 			one := append(slices.Clone(state), Feature{Function: One})
 			last := make([][]float32, c.HiddenLayers+1)
 			last[c.HiddenLayers] = make([]float32, c.Hidden*n*(n+1)/2)
@@ -91,7 +91,7 @@ func quartic(n int) []nets.Layer {
 	return []nets.Layer{{Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: n, Activation: nets.Square}, {Inputs: n, Outputs: 1}}
 }
 
-// triangle returns the weights of a layer whose outputs are the lower triangle of the identity of size n×n, by rows, if the last input is 1.
+// triangle returns the weights of a layer. If its last input is 1, its outputs are the lower triangle of the n×n identity, by rows.
 func triangle(n, inputs int) []float32 {
 	weights := make([]float32, n*(n+1)/2*inputs)
 	for i := range n {

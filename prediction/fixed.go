@@ -6,8 +6,8 @@ import (
 	"hnn/integrator"
 )
 
-// fixed integrates from each row to the next in equal steps of at most the given length; solver makes a solver with a step. From a row to the next,
-// the solver's time runs from 0 to 1. One call of the solver therefore serves all trajectories with the same number of steps, whatever their times.
+// fixed integrates from each row to the next in equal steps of at most the given length; solver makes a solver of one step length. Between rows,
+// the solver's time runs from 0 to 1. One call therefore serves all trajectories with the same number of steps, whatever their times.
 func (s *system) fixed(paths []*path, step float64, solver func(step float64) integrator.Solver) error {
 	for row := 1; ; row++ {
 		groups := map[int][]*path{} // by number of steps
@@ -28,8 +28,8 @@ func (s *system) fixed(paths []*path, step float64, solver func(step float64) in
 	}
 }
 
-// interval integrates to a row from the one before. If the solver fails on a trajectory, that trajectory is lost, and interval returns no error. It
-// returns an error if the model fails.
+// interval integrates from the row before to a row. A trajectory on which the solver fails is lost, without an error. If the model fails, interval
+// returns an error.
 func (s *system) interval(group []*path, row int, solver integrator.Solver) error {
 	var from steps
 	for _, p := range group {

@@ -105,10 +105,12 @@ func (s *study) classify(c *candidate) (err error) {
 	e, free := s.Energy, math.Inf(1)
 	e.Without, e.With = free, free
 	for _, tried := range c.Record.Candidates {
-		if tried.Friction == hamiltonian.NoFriction {
-			e.Without = min(e.Without, tried.Validation)
-		} else {
-			e.With = min(e.With, tried.Validation)
+		switch { // the simplest energy chose the friction; the others tried only that one
+		case tried.Kinetic != c.Record.Candidates[0].Kinetic:
+		case tried.Friction == hamiltonian.NoFriction:
+			e.Without = tried.Validation
+		default:
+			e.With = tried.Validation
 		}
 	}
 	compared := e.Without < free && e.With < free

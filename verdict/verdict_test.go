@@ -182,7 +182,9 @@ func compared(without, with float64) []fit.Candidate {
 func TestFriction(t *testing.T) {
 	const r, k, sigma = 0.1, 1.0, 0.02
 	s := system{stiffness: k, damping: r, noise: sigma, step: 0.1, rows: 250}
-	v := examine(t, s.observe(12, 1), s.observe(6, 2), s.port(compared(0.4, 0.05)...), baseline([4]float64{0, 1, -k, -r}))
+	other := fit.Candidate{Kinetic: hamiltonian.General, Friction: hamiltonian.ConstantFriction, Validation: 0.01}
+	v := examine(t, s.observe(12, 1), s.observe(6, 2), s.port(append(compared(0.4, 0.05), other)...), baseline([4]float64{0, 1, -k, -r}))
+	near(t, "the validation error with friction", v.Energy.With, 0.05, 0)
 	period := 2 * math.Pi / math.Sqrt(k-r*r/4)
 	near(t, "the period", v.Data.Period, period, 0.05*period)
 	for _, c := range v.Data.Components {

@@ -125,7 +125,7 @@ func TestTable(t *testing.T) {
 
 func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 	flags := trained(t, 1)
-	// The weights of a model that was trained on derivatives, under the name of one of this table.
+	// A model that was trained on derivatives, under the name of a model of this table.
 	if weights, err := os.ReadFile("../../hamiltonian/testdata/real-hnn.tar"); err != nil || os.WriteFile(filepath.Join(flags[3], "spring-hnn.tar"), weights, 0o600) != nil {
 		t.Fatal(err)
 	}

@@ -114,8 +114,8 @@ func TestOwnTable(t *testing.T) {
 	}
 }
 
-// measuredSpring writes trajectories of an oscillator in degrees and milliseconds, without friction, and returns the flags of a quick training. The
-// input of every second trajectory moves its rest by 20°.
+// measuredSpring writes trajectories of an oscillator without friction, in degrees and milliseconds, and returns flags of a quick training. In
+// every second trajectory, the input moves the rest by 20°.
 func measuredSpring(t *testing.T) []string {
 	t.Helper()
 	folder := t.TempDir()

@@ -49,9 +49,9 @@ typedef struct {
   const char* error;
 } hnn_result;
 
-// layers holds the descriptions of all layers of all networks. inputs holds, for each network, the number of its features, and for each of them
-// a column, the column that is subtracted from it, or −1, and a function. A network without features reads the row. terms holds the descriptions of the terms, and matrices an n×n matrix for
-// each. frames is NULL for a model of states.
+// layers holds the descriptions of all layers of all networks. inputs holds, for each network, the number of its features, and for each feature
+// a column, the column to subtract from it (−1 for none), and a function. A network without features reads the row. terms holds the descriptions
+// of the terms, and matrices an n×n matrix for each. frames is NULL for a model of states.
 const char* hnn_new(const hnn_config* config, const int64_t* layers, const int64_t* inputs, const int64_t* terms, const double* matrices,
                     const uint8_t* frames, hnn_model** model);
 void hnn_free(hnn_model* model);

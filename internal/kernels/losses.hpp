@@ -168,7 +168,7 @@ struct WindowBatch {
 // earlier segment, the backward pass computes the stages again.
 template <class T>
 class Windows {
-  // The gradient is a sum over at most `most_parts` parts of the windows, and a part over `together` steps at a time. A segment has at most
+  // The gradient is a sum over at most `most_parts` parts of the windows. A part adds `together` steps at a time. A segment has at most
   // `most_rows` rows.
   static constexpr long stages = 4, most_parts = 64, together = 4, most_rows = 6400;
   ThreadPool& pool;

@@ -33,7 +33,7 @@ class Arena {
   }
 };
 
-// The weight gradient of the rows from a place on. It goes to a vector in the layout of HNN_GRADIENT, and is added to it if add is true.
+// The weight gradient of the rows from a place on. It replaces a vector in the layout of HNN_GRADIENT, or is added if add is true.
 template <class T>
 struct Sum {
   Place from;
@@ -148,7 +148,7 @@ typedef std::pair<long, long> Angle;
 // angle). Without a list, φ is the row.
 template <class T>
 struct Features {
-  // φ is a number of the row, a function of a column or of the difference from `other`, if that is not −1. φ' is sign·(another number), and
+  // φ is a number of the row, a function of a column, or of a column − `other` if that is not −1. φ' is sign·(another number), and
   // φ'' is curvature·φ.
   struct Feature {
     long column, other, value, slope;
@@ -287,7 +287,7 @@ struct ScalarGradient {
     }
   }
 
-  // Returns g. At the highest level, all rows share one row, unless they are given.
+  // Returns g. Unless g is given, all rows share one row at the highest level.
   const T* adjoint_of(long l, Place p) const {
     if (l < highest || given) return (*g[l])(p);
     return highest < pass.size() ? pass.layers.back().transposed + output * pass.layers.back().transposed_stride : one;
