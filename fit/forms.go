@@ -34,7 +34,7 @@ func (f *fitter) forms() ([]hamiltonian.Kinetic, []hamiltonian.Friction) {
 }
 
 // FrictionGain bounds the validation error with friction, as a share of that without. generalGain bounds that of a more general energy, as a
-// share of the lowest so far: a simple energy continues better beyond the data.
+// share of the lowest so far. A simple one continues better beyond the data.
 const FrictionGain, generalGain = .95, .8
 
 // choose trains each form of the model for a short time. It returns the form that predicts the validation trajectories best, with its

@@ -57,7 +57,7 @@ struct OutputsTerm : Term<T> {
 };
 
 // The kinetic energy K = ½ pᵀM(q)⁻¹p. The outputs y of networks add up to the lower triangle of the mass matrix M, by rows. With u = M⁻¹p,
-// ∂K/∂p = u and ∂K/∂Mᵢⱼ = −½uᵢuⱼ. Along a direction v, u changes by u̇ = M⁻¹(ṗ − Ṁu), S = ∇K·v has ∂S/∂p = u̇, and ∂S/∂y is the change of ∂K/∂y.
+// ∂K/∂p = u and ∂K/∂Mᵢⱼ = −½uᵢuⱼ. Along a direction v, u changes by u̇ = M⁻¹(ṗ − Ṁu), and S = ∇K·v has ∂S/∂p = u̇ and ∂S/∂y = d(∂K/∂y).
 template <class T>
 struct KineticEnergy {
   const long half;
