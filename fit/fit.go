@@ -18,7 +18,8 @@ import (
 	"hnn/nets"
 )
 
-// Options say which model to train, and how. If Kinetic or Friction is empty, the validation chooses it.
+// Options say which model to train, and how. If Kinetic or Friction is empty, the validation chooses it. Other models than
+// hamiltonian.Port have one form, and leave both empty.
 type Options struct {
 	Model       hamiltonian.Model
 	Seed        uint64
@@ -60,6 +61,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("there is no kinetic energy %q; choose quadratic, configuration or general", o.Kinetic)
 	case !slices.Contains([]hamiltonian.Friction{"", hamiltonian.NoFriction, hamiltonian.ConstantFriction, hamiltonian.StateFriction}, o.Friction):
 		return fmt.Errorf("there is no friction %q; choose none, constant or state", o.Friction)
+	case o.Model.Name != hamiltonian.Port.Name && (o.Kinetic != "" || o.Friction != ""):
+		return fmt.Errorf("a choice of the kinetic energy or the friction is for the model %s; the model %s has only one form", hamiltonian.Port.Name, o.Model.Name)
 	case o.Hidden < 0 || o.Layers < 1:
 		return fmt.Errorf("there are %d hidden layers of %d units; both must be 1 or more", o.Layers, o.Hidden)
 	case !(o.Effort > 0) || o.Effort > 1e4:

@@ -157,11 +157,6 @@ func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task dataset
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"kinetic", "friction"} {
-		if flags.Changed(name) && model.Name != hamiltonian.Port.Name {
-			return fmt.Errorf("-%s %s is for -model %s; the model %s has only one form", name, flags.Lookup(name).Value, hamiltonian.Port.Name, model.Name)
-		}
-	}
 	o.fit.Model, o.fit.Loss, o.fit.Threads = model, cmp.Or(loss, fit.Windows), o.execution.Threads
 	o.fit.Hidden, o.fit.Layers, o.fit.Activation, o.fit.FieldType = o.settings.HiddenDim, o.settings.Layers, o.settings.Nonlinearity, o.settings.FieldType
 	if err := o.fit.Check(); err != nil {

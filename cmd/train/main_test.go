@@ -170,8 +170,8 @@ $`, "N", `-?[\d.]+(?:e-\d+)?`)).FindStringSubmatch(out)
 	}
 	for want, together := range map[string][]string{
 		"give one of the flags": {"-seed", "1", "-seeds", "1-2"},
-		"-kinetic general is for -model port; the model hnn has only one form":    {"-model", "hnn", "-kinetic", "general"},
-		"-friction none is for -model port; the model baseline has only one form": {"-baseline", "-friction", "none"},
+		"the kinetic energy or the friction is for the model port; the model hnn has only one form": {"-model", "hnn", "-kinetic", "general"},
+		"is for the model port; the model baseline has only one form":                               {"-baseline", "-friction", "none"},
 	} {
 		if _, err := execute(t, append(flags, together...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v gave the error %v, want %q", together, err, want)
