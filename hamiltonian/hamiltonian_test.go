@@ -195,7 +195,7 @@ func TestPortInMeasuredUnits(t *testing.T) {
 			e.Columns = [][]float64{{0, -0.4, 0.2}, {0, 0.3, 1}, {0, 0.5, 0.5}}
 			field, gradient := evaluate(t, e.Field, states), evaluate(t, e.Gradient, states)
 			for j := range 4 {
-				const h = 1e-2
+				const h = 5e-3
 				var energies [2][]float64
 				for k := range energies {
 					moved := make([][]float64, len(states))
