@@ -9,7 +9,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
-	"hnn/datasets"
 	"hnn/fit"
 )
 
@@ -228,28 +227,4 @@ func regress(values []float64, features [][]float64) []float64 {
 	decomposition.SolveVecTo(&solution, mat.NewVecDense(len(values), values), max(1, decomposition.Rank(1e-10)))
 	fitted.MulVec(a, &solution)
 	return floats.SubTo(make([]float64, len(values)), values, fitted.RawVector().Data)
-}
-
-// disturbed returns a state with draws of its noise. That of an estimated momentum comes from the positions around it.
-func (s *study) disturbed(t datasets.Observed, row, draws int) (states [][]float64) {
-	first, weights := row, []float64{1}
-	if !s.train.Measured {
-		first, weights = s.train.Estimate.Weights(t.Times, row)
-	}
-	for range draws {
-		x := slices.Clone(t.States[row])
-		for j := range s.seen {
-			for k, weight := range weights {
-				draw := s.noise[j] * s.random.NormFloat64()
-				if first+k == row {
-					x[j] += draw
-				}
-				if !s.train.Measured {
-					x[s.train.Positions+j] += s.train.Estimate.Mass(j) * weight * draw
-				}
-			}
-		}
-		states = append(states, x)
-	}
-	return states
 }

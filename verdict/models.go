@@ -6,10 +6,12 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"hnn/datasets"
+	"hnn/prediction"
 )
 
 // Model says how a model predicts. Errors are in standard deviations, and valid times in the unit of the times.
@@ -36,10 +38,10 @@ func (m Model) String() string {
 	return m.Name
 }
 
-// Noise says what noise explains, in standard deviations. Both are root mean squares over the rows, and means over the starts.
+// Noise says what noise explains, in standard deviations.
 type Noise struct {
-	Explained float64 `json:"error_explained"` // of the best model from noisy starts, 16 draws of each, with the noise of the compared rows
-	Found     float64 `json:"error_found"`     // of the best model
+	Explained float64 `json:"error_explained"` // the root mean square noise of the measured components
+	Found     float64 `json:"error_found"`     // of the best model: root mean square over the rows, and mean over the starts
 }
 
 // chooseStarts takes the first rows of the test trajectories, or, of a single one, up to six starts along it, each with half of its rows.
@@ -47,7 +49,7 @@ func (s *study) chooseStarts() {
 	list := s.test.Trajectories
 	list = some(list, max(4, min(mostStarts, mostRows*len(list)/rowsOf(list))))
 	for _, t := range list {
-		s.starts = append(s.starts, start{t, t, 0})
+		s.starts = append(s.starts, t)
 		times, whole := slices.Clone(t.Times), duration(t)
 		for turn := 1.; turn < 3 && len(s.train.Inputs) == 0; turn++ {
 			for _, time := range t.Times[1:] {
@@ -63,7 +65,7 @@ func (s *study) chooseStarts() {
 		s.starts = nil
 		for i := range min(count, rows-half+1) {
 			first := i * (rows - half) / max(1, min(count, rows-half+1)-1)
-			s.starts = append(s.starts, start{list[0].Slice(first, first+half), list[0], first})
+			s.starts = append(s.starts, list[0].Slice(first, first+half))
 		}
 	}
 }
@@ -80,22 +82,27 @@ func rowsOf(list []datasets.Observed) (count int) {
 // compare predicts the starts with every model, sorts the models by their errors, and finds what noise explains.
 func (s *study) compare() (err error) {
 	for _, c := range s.given {
-		var observed []datasets.Observed
-		for _, t := range s.starts {
-			observed = append(observed, t.Observed)
+		whole, _, err := s.fit(c, math.Inf(1))
+		if err != nil {
+			return err
 		}
-		if c.predicted, err = s.run(c, observed); err == nil {
-			c.long, err = s.run(c, s.long)
+		var first []datasets.Observed
+		if c.predicted, first, err = s.fit(c, s.period); err != nil {
+			return err
 		}
-		if err == nil {
+		long := slices.Clone(s.long)
+		for i := range long {
+			long[i].States = first[i].States[:1]
+		}
+		if c.long, err = s.run(c, long); err == nil {
 			c.Rate, c.RateSpread, err = c.FrictionRate(s.train)
 		}
 		if err != nil {
 			return err
 		}
-		for i, t := range observed {
+		for i, t := range s.starts {
 			c.distances = append(c.distances, s.distances(c.predicted[i].States, t.States))
-			c.Errors = append(c.Errors, rms(c.distances[i][1:]))
+			c.Errors = append(c.Errors, rms(s.distances(whole[i].States, t.States)))
 		}
 		c.Error, c.StandardError = stat.Mean(c.Errors, nil), 0
 		if len(c.Errors) > 1 {
@@ -103,9 +110,11 @@ func (s *study) compare() (err error) {
 		}
 	}
 	s.models = slices.SortedStableFunc(slices.Values(s.given), func(a, b *candidate) int { return cmp.Compare(a.Error, b.Error) })
-	if err := s.disturb(); err != nil {
-		return err
+	var noise []float64
+	for j := range s.seen {
+		noise = append(noise, s.noise[j]/s.scales[j])
 	}
+	s.Noise = Noise{Explained: rms(noise), Found: s.models[0].Error}
 	for _, c := range s.models {
 		s.judge(c)
 		s.Models = append(s.Models, c.Model)
@@ -113,42 +122,68 @@ func (s *study) compare() (err error) {
 	return nil
 }
 
-// disturb predicts each start from states with draws of its noise.
-func (s *study) disturb() error {
-	const draws = 16
-	best, relative := s.models[0], 0.0
-	for j := range s.seen {
-		relative += math.Pow(s.noise[j]/s.scales[j], 2) / float64(s.seen)
+// fit predicts each start from the state from which the model predicts the rows of the given duration best, by the method of Gauss and Newton. The
+// noise of a first row then does not hide which model is better. It also returns the starts with these states.
+func (s *study) fit(c *candidate, duration float64) ([]prediction.Predicted, []datasets.Observed, error) {
+	const rounds, step = 5, 1e-2 // step: of the difference quotients, in standard deviations
+	from := func(t datasets.Observed, x []float64) datasets.Observed {
+		t.States = slices.Clone(t.States)
+		t.States[0] = x
+		return t
 	}
-	var disturbed []datasets.Observed
-	for _, t := range s.starts {
-		states := slices.Clone(t.States)
-		for _, x := range s.disturbed(t.of, t.row, draws) {
-			states[0] = x
-			from := t.Observed
-			from.States = slices.Clone(states)
-			disturbed = append(disturbed, from)
-		}
-	}
-	predicted, err := s.run(best, disturbed)
-	if err != nil {
-		return err
-	}
-	s.Noise.Found = best.Error
-	for i := range s.starts {
-		squares, allowed := make([]float64, len(best.predicted[i].States)), []float64(nil)
-		for _, p := range predicted[i*draws : (i+1)*draws] {
-			for k, d := range s.distances(p.States, best.predicted[i].States) {
-				squares[k] += d * d / draws
+	const fewest = 10 // rows
+	n, best := len(s.scales), slices.Clone(s.starts)
+	rows := func(t datasets.Observed) int {
+		for k, time := range t.Times {
+			if k >= fewest && time-t.Times[0] > duration {
+				return k
 			}
 		}
-		for _, square := range squares {
-			allowed = append(allowed, math.Sqrt(square)+3*math.Sqrt(relative))
-		}
-		s.allowed = append(s.allowed, allowed)
-		s.Noise.Explained += math.Sqrt(stat.Mean(squares[1:], nil)+relative) / float64(len(s.starts))
+		return len(t.Times)
 	}
-	return nil
+	predicted, err := s.run(c, best)
+	for round := 0; round < rounds && err == nil; round++ {
+		var moved, next []datasets.Observed
+		for _, t := range best {
+			for j := range n {
+				x := slices.Clone(t.States[0])
+				x[j] += step * s.scales[j]
+				moved = append(moved, from(t, x))
+			}
+		}
+		var changed []prediction.Predicted
+		if changed, err = s.run(c, moved); err != nil {
+			break
+		}
+		for i, t := range best {
+			count := rows(t)
+			slopes, errors := mat.NewDense(count*s.seen, n, nil), mat.NewVecDense(count*s.seen, nil)
+			for k := range count {
+				for j := range s.seen {
+					errors.SetVec(k*s.seen+j, s.difference(j, s.starts[i].States[k][j], predicted[i].States[k][j])/s.scales[j])
+					for m := range n {
+						slopes.Set(k*s.seen+j, m, s.difference(j, changed[i*n+m].States[k][j], predicted[i].States[k][j])/s.scales[j]/step)
+					}
+				}
+			}
+			x, by := slices.Clone(t.States[0]), mat.NewVecDense(n, nil)
+			if by.SolveVec(slopes, errors) == nil {
+				for j := range x {
+					x[j] += by.AtVec(j) * s.scales[j]
+				}
+			}
+			next = append(next, from(t, x))
+		}
+		if changed, err = s.run(c, next); err != nil {
+			break
+		}
+		for i, t := range s.starts {
+			if count := rows(t); rms(s.distances(changed[i].States[:count], t.States)) < rms(s.distances(predicted[i].States[:count], t.States)) {
+				best[i], predicted[i] = next[i], changed[i]
+			}
+		}
+	}
+	return predicted, best, err
 }
 
 // judge fills a model's valid time and its difference from the best model.
@@ -158,7 +193,7 @@ func (s *study) judge(c *candidate) {
 	ended := 0
 	for i, t := range s.starts {
 		k := 1
-		for k < len(t.Times) && c.distances[i][k] <= tolerated+s.allowed[i][k] {
+		for k < len(t.Times) && c.distances[i][k] <= tolerated+3*s.Noise.Explained {
 			k++
 		}
 		if k == len(t.Times) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
@@ -57,11 +56,9 @@ type study struct {
 	noise       []float64    // by component
 	columns     []float64    // scales of the inputs and constants
 	period      float64
-	starts      []start
+	starts      []datasets.Observed // whose rows the models predict
 	long        []datasets.Observed // test trajectories; without inputs, their times are continued to three times the duration
-	random      *rand.Rand
-	scratch     []float64   // of apart
-	allowed     [][]float64 // by start and row: the error from the noise of the start, and three times the noise of the row
+	scratch     []float64           // of apart
 	*Verdict
 }
 
@@ -71,17 +68,10 @@ type candidate struct {
 	*fit.Result
 	color     color.NRGBA
 	evaluator *hamiltonian.Evaluator
-	predicted []prediction.Predicted // of the starts
-	long      []prediction.Predicted // of study.long
+	predicted []prediction.Predicted // of the starts, from states that fit their first period
+	long      []prediction.Predicted // of study.long, from the same states
 	distances [][]float64            // by start and row: the error
 	energies  []float64              // of the port model along the first of long; nil without one
-}
-
-// start is a part of a test trajectory from the given row on.
-type start struct {
-	datasets.Observed
-	of  datasets.Observed
-	row int
 }
 
 const (
@@ -103,7 +93,7 @@ const (
 // observations describe one system. Examine returns an error if there is no model, if a trajectory has fewer than three rows, or if a model is of
 // another system.
 func Examine(train, test datasets.Observations, models []*fit.Result) (*Verdict, error) {
-	s := &study{train: train, test: test, random: rand.New(rand.NewPCG(1, 0)), Verdict: &Verdict{}}
+	s := &study{train: train, test: test, Verdict: &Verdict{}}
 	if len(models) == 0 || len(train.Trajectories) == 0 || len(test.Trajectories) == 0 {
 		return nil, fmt.Errorf("verdict: %d models, %d training and %d test trajectories; at least one of each is needed",
 			len(models), len(train.Trajectories), len(test.Trajectories))

@@ -219,8 +219,8 @@ func (s *study) aboutNoise() Section {
 	found := fmt.Sprintf("error found %s, which is %s times as large", number(n.Found), number(ratio))
 	none, explains := n.Explained < smallest, ratio <= noisy
 	p.sayIf(none, "no noise", "error found "+number(n.Found), "The data have hardly any noise, so the whole error is the model's.")
-	p.sayIf(!none, "", "error "+number(n.Explained), "A perfect model would still have an error, because its starts are noisy.")
-	p.sayIf(!none && explains, "noise limits", found, "The noise explains the error of %s. From starts as noisy as these, better training cannot reduce it much.", best)
+	p.sayIf(!none, "", "error "+number(n.Explained), "A perfect model would still have an error, because the measured rows are noisy.")
+	p.sayIf(!none && explains, "noise limits", found, "The noise of the measured rows explains the error of %s. Better training cannot reduce it much.", best)
 	p.sayIf(!none && !explains, "model limits", found,
 		"The noise does not explain the error of %s. The rest comes from the model, or from forces that the model does not know.", best)
 	return p
