@@ -45,7 +45,7 @@ func (f *fitter) choose(n schedule) (best trial, tried []Candidate, err error) {
 	for _, r := range frictions {
 		list = append(list, trial{Candidate: Candidate{Kinetic: kinetics[0], Friction: r}})
 	}
-	better := func(list []trial, gain float64) error {
+	try := func(list []trial, gain float64) error {
 		if err := f.judgeAll(list, n); err != nil {
 			return err
 		}
@@ -59,14 +59,14 @@ func (f *fitter) choose(n schedule) (best trial, tried []Candidate, err error) {
 		}
 		return nil
 	}
-	if err := better(list, FrictionGain); err != nil {
+	if err := try(list, FrictionGain); err != nil {
 		return best, tried, err
 	}
 	list = nil
 	for _, k := range kinetics[1:] {
 		list = append(list, trial{Candidate: Candidate{Kinetic: k, Friction: best.Friction}})
 	}
-	if err := better(list, generalGain); err != nil {
+	if err := try(list, generalGain); err != nil {
 		return best, tried, err
 	}
 	if !finite(best.Validation) {

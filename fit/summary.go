@@ -43,12 +43,15 @@ func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64,
 // It is nil without inputs.
 func (r *Result) InputMatrix() (matrix [][]float64) {
 	n, list := r.Equation.Dimension()/2, weights(r.Equation, r.Parameters, hamiltonian.InputPrefix)
-	for i, w := range list {
-		row, j := i/(len(list)/n), i%(len(list)/n)
-		if j == 0 {
-			matrix = append(matrix, nil)
+	if list == nil {
+		return nil
+	}
+	for row := range slices.Chunk(list, len(list)/n) {
+		scaled, scale := make([]float64, len(row)), r.Scaling.Scale[n+len(matrix)]
+		for j, w := range row {
+			scaled[j] = float64(w) * scale / r.Scaling.Time / r.Scaling.Columns[j]
 		}
-		matrix[row] = append(matrix[row], float64(w)*r.Scaling.Scale[n+row]/r.Scaling.Time/r.Scaling.Columns[j])
+		matrix = append(matrix, scaled)
 	}
 	return matrix
 }

@@ -102,8 +102,7 @@ func (s *study) conserve() error {
 
 // classify fills the friction of the energy's balance and its class.
 func (s *study) classify(c *candidate) (err error) {
-	e, free := s.Energy, math.Inf(1)
-	e.Without, e.With = free, free
+	e := s.Energy
 	for _, tried := range c.Record.Candidates {
 		switch { // the simplest energy chose the friction; the others tried only that one
 		case tried.Kinetic != c.Record.Candidates[0].Kinetic:
@@ -113,7 +112,7 @@ func (s *study) classify(c *candidate) (err error) {
 			e.With = tried.Validation
 		}
 	}
-	compared := e.Without < free && e.With < free
+	compared := e.Without > 0 && e.With > 0
 	if !compared {
 		e.Without, e.With = 0, 0
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -80,7 +81,7 @@ func rowsOf(list []datasets.Observed) (count int) {
 }
 
 // compare predicts the starts with every model, sorts the models by their errors, and finds what noise explains.
-func (s *study) compare() (err error) {
+func (s *study) compare() error {
 	for _, c := range s.given {
 		whole, _, err := s.fit(c, math.Inf(1))
 		if err != nil {
@@ -124,66 +125,88 @@ func (s *study) compare() (err error) {
 
 // fit predicts each start from the state from which the model predicts the rows of the given duration best, by the method of Gauss and Newton. The
 // noise of a first row then does not hide which model is better. It also returns the starts with these states.
-func (s *study) fit(c *candidate, duration float64) ([]prediction.Predicted, []datasets.Observed, error) {
-	const rounds, step = 5, 1e-2 // step: of the difference quotients, in standard deviations
-	from := func(t datasets.Observed, x []float64) datasets.Observed {
-		t.States = slices.Clone(t.States)
-		t.States[0] = x
-		return t
-	}
-	const fewest = 10 // rows
-	n, best := len(s.scales), slices.Clone(s.starts)
-	rows := func(t datasets.Observed) int {
-		for k, time := range t.Times {
-			if k >= fewest && time-t.Times[0] > duration {
-				return k
-			}
-		}
-		return len(t.Times)
-	}
-	predicted, err := s.run(c, best)
+func (s *study) fit(c *candidate, duration float64) (predicted []prediction.Predicted, from []datasets.Observed, err error) {
+	const rounds = 5
+	from = slices.Clone(s.starts)
+	predicted, err = s.run(c, from)
 	for round := 0; round < rounds && err == nil; round++ {
-		var moved, next []datasets.Observed
-		for _, t := range best {
-			for j := range n {
-				x := slices.Clone(t.States[0])
-				x[j] += step * s.scales[j]
-				moved = append(moved, from(t, x))
-			}
-		}
-		var changed []prediction.Predicted
-		if changed, err = s.run(c, moved); err != nil {
+		var next []datasets.Observed
+		if next, err = s.correct(c, from, predicted, duration); err != nil {
 			break
 		}
-		for i, t := range best {
-			count := rows(t)
-			slopes, errors := mat.NewDense(count*s.seen, n, nil), mat.NewVecDense(count*s.seen, nil)
-			for k := range count {
-				for j := range s.seen {
-					errors.SetVec(k*s.seen+j, s.difference(j, s.starts[i].States[k][j], predicted[i].States[k][j])/s.scales[j])
-					for m := range n {
-						slopes.Set(k*s.seen+j, m, s.difference(j, changed[i*n+m].States[k][j], predicted[i].States[k][j])/s.scales[j]/step)
-					}
-				}
-			}
-			x, by := slices.Clone(t.States[0]), mat.NewVecDense(n, nil)
-			if by.SolveVec(slopes, errors) == nil {
-				for j := range x {
-					x[j] += by.AtVec(j) * s.scales[j]
-				}
-			}
-			next = append(next, from(t, x))
-		}
+		var changed []prediction.Predicted
 		if changed, err = s.run(c, next); err != nil {
 			break
 		}
 		for i, t := range s.starts {
-			if count := rows(t); rms(s.distances(changed[i].States[:count], t.States)) < rms(s.distances(predicted[i].States[:count], t.States)) {
-				best[i], predicted[i] = next[i], changed[i]
+			rows := rowsWithin(t, duration)
+			if rms(s.distances(changed[i].States[:rows], t.States)) < rms(s.distances(predicted[i].States[:rows], t.States)) {
+				from[i], predicted[i] = next[i], changed[i]
 			}
 		}
 	}
-	return predicted, best, err
+	return predicted, from, err
+}
+
+// correct moves the first state of each start by a step of Gauss and Newton's method. Difference quotients give the derivatives of the predictions.
+func (s *study) correct(c *candidate, from []datasets.Observed, predicted []prediction.Predicted, duration float64) ([]datasets.Observed, error) {
+	const step = 1e-2 // of the difference quotients, in standard deviations
+	n := len(s.scales)
+	var moved, next []datasets.Observed
+	for _, t := range from {
+		for j := range n {
+			x := slices.Clone(t.States[0])
+			x[j] += step * s.scales[j]
+			moved = append(moved, startingAt(t, x))
+		}
+	}
+	changed, err := s.run(c, moved)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range from {
+		differences := func(to, from [][]float64) (list []float64) {
+			for k := range rowsWithin(t, duration) {
+				for j := range s.seen {
+					list = append(list, s.difference(j, to[k][j], from[k][j])/s.scales[j])
+				}
+			}
+			return list
+		}
+		errors := differences(s.starts[i].States, predicted[i].States)
+		slopes := mat.NewDense(len(errors), n, nil)
+		for j := range n {
+			slope := differences(changed[i*n+j].States, predicted[i].States)
+			floats.Scale(1/step, slope)
+			slopes.SetCol(j, slope)
+		}
+		x, by := slices.Clone(t.States[0]), mat.NewVecDense(n, nil)
+		if by.SolveVec(slopes, mat.NewVecDense(len(errors), errors)) == nil {
+			for j := range x {
+				x[j] += by.AtVec(j) * s.scales[j]
+			}
+		}
+		next = append(next, startingAt(t, x))
+	}
+	return next, nil
+}
+
+// startingAt returns a trajectory with another first state.
+func startingAt(t datasets.Observed, x []float64) datasets.Observed {
+	t.States = slices.Clone(t.States)
+	t.States[0] = x
+	return t
+}
+
+// rowsWithin returns the number of rows of the given duration, at least ten if there are so many.
+func rowsWithin(t datasets.Observed, duration float64) int {
+	const fewest = 10
+	for k, time := range t.Times {
+		if k >= fewest && time-t.Times[0] > duration {
+			return k
+		}
+	}
+	return len(t.Times)
 }
 
 // judge fills a model's valid time and its difference from the best model.
@@ -211,7 +234,7 @@ func (s *study) judge(c *candidate) {
 	case c == best:
 		c.Class = "best"
 	case (c.RatioLow <= 1 || c.Ratio < 1.05) && s.Noise.Explained > smallest && max(c.Error, best.Error) <= noisy*s.Noise.Explained:
-		c.Class = "hidden" // models whose errors without noise differ by a factor of 20 may look alike
+		c.Class = "hidden" // the difference of the models is small beside the noise
 	case c.RatioLow <= 1 && max(c.Ratio, c.Error/best.Error) > 1.5:
 		c.Class = "undecided"
 	case c.RatioLow <= 1 || c.Ratio < 1.05:

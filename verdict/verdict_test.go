@@ -212,8 +212,8 @@ func TestFriction(t *testing.T) {
 	}
 }
 
-// Of two models whose errors the noise explains, neither is called as good, though one has a frequency that is wrong by 0.5%. Without noise, the
-// same model is worse, and with noise one whose frequency is wrong by 1.5%. Rows that are missing are counted, and an assumption about friction is called one.
+// With noise, a model whose frequency is wrong by 0.5% is neither worse nor as good: noise explains its error. Without noise it is worse, and with
+// noise a model whose frequency is wrong by 1.5% is worse. Missing rows are counted. An assumption about friction is called one.
 func TestHidden(t *testing.T) {
 	for _, c := range []struct {
 		noise, stiffness float64

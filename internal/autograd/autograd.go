@@ -86,14 +86,17 @@ func (e *Equation) TimeDerivative(s *libtorch.Scope, x, columns *ts.Tensor) *ts.
 	}
 	var sum *ts.Tensor
 	for i, term := range e.Terms {
-		summand := e.term(s, term, e.matrices[i], x, output)
-		if sum == nil {
-			sum = summand
-		} else {
-			sum = s.Add(sum, summand)
-		}
+		sum = plus(s, sum, e.term(s, term, e.matrices[i], x, output))
 	}
 	return sum
+}
+
+// plus returns sum + part, or part if sum is nil.
+func plus(s *libtorch.Scope, sum, part *ts.Tensor) *ts.Tensor {
+	if sum == nil {
+		return part
+	}
+	return s.Add(sum, part)
 }
 
 // term returns one summand of dx/dt.
@@ -107,22 +110,15 @@ func (e *Equation) term(s *libtorch.Scope, term hamiltonian.Term, matrix, x *ts.
 		return s.Concat(s.Scale(0, force), force)
 	}
 	var gradient, mass *ts.Tensor
-	add := func(sum **ts.Tensor, part *ts.Tensor) {
-		if *sum == nil {
-			*sum = part
-		} else {
-			*sum = s.Add(*sum, part)
-		}
-	}
 	for _, scalar := range term.Scalars {
 		if scalar.Output == hamiltonian.MassMatrix {
-			add(&mass, output(scalar.Network))
+			mass = plus(s, mass, output(scalar.Network))
 		} else {
-			add(&gradient, s.Gradient(s.Columns(output(scalar.Network), scalar.Output, 1), x))
+			gradient = plus(s, gradient, s.Gradient(s.Columns(output(scalar.Network), scalar.Output, 1), x))
 		}
 	}
 	if mass != nil {
-		add(&gradient, s.Gradient(kineticEnergy(s, mass, s.Columns(x, half, half), half), x))
+		gradient = plus(s, gradient, s.Gradient(kineticEnergy(s, mass, s.Columns(x, half, half), half), x))
 	}
 	field := s.Matmul(gradient, matrix)
 	if term.Network < 0 {
@@ -139,12 +135,7 @@ func (e *Equation) term(s *libtorch.Scope, term hamiltonian.Term, matrix, x *ts.
 				if transposed {
 					index = k*half + i
 				}
-				part := s.Multiply(s.Columns(l, index, 1), s.Columns(a, k, 1))
-				if sum == nil {
-					sum = part
-				} else {
-					sum = s.Add(sum, part)
-				}
+				sum = plus(s, sum, s.Multiply(s.Columns(l, index, 1), s.Columns(a, k, 1)))
 			}
 			if columns == nil {
 				columns = sum
@@ -167,11 +158,7 @@ func kineticEnergy(s *libtorch.Scope, mass, momenta *ts.Tensor, n int) *ts.Tenso
 		for j := range i + 1 {
 			m := s.Columns(mass, i*(i+1)/2+j, 1)
 			for k := range j {
-				right := l[i][k]
-				if i != j {
-					right = l[j][k]
-				}
-				m = s.Sub(m, s.Multiply(s.Multiply(l[i][k], right), d[k]))
+				m = s.Sub(m, s.Multiply(s.Multiply(l[i][k], l[j][k]), d[k]))
 			}
 			if i == j {
 				d[i] = m
@@ -180,12 +167,7 @@ func kineticEnergy(s *libtorch.Scope, mass, momenta *ts.Tensor, n int) *ts.Tenso
 			l[i] = append(l[i], s.Divide(m, d[j]))
 			z[i] = s.Sub(z[i], s.Multiply(l[i][j], z[j]))
 		}
-		part := s.Scale(0.5, s.Divide(s.Multiply(z[i], z[i]), d[i]))
-		if energy == nil {
-			energy = part
-		} else {
-			energy = s.Add(energy, part)
-		}
+		energy = plus(s, energy, s.Scale(0.5, s.Divide(s.Multiply(z[i], z[i]), d[i])))
 	}
 	return energy
 }
@@ -199,14 +181,14 @@ func (e *Equation) features(s *libtorch.Scope, network int, x, row *ts.Tensor) *
 	for _, f := range e.Features[network] {
 		input := s.Columns(row, f.Column, 1)
 		switch f.Function {
-		case hamiltonian.Sine:
+		case hamiltonian.SineOfDifference, hamiltonian.CosineOfDifference:
+			input = s.Sub(input, s.Columns(row, f.Minus, 1))
+		}
+		switch f.Function {
+		case hamiltonian.Sine, hamiltonian.SineOfDifference:
 			input = s.Activation("sine", input)
-		case hamiltonian.Cosine:
+		case hamiltonian.Cosine, hamiltonian.CosineOfDifference:
 			input = s.Activation("cosine", input)
-		case hamiltonian.SineOfDifference:
-			input = s.Activation("sine", s.Sub(input, s.Columns(row, f.Minus, 1)))
-		case hamiltonian.CosineOfDifference:
-			input = s.Activation("cosine", s.Sub(input, s.Columns(row, f.Minus, 1)))
 		case hamiltonian.One:
 			input = s.Activation("one", input)
 		}

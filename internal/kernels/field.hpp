@@ -78,7 +78,7 @@ struct KineticEnergy {
       for (long k = i + 1; k < half; k++) b[i] -= l[k * half + i] * b[k];
   }
 
-  // Returns K in row r, after the forward passes.
+  // Returns K in row r, after the forward passes. Leaves L, D and u in solution.
   T value(Place p, long r) const {
     T *l = (*solution)(p) + r * solution->stride, *u = l + half * half, energy = 0;
     const T* momenta = (*x)(p) + r * x->stride + half;

@@ -263,10 +263,8 @@ func mixedCase(r *rand.Rand, name string, k int) testCase {
 		}
 		states := count * (w.Steps + 1) * n
 		w.Constants, w.Lengths = exact(r, count*w.Steps*(width-n), 1), lengths(count*w.Steps)
-		for i := range w.Lengths {
-			if k == 4 { // a random field may soon leave the range of float32
-				w.Lengths[i] /= 256
-			}
+		if k == 4 { // a random field may soon leave the range of float32
+			floats.Scale(1./256, w.Lengths)
 		}
 		w.Observed, w.Weights, w.Path = exact(r, states, 1), exact(r, states, 1/float64(count)), make([]float64, states)
 		for i := range w.Weights {

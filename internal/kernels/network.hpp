@@ -277,7 +277,7 @@ struct ScalarGradient {
     for (long l = highest; l >= 0; l--) {
       const bool alias = l > 0 && p.layer(l).linear, top = l == highest;
       const long stride = l > 0 ? p.layer(l).stride : p.layers.front().transposed_stride;
-      if ((!top || l == 0) && !g[l]) g[l] = arena.make(stride, KEPT);
+      if (!top || l == 0) g[l] = arena.make(stride, KEPT);
       if (!top) e[l] = arena.make(stride, alias ? SUMMED : SCRATCH);
       h_dot[l] = arena.make(stride, SUMMED);
       if (l == 0) continue;
