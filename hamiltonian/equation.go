@@ -264,3 +264,12 @@ func (e Equation) Zeros() nets.Parameters {
 	}
 	return parameters
 }
+
+// Shapes returns the parameters of the equation's networks without their values, which are nil.
+func (e Equation) Shapes() nets.Parameters {
+	var parameters nets.Parameters
+	for _, n := range e.Networks {
+		parameters = append(parameters, n.Shapes()...)
+	}
+	return parameters
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"os"
 	"reflect"
 
 	"github.com/google/renameio/v2"
@@ -23,17 +24,36 @@ type Entry struct {
 
 // Checkpoint is the content of a checkpoint file.
 type Checkpoint struct {
-	Entries  map[string]Entry
-	Settings []byte // JSON that describes the run; nil in a file written by torch.save
+	Entries     map[string]Entry
+	Attachments map[string][]byte // further files in the archive, by name without the folder, such as settings.json
+	Settings    []byte            // the attachment settings.json
 }
 
-// settingsFile is the zip entry that holds a checkpoint's settings. torch.load ignores it.
-const settingsFile = "archive/settings.json"
+// Attachment is a file that a checkpoint carries beside its arrays. torch.load ignores it.
+type Attachment struct {
+	Name    string // without a folder, such as settings.json
+	Content []byte
+}
 
-// WriteCheckpoint writes entries as a state dict in the format of torch.save, which torch.load(path, weights_only=True) reads. The file is an
-// uncompressed zip of a pickle (protocol 2), the arrays' bytes and, if they are not nil, the settings. WriteCheckpoint replaces the file
-// atomically.
+const settingsFile = "settings.json"
+
+// WriteCheckpoint writes the file that EncodeCheckpoint returns, with settings as the attachment settings.json unless they are nil. It replaces
+// the file atomically.
 func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
+	var attachments []Attachment
+	if settings != nil {
+		attachments = append(attachments, Attachment{settingsFile, settings})
+	}
+	content, err := EncodeCheckpoint(entries, attachments...)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, content, 0o644)
+}
+
+// EncodeCheckpoint returns the bytes of a state dict in the format of torch.save, which torch.load(path, weights_only=True) reads: an
+// uncompressed zip of a pickle (protocol 2), the arrays' bytes and the attachments.
+func EncodeCheckpoint(entries []Entry, attachments ...Attachment) ([]byte, error) {
 	var p pickler
 	p.WriteString("\x80\x02") // protocol 2
 	p.global("collections", "OrderedDict")
@@ -42,11 +62,11 @@ func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 	for i, entry := range entries {
 		storage, ok := storages[reflect.TypeOf(entry.Data)]
 		if !ok {
-			return fmt.Errorf("nets: %s is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Name, entry.Data)
+			return nil, fmt.Errorf("nets: %s is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Name, entry.Data)
 		}
 		data, err := binary.Append(nil, binary.LittleEndian, entry.Data)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		files = append(files, storedFile{fmt.Sprintf("archive/data/%d", i), data})
 		elements := int64(1)
@@ -56,7 +76,7 @@ func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 			elements *= entry.Shape[axis]
 		}
 		if elements == 0 || elements != int64(reflect.ValueOf(entry.Data).Len()) {
-			return fmt.Errorf("nets: %s has shape %v and %d bytes of data", entry.Name, entry.Shape, len(data))
+			return nil, fmt.Errorf("nets: %s has shape %v and %d bytes of data", entry.Name, entry.Shape, len(data))
 		}
 		p.text(entry.Name)
 		p.global("torch._utils", "_rebuild_tensor_v2")
@@ -76,8 +96,8 @@ func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 	}
 	p.WriteString("u.")
 	files[0].content = p.Bytes()
-	if settings != nil {
-		files = append(files, storedFile{settingsFile, settings})
+	for _, attachment := range attachments {
+		files = append(files, storedFile{"archive/" + attachment.Name, attachment.Content})
 	}
 	files = append(files, storedFile{"archive/version", []byte("3\n")})
 
@@ -91,13 +111,13 @@ func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 			_, err = w.Write(f.content)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := archive.Close(); err != nil {
-		return err
+		return nil, err
 	}
-	return renameio.WriteFile(path, packed.Bytes(), 0o644)
+	return packed.Bytes(), nil
 }
 
 // storages names PyTorch's storage of each type of array.
@@ -136,8 +156,22 @@ func (p *pickler) tuple(values []int64) {
 	p.WriteByte('t')
 }
 
-// ReadCheckpoint reads a state dict written by WriteCheckpoint or by torch.save.
-func ReadCheckpoint(path string) (checkpoint Checkpoint, err error) {
+// DecodeCheckpoint is ReadCheckpoint for the content of a file.
+func DecodeCheckpoint(content []byte, attachments ...string) (Checkpoint, error) {
+	file, err := os.CreateTemp("", "checkpoint")
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return Checkpoint{}, err
+	}
+	return ReadCheckpoint(file.Name(), attachments...)
+}
+
+// ReadCheckpoint reads a state dict written by torch.save or EncodeCheckpoint, and those of the named attachments that the file holds.
+func ReadCheckpoint(path string, attachments ...string) (checkpoint Checkpoint, err error) {
 	defer func() {
 		// gotch's unpickler can panic on a damaged file.
 		if r := recover(); r != nil {
@@ -148,11 +182,17 @@ func ReadCheckpoint(path string) (checkpoint Checkpoint, err error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
 	}
-	checkpoint.Settings, err = fs.ReadFile(archive, settingsFile)
-	_ = archive.Close()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Checkpoint{}, fmt.Errorf("cannot read the settings of the checkpoint %s: %w", path, err)
+	defer func() { _ = archive.Close() }()
+	checkpoint.Attachments = map[string][]byte{}
+	for _, name := range append(attachments, settingsFile) {
+		content, err := fs.ReadFile(archive, "archive/"+name)
+		if err == nil {
+			checkpoint.Attachments[name] = content
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return Checkpoint{}, fmt.Errorf("cannot read %s of the checkpoint %s: %w", name, path, err)
+		}
 	}
+	checkpoint.Settings = checkpoint.Attachments[settingsFile]
 	object, err := pickle.LoadWithUnpickler(path, pickle.NewUnpickler)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)

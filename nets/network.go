@@ -116,11 +116,24 @@ type Parameters []Parameter
 
 // Zeros returns a network's parameters, all of them zero.
 func (n Network) Zeros() Parameters {
+	parameters := n.Shapes()
+	for i, p := range parameters {
+		elements := int64(1)
+		for _, size := range p.Shape {
+			elements *= size
+		}
+		parameters[i].Values = make([]float32, elements)
+	}
+	return parameters
+}
+
+// Shapes returns a network's parameters without their values: the Values are nil, so that a network of any size takes no memory.
+func (n Network) Shapes() Parameters {
 	var parameters Parameters
 	for i, l := range n.Layers {
-		parameters = append(parameters, Parameter{n.layerName(i) + ".weight", []int64{int64(l.Outputs), int64(l.Inputs)}, make([]float32, l.Outputs*l.Inputs)})
+		parameters = append(parameters, Parameter{Name: n.layerName(i) + ".weight", Shape: []int64{int64(l.Outputs), int64(l.Inputs)}})
 		if l.Bias {
-			parameters = append(parameters, Parameter{n.layerName(i) + ".bias", []int64{int64(l.Outputs)}, make([]float32, l.Outputs)})
+			parameters = append(parameters, Parameter{Name: n.layerName(i) + ".bias", Shape: []int64{int64(l.Outputs)}})
 		}
 	}
 	return parameters
@@ -151,16 +164,20 @@ func (p Parameters) Entries() []Entry {
 	return entries
 }
 
-// Load copies the values of a checkpoint into the parameters. An error names the first parameter that is missing or has another shape.
+// Load sets the parameters to the values of a checkpoint. It copies them, or shares the checkpoint's memory where Values is nil. An error names
+// the first parameter that is missing or has another shape.
 func (p Parameters) Load(c Checkpoint) error {
-	for _, parameter := range p {
+	for i, parameter := range p {
 		entry, ok := c.Entries[parameter.Name]
 		if !ok {
 			return fmt.Errorf("the checkpoint holds no %s", parameter.Name)
 		}
 		values, ok := entry.Data.([]float32)
-		if !ok || !slices.Equal(entry.Shape, parameter.Shape) || len(values) != len(parameter.Values) {
+		if !ok || !slices.Equal(entry.Shape, parameter.Shape) || parameter.Values != nil && len(values) != len(parameter.Values) {
 			return fmt.Errorf("the checkpoint's %s is %T of shape %v, and the model needs []float32 of shape %v", entry.Name, entry.Data, entry.Shape, parameter.Shape)
+		}
+		if parameter.Values == nil {
+			p[i].Values = values
 		}
 		copy(parameter.Values, values)
 	}
