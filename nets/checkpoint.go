@@ -4,15 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
-	"os"
 	"reflect"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/renameio/v2"
-	"github.com/sugarme/gotch/pickle"
 )
 
 // Entry is one named array of a checkpoint, in row-major order. Data is []float32, []int64 or []uint8.
@@ -37,6 +35,28 @@ type Attachment struct {
 
 const settingsFile = "settings.json"
 
+// The names in the archive of torch.save, in a folder whose name does not matter. The arrays are in the records dataFolder + "0" and so on.
+const (
+	pickleFile    = "data.pkl"
+	byteOrderFile = "byteorder"
+	dataFolder    = "data/"
+)
+
+const littleEndian = "little" // the content of byteOrderFile
+
+// Limits of a file. A file with holes is as long as it says and takes no space on the disk, so its length alone bounds no memory.
+const (
+	mostBytes       = 1<<31 - 1
+	mostPickleBytes = 1 << 20 // of about 10000 arrays
+)
+
+// arrayTypes are the types of arrays, by the name of PyTorch's storage.
+var arrayTypes = map[string]reflect.Type{
+	"FloatStorage": reflect.TypeFor[[]float32](),
+	"LongStorage":  reflect.TypeFor[[]int64](),
+	"ByteStorage":  reflect.TypeFor[[]uint8](),
+}
+
 // WriteCheckpoint writes the file that EncodeCheckpoint returns, with settings as the attachment settings.json unless they are nil. It replaces
 // the file atomically.
 func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
@@ -52,63 +72,61 @@ func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 }
 
 // EncodeCheckpoint returns the bytes of a state dict in the format of torch.save, which torch.load(path, weights_only=True) reads: an
-// uncompressed zip of a pickle (protocol 2), the arrays' bytes and the attachments.
+// uncompressed zip of a pickle (protocol 2), the arrays' bytes and the attachments. An error names an array whose shape does not fit its data, a
+// name that occurs twice, and a checkpoint that is too large: 2 GB, or 1 MB for names and shapes.
 func EncodeCheckpoint(entries []Entry, attachments ...Attachment) ([]byte, error) {
 	var p pickler
-	p.WriteString("\x80\x02") // protocol 2
-	p.global("collections", "OrderedDict")
-	p.WriteString(")R(") // call it, mark the items
-	files := []storedFile{{"archive/data.pkl", nil}, {"archive/byteorder", []byte("little")}}
+	p.opcodes(opProtocol, protocol)
+	p.dict()
+	p.opcodes(opMark)
+	var arrays []Attachment
+	named := map[string]bool{}
 	for i, entry := range entries {
-		storage, ok := storages[reflect.TypeOf(entry.Data)]
-		if !ok {
-			return nil, fmt.Errorf("nets: %s is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Name, entry.Data)
+		if named[entry.Name] || !utf8.ValidString(entry.Name) {
+			return nil, fmt.Errorf("nets: the array %s has no name of its own in UTF-8", quoted(entry.Name))
+		}
+		named[entry.Name] = true
+		key := fmt.Sprint(i)
+		if err := p.entry(entry, key); err != nil {
+			return nil, fmt.Errorf("nets: the array %s %w", quoted(entry.Name), err)
 		}
 		data, err := binary.Append(nil, binary.LittleEndian, entry.Data)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, storedFile{fmt.Sprintf("archive/data/%d", i), data})
-		elements := int64(1)
-		strides := make([]int64, len(entry.Shape))
-		for axis := len(entry.Shape) - 1; axis >= 0; axis-- {
-			strides[axis] = elements
-			elements *= entry.Shape[axis]
-		}
-		if elements == 0 || elements != int64(reflect.ValueOf(entry.Data).Len()) {
-			return nil, fmt.Errorf("nets: %s has shape %v and %d bytes of data", entry.Name, entry.Shape, len(data))
-		}
-		p.text(entry.Name)
-		p.global("torch._utils", "_rebuild_tensor_v2")
-		p.WriteString("((")
-		p.text("storage")
-		p.global("torch", storage)
-		p.text(fmt.Sprint(i))
-		p.text("cpu")
-		p.integer(elements)
-		p.WriteString("tQ") // a persistent id: the storage
-		p.integer(0)
-		p.tuple(entry.Shape)
-		p.tuple(strides)
-		p.WriteString("\x89") // requires_grad: False
-		p.global("collections", "OrderedDict")
-		p.WriteString(")RtR")
+		arrays = append(arrays, Attachment{dataFolder + key, data})
 	}
-	p.WriteString("u.")
-	files[0].content = p.Bytes()
-	for _, attachment := range attachments {
-		files = append(files, storedFile{"archive/" + attachment.Name, attachment.Content})
+	p.opcodes(opSetItems, opStop)
+	if p.Len() > mostPickleBytes {
+		return nil, fmt.Errorf("nets: the names and shapes of %d arrays take %d bytes; a checkpoint has room for %d", len(entries), p.Len(), mostPickleBytes)
 	}
-	files = append(files, storedFile{"archive/version", []byte("3\n")})
 
+	files := append([]Attachment{{pickleFile, p.Bytes()}, {byteOrderFile, []byte(littleEndian)}}, arrays...)
+	files = append(files, Attachment{"version", []byte("3\n")})
+	for _, a := range attachments {
+		if a.Name == "" || strings.Contains(a.Name, "/") {
+			return nil, fmt.Errorf("nets: an attachment is named %s; it needs a name without a folder", quoted(a.Name))
+		}
+		files = append(files, a)
+	}
+	return pack(files)
+}
+
+// pack returns an uncompressed zip with files in the folder archive.
+func pack(files []Attachment) ([]byte, error) {
 	var packed bytes.Buffer
 	archive := zip.NewWriter(&packed)
+	names := map[string]bool{}
 	for _, f := range files {
-		size := uint64(len(f.content))
-		header := zip.FileHeader{Name: f.name, CRC32: crc32.ChecksumIEEE(f.content), CompressedSize64: size, UncompressedSize64: size}
+		if names[f.Name] {
+			return nil, fmt.Errorf("nets: two files of a checkpoint are named %s; choose another name", quoted(f.Name))
+		}
+		names[f.Name] = true
+		size := uint64(len(f.Content))
+		header := zip.FileHeader{Name: "archive/" + f.Name, CRC32: crc32.ChecksumIEEE(f.Content), CompressedSize64: size, UncompressedSize64: size}
 		w, err := archive.CreateRaw(&header)
 		if err == nil {
-			_, err = w.Write(f.content)
+			_, err = w.Write(f.Content)
 		}
 		if err != nil {
 			return nil, err
@@ -117,110 +135,96 @@ func EncodeCheckpoint(entries []Entry, attachments ...Attachment) ([]byte, error
 	if err := archive.Close(); err != nil {
 		return nil, err
 	}
+	if packed.Len() > mostBytes {
+		return nil, fmt.Errorf("nets: the checkpoint has %d bytes; at most %d are written", packed.Len(), mostBytes)
+	}
 	return packed.Bytes(), nil
 }
 
-// storages names PyTorch's storage of each type of array.
-var storages = map[reflect.Type]string{
-	reflect.TypeFor[[]float32](): "FloatStorage",
-	reflect.TypeFor[[]int64]():   "LongStorage",
-	reflect.TypeFor[[]uint8]():   "ByteStorage",
-}
-
-type storedFile struct {
-	name    string
-	content []byte
-}
-
-// pickler writes the few opcodes of Python's pickle that a state dict needs.
+// pickler writes the opcodes of a state dict.
 type pickler struct{ bytes.Buffer }
 
-func (p *pickler) global(module, name string) { p.WriteString("c" + module + "\n" + name + "\n") }
+func (p *pickler) opcodes(codes ...byte) { p.Write(codes) }
+
+// dict makes an OrderedDict.
+func (p *pickler) dict() {
+	p.global("collections", "OrderedDict")
+	p.opcodes(opEmptyTuple, opReduce)
+}
+
+// entry makes a name and the tensor of the record with the given key.
+func (p *pickler) entry(entry Entry, key string) error {
+	kind := ""
+	for name, array := range arrayTypes {
+		if array == reflect.TypeOf(entry.Data) {
+			kind = name
+		}
+	}
+	if kind == "" {
+		return fmt.Errorf("is %T; a checkpoint holds []float32, []int64 and []uint8", entry.Data)
+	}
+	count, strides, ok := layout(entry.Shape)
+	if data := reflect.ValueOf(entry.Data); !ok || count != int64(data.Len()) {
+		return fmt.Errorf("has shape %v and %d elements", entry.Shape, data.Len())
+	}
+	p.text(entry.Name)
+	p.global("torch._utils", "_rebuild_tensor_v2")
+	p.opcodes(opMark, opMark)
+	p.text("storage")
+	p.global("torch", kind)
+	p.text(key)
+	p.text("cpu")
+	p.integer(count)
+	p.opcodes(opTuple, opBinPersID)
+	p.integer(0)
+	p.tuple(entry.Shape)
+	p.tuple(strides)
+	p.opcodes(opFalse) // it requires no gradient
+	p.dict()
+	p.opcodes(opTuple, opReduce)
+	return nil
+}
+
+func (p *pickler) global(module, name string) {
+	p.opcodes(opGlobal)
+	p.WriteString(module + "\n" + name + "\n")
+}
 
 func (p *pickler) text(s string) {
-	p.WriteByte('X')
+	p.opcodes(opBinUnicode)
 	p.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(s))))
 	p.WriteString(s)
 }
 
 func (p *pickler) integer(v int64) {
-	p.WriteByte('J')
+	p.opcodes(opBinInt)
 	p.Write(binary.LittleEndian.AppendUint32(nil, uint32(v)))
 }
 
 func (p *pickler) tuple(values []int64) {
-	p.WriteByte('(')
+	p.opcodes(opMark)
 	for _, v := range values {
 		p.integer(v)
 	}
-	p.WriteByte('t')
+	p.opcodes(opTuple)
 }
 
-// DecodeCheckpoint is ReadCheckpoint for the content of a file.
-func DecodeCheckpoint(content []byte, attachments ...string) (Checkpoint, error) {
-	file, err := os.CreateTemp("", "checkpoint")
-	if err != nil {
-		return Checkpoint{}, err
+// layout returns the number of elements of an array in row-major order, and its strides, as PyTorch counts them where a length is 0. ok is false
+// for a shape that no checkpoint holds: negative lengths, more than 8 axes, or more elements than a file has bytes.
+func layout(shape []int64) (elements int64, strides []int64, ok bool) {
+	if len(shape) > mostAxes {
+		return 0, nil, false
 	}
-	defer func() { _ = os.Remove(file.Name()) }()
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return Checkpoint{}, err
-	}
-	return ReadCheckpoint(file.Name(), attachments...)
-}
-
-// ReadCheckpoint reads a state dict written by torch.save or EncodeCheckpoint, and those of the named attachments that the file holds.
-func ReadCheckpoint(path string, attachments ...string) (checkpoint Checkpoint, err error) {
-	defer func() {
-		// gotch's unpickler can panic on a damaged file.
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s is no PyTorch checkpoint: %v", path, r)
+	strides = make([]int64, len(shape))
+	elements, stride := int64(1), int64(1)
+	for axis := len(shape) - 1; axis >= 0; axis-- {
+		length := shape[axis]
+		if length < 0 || length > mostBytes/stride {
+			return 0, nil, false
 		}
-	}()
-	archive, err := zip.OpenReader(path)
-	if err != nil {
-		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
+		strides[axis] = stride
+		elements *= length
+		stride *= max(1, length)
 	}
-	defer func() { _ = archive.Close() }()
-	checkpoint.Attachments = map[string][]byte{}
-	for _, name := range append(attachments, settingsFile) {
-		content, err := fs.ReadFile(archive, "archive/"+name)
-		if err == nil {
-			checkpoint.Attachments[name] = content
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return Checkpoint{}, fmt.Errorf("cannot read %s of the checkpoint %s: %w", name, path, err)
-		}
-	}
-	checkpoint.Settings = checkpoint.Attachments[settingsFile]
-	object, err := pickle.LoadWithUnpickler(path, pickle.NewUnpickler)
-	if err != nil {
-		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", path, err)
-	}
-	dict, ok := object.(*pickle.OrderedDict)
-	if !ok {
-		return Checkpoint{}, fmt.Errorf("%s holds a %T, and a checkpoint holds an OrderedDict of tensors", path, object)
-	}
-	checkpoint.Entries = make(map[string]Entry, len(dict.Map))
-	for key, item := range dict.Map {
-		name, isName := key.(string)
-		tensor, isTensor := item.Value.(*pickle.StorageTensor)
-		if !isName || !isTensor {
-			return Checkpoint{}, fmt.Errorf("%s: entry %v is a %T, and a checkpoint holds tensors", path, key, item.Value)
-		}
-		expected := int64(1)
-		for axis := len(tensor.Size) - 1; axis >= 0; axis-- {
-			if tensor.Size[axis] != 1 && tensor.Stride[axis] != expected {
-				return Checkpoint{}, fmt.Errorf("%s: %s is not contiguous", path, name)
-			}
-			expected *= tensor.Size[axis]
-		}
-		first, last := int(tensor.StorageOffset), int(tensor.StorageOffset+expected)
-		data := reflect.ValueOf(tensor.Source.GetData())
-		if storages[data.Type()] == "" {
-			return Checkpoint{}, fmt.Errorf("%s: %s holds %s; float32, int64 and uint8 are read", path, name, data.Type())
-		}
-		checkpoint.Entries[name] = Entry{Name: name, Shape: tensor.Size, Data: data.Slice(first, last).Interface()}
-	}
-	return checkpoint, nil
+	return elements, strides, true
 }

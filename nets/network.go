@@ -5,6 +5,8 @@ package nets
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -164,22 +166,75 @@ func (p Parameters) Entries() []Entry {
 	return entries
 }
 
-// Load sets the parameters to the values of a checkpoint. It copies them, or shares the checkpoint's memory where Values is nil. An error names
-// the first parameter that is missing or has another shape.
+// Load sets the parameters to the values of a checkpoint, which must hold these arrays and no others. It copies the values, or shares the
+// checkpoint's memory where Values is nil. An error names the arrays that are missing or unknown, the first one of another type or shape, or the
+// first one with a value that is NaN or infinite. The parameters then stay as they were.
 func (p Parameters) Load(c Checkpoint) error {
+	if err := p.compareNames(c); err != nil {
+		return err
+	}
+	arrays := make([][]float32, len(p))
 	for i, parameter := range p {
-		entry, ok := c.Entries[parameter.Name]
-		if !ok {
-			return fmt.Errorf("the checkpoint holds no %s", parameter.Name)
-		}
+		entry := c.Entries[parameter.Name]
 		values, ok := entry.Data.([]float32)
-		if !ok || !slices.Equal(entry.Shape, parameter.Shape) || parameter.Values != nil && len(values) != len(parameter.Values) {
-			return fmt.Errorf("the checkpoint's %s is %T of shape %v, and the model needs []float32 of shape %v", entry.Name, entry.Data, entry.Shape, parameter.Shape)
+		if count, _, fits := layout(entry.Shape); !ok || !fits || !slices.Equal(entry.Shape, parameter.Shape) || count != int64(len(values)) {
+			return fmt.Errorf("the checkpoint's %s is %T of shape %s, and the model needs []float32 of shape %s",
+				quoted(parameter.Name), entry.Data, list(entry.Shape), list(parameter.Shape))
 		}
-		if parameter.Values == nil {
+		arrays[i] = values
+	}
+	for i, values := range arrays {
+		if bad := slices.IndexFunc(values, notFinite); bad >= 0 {
+			return fmt.Errorf("the checkpoint's %s holds %v at position %d; weights are finite numbers", quoted(p[i].Name), values[bad], bad)
+		}
+	}
+	for i, values := range arrays {
+		if p[i].Values == nil {
 			p[i].Values = values
 		}
-		copy(parameter.Values, values)
+		copy(p[i].Values, values)
 	}
 	return nil
+}
+
+func notFinite(v float32) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
+
+// compareNames returns an error unless a checkpoint holds exactly the parameters.
+func (p Parameters) compareNames(c Checkpoint) error {
+	var missing, unknown []string
+	known := make(map[string]bool, len(p))
+	for _, parameter := range p {
+		known[parameter.Name] = true
+		if _, ok := c.Entries[parameter.Name]; !ok {
+			missing = append(missing, parameter.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Entries)) {
+		if !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	switch {
+	case missing == nil && unknown == nil:
+		return nil
+	case unknown == nil:
+		return fmt.Errorf("the checkpoint lacks %s", firstNames(missing))
+	case missing == nil:
+		return fmt.Errorf("the checkpoint holds %s, which the model lacks", firstNames(unknown))
+	}
+	return fmt.Errorf("the checkpoint lacks %s, and holds %s", firstNames(missing), firstNames(unknown))
+}
+
+// firstNames lists up to three names, and counts the others.
+func firstNames(names []string) string {
+	const most, length = 3, 38
+	var listed []string
+	for _, name := range names[:min(most, len(names))] {
+		listed = append(listed, shortened(quoted(name), length))
+	}
+	text := strings.Join(listed, ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
