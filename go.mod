@@ -7,6 +7,7 @@ require (
 	github.com/spf13/pflag v1.1.0
 	github.com/sugarme/gotch v0.9.1
 	github.com/vbauerster/mpb/v8 v8.10.2
+	go.uber.org/automaxprocs v1.6.0
 	golang.org/x/sync v0.19.0
 	golang.org/x/term v0.40.0
 	gonum.org/v1/gonum v0.17.0

@@ -54,7 +54,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if math.IsNaN(*change) || math.IsInf(*change, 0) {
 		return fmt.Errorf("-add-energy is %g; it must be a finite energy", *change)
 	}
-	task, err := command.Task(*name, *data, *table)
+	task, err := command.Task(ctx, *name, *data, *table)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time scale of the training data)")
 	flags.StringVar(&o.out, "out", "-", "CSV `file` to write; - is the standard output")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` of the trained models")
-	flags.IntVar(&o.Threads, "threads", 0, "threads to use, 0 for one per processor")
+	command.Threads(flags, &o.Threads, "")
 	table := command.Table(flags)
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -87,7 +87,7 @@ func predict(o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, note := range slices.Concat(at.Notes, p.Notes) {
-		fmt.Fprintln(stderr, "predict:", note)
+		command.Note(stderr, "predict", note)
 	}
 	if o.out == "-" {
 		return prediction.WriteCSV(stdout, at, p)

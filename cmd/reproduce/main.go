@@ -54,7 +54,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	for _, name := range *tasks {
-		task, err := command.Task(name, "", datasets.TableOptions{})
+		task, err := command.Task(ctx, name, "", datasets.TableOptions{})
 		if err != nil {
 			return err
 		}

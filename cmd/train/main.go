@@ -79,7 +79,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		return err
 	}
-	task, err := command.Task(s.Task, s.File, *table)
+	task, err := command.Task(ctx, s.Task, s.File, *table)
 	if err != nil {
 		return err
 	}

@@ -13,24 +13,42 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/spf13/pflag"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
-	"hnn/internal/libtorch"
+	_ "hnn/internal/startup" // ends a program that LibTorch could not start in
 )
 
-// Main runs a command. SIGINT and SIGTERM cancel its context.
+// Main runs a command. SIGINT, SIGTERM, SIGHUP and SIGQUIT, and SIGXCPU of a limit of processor time, cancel its context, unless the program was
+// started with the signal ignored, as by nohup. A write to a pipe that nobody reads, or beyond the limit of a file's size, returns an error and does
+// not end the program.
 func Main(name string, run func(ctx context.Context, arguments []string, stdout, stderr io.Writer) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	limitProcessors()
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	caught := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGXCPU} {
+		if !signal.Ignored(s) {
+			signal.Notify(caught, s)
+		}
+	}
+	go func() { interrupt(interruption((<-caught).(syscall.Signal))) }()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		Exit(name, err)
 	}
 }
+
+// interruption is the signal that ended a context.
+type interruption syscall.Signal
+
+func (i interruption) Error() string { return "interrupted by " + syscall.Signal(i).String() }
 
 // Interruptible runs a computation that takes no context. If ctx ends first, Interruptible returns its error, and the computation goes on until
 // the program ends.
@@ -45,75 +63,18 @@ func Interruptible(ctx context.Context, compute func() error) error {
 	}
 }
 
-// Exit ends the program. After an interruption it prints nothing and the status is 130, as a shell's after SIGINT. After any other error it
-// prints one line on stderr; the status is 2 if -cuda found no GPU, and 1 otherwise.
-func Exit(name string, err error) {
-	if errors.Is(err, context.Canceled) {
-		os.Exit(130)
-	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
-	if errors.Is(err, libtorch.ErrNoCUDA) {
-		os.Exit(2)
-	}
-	os.Exit(1)
-}
-
-// Flags returns an empty set of flags that takes - and _ between words: the published scripts write total_steps.
-func Flags(name string) *pflag.FlagSet {
-	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	flags.SortFlags = false
-	flags.SetOutput(io.Discard)
-	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
-	})
-	return flags
-}
-
-// CUDA adds the flag -cuda.
-func CUDA(flags *pflag.FlagSet, cuda *bool) {
-	flags.BoolVar(cuda, "cuda", false, "train on the GPU; without a usable one this is an error with exit status 2")
-}
-
-// Table adds the flags that say of a table what it does not.
-func Table(flags *pflag.FlagSet) *datasets.TableOptions {
-	o := &datasets.TableOptions{}
-	flags.StringSliceVar(&o.Angles, "angles", nil, "positions of a table that are angles, such as q1,q2, or none (default: those that jump by a full turn)")
-	flags.Float64SliceVar(&o.Masses, "mass", nil, "`masses` of the positions, for momenta that were not measured (default: 1)")
-	flags.Lookup("mass").DefValue = "" // pflag would print [] as a second default
-	return o
-}
-
-// TestFraction is the part of a table's trajectories that training does not see, by default.
-const TestFraction = 0.2
-
-// Parse reads the arguments. Flags start with one dash or two. It returns pflag.ErrHelp if they ask for help.
-func Parse(flags *pflag.FlagSet, arguments []string) error {
-	doubled := make([]string, len(arguments))
-	for i, a := range arguments {
-		doubled[i] = a
-		if len(a) > 2 && a[0] == '-' && a[1] >= 'a' && a[1] <= 'z' {
-			doubled[i] = "-" + a
-		}
-	}
-	if err := flags.Parse(doubled); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return err
-		}
-		return fmt.Errorf("%w; -help lists the flags", err)
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is not a flag; -help lists the flags", flags.Arg(0))
-	}
-	return nil
-}
-
-// Task returns the task with the given name (the value of -task) or, if the name is empty, the task of a data file (the value of -data).
-func Task(name, file string, table datasets.TableOptions) (datasets.Task, error) {
+// Task returns the task with the given name (the value of -task) or, if the name is empty, the task of a data file (the value of -data). If ctx ends
+// first, it returns the error of ctx: a file can be a pipe into which nobody writes.
+func Task(ctx context.Context, name, file string, table datasets.TableOptions) (datasets.Task, error) {
 	switch {
 	case name != "":
 		return datasets.Find(name)
 	case file != "":
-		return datasets.FromTableWith(file, table)
+		var task datasets.Task
+		if err := Interruptible(ctx, func() (err error) { task, err = datasets.FromTableWith(file, table); return err }); err != nil {
+			return datasets.Task{}, err
+		}
+		return task, nil
 	default:
 		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data takes a file of your own", strings.Join(TaskNames(), ", "))
 	}

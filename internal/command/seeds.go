@@ -24,13 +24,13 @@ func (s *Seeds) Set(text string) error {
 		last, wrongToo := strconv.ParseUint(to, 10, 32)
 		switch {
 		case wrong != nil || wrongToo != nil || last < first:
-			return fmt.Errorf("%q is no seed; seeds are numbers from 0 to %d and rising ranges of them, such as 0,2,5-7", part, uint32(1<<32-1))
+			return fmt.Errorf("%.40q is no seed; seeds are numbers from 0 to %d and rising ranges of them, such as 0,2,5-7", part, uint32(1<<32-1))
 		case last-first >= uint64(mostSeeds-len(seeds)):
-			return fmt.Errorf("with %q there are more than %d seeds", part, mostSeeds)
+			return fmt.Errorf("with %.40q there are more than %d seeds", part, mostSeeds)
 		}
 		for seed := first; seed <= last; seed++ {
 			if slices.Contains(seeds, uint32(seed)) {
-				return fmt.Errorf("%q gives the seed %d a second time", part, seed)
+				return fmt.Errorf("%.40q gives the seed %d a second time", part, seed)
 			}
 			seeds = append(seeds, uint32(seed))
 		}
