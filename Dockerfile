@@ -29,8 +29,6 @@ RUN LIBTORCH_VARIANT=$VARIANT scripts/libtorch && rm -rf .libtorch/*/torch/inclu
 FROM debian:bookworm-slim
 RUN useradd --create-home hnn && install -d -m 1777 /work
 ENV PATH=/opt/hnn/bin:$PATH
-# gotch creates a cache folder in HOME at the start of a program unless GOTCH_CACHE exists. A user given by --user may have no HOME.
-ENV GOTCH_CACHE=/tmp
 # The parts of the driver that NVIDIA's container toolkit mounts into a container with a GPU.
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER hnn
