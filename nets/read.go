@@ -135,7 +135,7 @@ func openArchive(file io.ReaderAt, size int64) (archive, error) {
 
 // Sizes of the parts of a zip.
 const (
-	headerSize     = 30 // of the header before a record, without the name
+	headerSize     = 30 // of the header before a record, without the name; its last 2 bytes say how much follows the name
 	descriptorSize = 16 // of the descriptor after a record
 	descriptorFlag = 8  // of a record with a descriptor
 )
@@ -156,8 +156,8 @@ func checkHeaders(file io.ReaderAt, size int64, records []*zip.File) error {
 		if err != nil {
 			return fmt.Errorf("the header of the record %s cannot be read: %w", quoted(record.Name), err)
 		}
-		nameLength, extraLength := binary.LittleEndian.Uint16(header[26:]), binary.LittleEndian.Uint16(header[28:])
-		if string(header[headerSize:]) != record.Name || start != position+headerSize+int64(nameLength)+int64(extraLength) {
+		extra := binary.LittleEndian.Uint16(header[headerSize-2:])
+		if string(header[headerSize:]) != record.Name || start != position+int64(len(header))+int64(extra) {
 			return fmt.Errorf("the header of the record %s is not where the record before it ends, or has another name", quoted(record.Name))
 		}
 		if record.UncompressedSize64 > uint64(size-start) {
