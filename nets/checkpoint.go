@@ -46,8 +46,9 @@ const littleEndian = "little" // the content of byteOrderFile
 
 // Limits of a file. A file with holes is as long as it says and takes no space on the disk, so its length alone bounds no memory.
 const (
-	mostBytes       = 1<<31 - 1
-	mostPickleBytes = 1 << 20 // of about 10000 arrays
+	mostBytes       = 1<<32 - 1 // as in every zip of the first kind
+	mostPickleBytes = 1 << 20   // of about 7000 arrays
+	mostElements    = 1<<31 - 1 // of an array
 )
 
 // arrayTypes are the types of arrays, by the name of PyTorch's storage.
@@ -73,7 +74,7 @@ func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
 
 // EncodeCheckpoint returns the bytes of a state dict in the format of torch.save, which torch.load(path, weights_only=True) reads: an
 // uncompressed zip of a pickle (protocol 2), the arrays' bytes and the attachments. An error names an array whose shape does not fit its data, a
-// name that occurs twice, and a checkpoint that is too large: 2 GB, or 1 MB for names and shapes.
+// name that occurs twice, and a checkpoint that is too large: 4 GB, or 1 MB for names and shapes.
 func EncodeCheckpoint(entries []Entry, attachments ...Attachment) ([]byte, error) {
 	var p pickler
 	p.opcodes(opProtocol, protocol)
@@ -98,7 +99,8 @@ func EncodeCheckpoint(entries []Entry, attachments ...Attachment) ([]byte, error
 	}
 	p.opcodes(opSetItems, opStop)
 	if p.Len() > mostPickleBytes {
-		return nil, fmt.Errorf("nets: the names and shapes of %d arrays take %d bytes; a checkpoint has room for %d", len(entries), p.Len(), mostPickleBytes)
+		return nil, fmt.Errorf("nets: the names and shapes of %d arrays take %d bytes; a checkpoint has room for %d",
+			len(entries), p.Len(), mostPickleBytes)
 	}
 
 	files := append([]Attachment{{pickleFile, p.Bytes()}, {byteOrderFile, []byte(littleEndian)}}, arrays...)
@@ -210,7 +212,7 @@ func (p *pickler) tuple(values []int64) {
 }
 
 // layout returns the number of elements of an array in row-major order, and its strides, as PyTorch counts them where a length is 0. ok is false
-// for a shape that no checkpoint holds: negative lengths, more than 8 axes, or more elements than a file has bytes.
+// for a shape that no checkpoint holds: negative lengths, more than 8 axes, or 2^31 elements.
 func layout(shape []int64) (elements int64, strides []int64, ok bool) {
 	if len(shape) > mostAxes {
 		return 0, nil, false
@@ -219,7 +221,7 @@ func layout(shape []int64) (elements int64, strides []int64, ok bool) {
 	elements, stride := int64(1), int64(1)
 	for axis := len(shape) - 1; axis >= 0; axis-- {
 		length := shape[axis]
-		if length < 0 || length > mostBytes/stride {
+		if length < 0 || length > mostElements/stride {
 			return 0, nil, false
 		}
 		strides[axis] = stride

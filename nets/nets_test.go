@@ -95,21 +95,33 @@ func TestLoadRefusesOtherArrays(t *testing.T) {
 		}}
 	}
 	for want, change := range map[string]func(entries map[string]Entry){
-		`the checkpoint lacks "linear1.bias"`: func(e map[string]Entry) { delete(e, "linear1.bias") },
+		`the checkpoint lacks "linear1.bias"`: func(e map[string]Entry) {
+			delete(e, "linear1.bias")
+		},
 		`lacks "linear1.weight", "linear1.bias", "linear2.weight", and holds "a", "b", "c" and 2 more`: func(e map[string]Entry) {
 			clear(e)
 			for _, name := range []string{"e", "d", "c", "b", "a"} {
 				e[name] = Entry{}
 			}
 		},
-		`holds "linear9.weight", which the model lacks`: func(e map[string]Entry) { e["linear9.weight"] = Entry{} },
+		`holds "linear9.weight", which the model lacks`: func(e map[string]Entry) {
+			e["linear9.weight"] = Entry{}
+		},
 		`"linear2.weight" is []float32 of shape [2 1], and the model needs []float32 of shape [1 2]`: func(e map[string]Entry) {
 			e["linear2.weight"] = Entry{"linear2.weight", []int64{2, 1}, []float32{5, 6}}
 		},
-		`"linear2.weight" is []int64 of shape [1 2]`:                func(e map[string]Entry) { e["linear2.weight"] = Entry{"", []int64{1, 2}, []int64{5, 6}} },
-		`"linear2.weight" is []float32 of shape [1 2]`:              func(e map[string]Entry) { e["linear2.weight"] = Entry{"", []int64{1, 2}, []float32{5}} },
-		`"linear2.weight" holds NaN at position 1; weights are fin`: func(e map[string]Entry) { e["linear2.weight"].Data.([]float32)[1] = float32(math.NaN()) },
-		`"linear1.bias" holds -Inf at position 0`:                   func(e map[string]Entry) { e["linear1.bias"].Data.([]float32)[0] = float32(math.Inf(-1)) },
+		`"linear2.weight" is []int64 of shape [1 2]`: func(e map[string]Entry) {
+			e["linear2.weight"] = Entry{"", []int64{1, 2}, []int64{5, 6}}
+		},
+		`"linear2.weight" is []float32 of shape [1 2]`: func(e map[string]Entry) {
+			e["linear2.weight"] = Entry{"", []int64{1, 2}, []float32{5}}
+		},
+		`"linear2.weight" holds NaN at position 1; weights are fin`: func(e map[string]Entry) {
+			e["linear2.weight"].Data.([]float32)[1] = float32(math.NaN())
+		},
+		`"linear1.bias" holds -Inf at position 0`: func(e map[string]Entry) {
+			e["linear1.bias"].Data.([]float32)[0] = float32(math.Inf(-1))
+		},
 	} {
 		checkpoint, parameters := good(), network.Zeros()
 		change(checkpoint.Entries)
@@ -121,8 +133,9 @@ func TestLoadRefusesOtherArrays(t *testing.T) {
 		}
 	}
 	for _, parameters := range []Parameters{network.Zeros(), network.Shapes()} {
-		if err := parameters.Load(good()); err != nil || fmt.Sprint(parameters) != "[{linear1.weight [2 1] [1 2]} {linear1.bias [2] [3 4]} {linear2.weight [1 2] [5 6]}]" {
-			t.Errorf("got %v, %v", parameters, err)
+		want := "[{linear1.weight [2 1] [1 2]} {linear1.bias [2] [3 4]} {linear2.weight [1 2] [5 6]}]"
+		if err := parameters.Load(good()); err != nil || fmt.Sprint(parameters) != want {
+			t.Errorf("got %v, %v, want %s", parameters, err, want)
 		}
 	}
 }

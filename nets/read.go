@@ -72,7 +72,7 @@ func readCheckpoint(file io.ReaderAt, size int64, attachments []string) (Checkpo
 	}
 	c := Checkpoint{Entries: make(map[string]Entry, len(arrays)), Attachments: map[string][]byte{}}
 	for _, array := range arrays {
-		data, err := a.read(array)
+		data, err := a.elements(array)
 		if err != nil {
 			return Checkpoint{}, err
 		}
@@ -243,9 +243,9 @@ func (a archive) checkTensor(t tensor) (int64, error) {
 	if record == nil {
 		return 0, fmt.Errorf("its record %s is missing", quoted(name))
 	}
-	width, bytes := elementSize(t.storage.kind), int64(record.UncompressedSize64)
-	if bytes%width != 0 || t.storage.elements != bytes/width {
-		return 0, fmt.Errorf("its record %s has %d bytes, and %d elements of %d bytes are announced", quoted(name), bytes, t.storage.elements, width)
+	width, size := t.storage.width(), int64(record.UncompressedSize64)
+	if size%width != 0 || t.storage.elements != size/width {
+		return 0, fmt.Errorf("its record %s has %d bytes, and %d elements of %d bytes are announced", quoted(name), size, t.storage.elements, width)
 	}
 	elements, strides, ok := layout(t.shape)
 	if !ok || t.offset < 0 || t.offset > t.storage.elements || elements > t.storage.elements-t.offset {
@@ -259,20 +259,19 @@ func (a archive) checkTensor(t tensor) (int64, error) {
 	return elements, nil
 }
 
-// read returns the elements of an array.
-func (a archive) read(array array) (any, error) {
-	content, err := a.content(dataFolder + array.storage.key)
+// elements returns the elements of an array.
+func (a archive) elements(of array) (any, error) {
+	content, err := a.content(dataFolder + of.storage.key)
 	if err != nil {
 		return nil, err
 	}
-	width := elementSize(array.storage.kind)
-	data := reflect.MakeSlice(arrayTypes[array.storage.kind], int(array.elements), int(array.elements)).Interface()
-	_, err = binary.Decode(content[array.offset*width:], binary.LittleEndian, data)
+	data := reflect.MakeSlice(arrayTypes[of.storage.kind], int(of.elements), int(of.elements)).Interface()
+	_, err = binary.Decode(content[of.offset*of.storage.width():], binary.LittleEndian, data)
 	return data, err
 }
 
-// elementSize returns the bytes of an element.
-func elementSize(kind string) int64 { return int64(arrayTypes[kind].Elem().Size()) }
+// width returns the bytes of an element.
+func (s storage) width() int64 { return int64(arrayTypes[s.kind].Elem().Size()) }
 
 // quoted returns text of a file as it may appear in an error: in quotes, without control characters, and short.
 func quoted(text string) string { return shortened(strconv.QuoteToASCII(text), 60) }

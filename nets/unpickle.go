@@ -115,7 +115,7 @@ func (m *machine) step() bool {
 		return false
 	case opProtocol:
 		if version := m.number(1); version != protocol {
-			m.fail("it has protocol %d; torch.save writes protocol %d", version, protocol)
+			m.fail("the pickle has protocol %d; torch.save writes protocol %d", version, protocol)
 		}
 	case opMark:
 		m.marks = append(m.marks, len(m.stack))
@@ -171,7 +171,7 @@ func (m *machine) fail(format string, arguments ...any) {
 	}
 }
 
-// take returns the next bytes of the pickle, or fewer after an error.
+// take returns the next bytes of the pickle, or none after an error.
 func (m *machine) take(count uint64) []byte {
 	if count > uint64(len(m.rest)) {
 		m.fail("%d bytes should follow, and %d do", count, len(m.rest))
@@ -183,9 +183,9 @@ func (m *machine) take(count uint64) []byte {
 }
 
 // number returns an unsigned integer of up to 8 bytes.
-func (m *machine) number(bytes uint64) uint64 {
+func (m *machine) number(size uint64) uint64 {
 	number := uint64(0)
-	for i, b := range m.take(bytes) {
+	for i, b := range m.take(size) {
 		number |= uint64(b) << (8 * i)
 	}
 	return number
@@ -193,13 +193,13 @@ func (m *machine) number(bytes uint64) uint64 {
 
 // long returns a signed integer whose length the pickle says.
 func (m *machine) long() int64 {
-	bytes := m.number(1)
-	if bytes > 8 {
-		m.fail("an integer of %d bytes; at most 8 are read", bytes)
+	size := m.number(1)
+	if size > 8 {
+		m.fail("an integer has %d bytes; at most 8 are read", size)
 		return 0
 	}
-	unused := 64 - 8*bytes
-	return int64(m.number(bytes)<<unused) >> unused
+	unused := 64 - 8*size
+	return int64(m.number(size)<<unused) >> unused // the highest bit is the sign
 }
 
 func (m *machine) text() string {
