@@ -79,6 +79,7 @@ type Task struct {
 	Bodies      int    // bodies that move in a plane; 0 for any other system
 	Labels      Labels
 	File        string // the table that FromTable read; empty for all other tasks
+	Hash        string // SHA-256 of File in hexadecimal digits: runs know their data by it
 	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.
 	Observed *Observations
 

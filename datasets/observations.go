@@ -21,6 +21,7 @@ type Observations struct {
 	Constants    []string  // names without units
 	TimeName     string    // with its unit, such as "t [ms]"
 	Notes        []string  // one line each for the user: what was found or assumed
+	Hash         string    // SHA-256 of the file in hexadecimal digits: models know their data by it; empty if they were not read from a file
 }
 
 // Observed is one trajectory. Its rows are in the order of time.
@@ -41,7 +42,7 @@ type TableOptions struct {
 // ReadObservations reads a CSV file of measurements. Its columns are those of FromTable. It needs t and ignores derivatives. Errors name the
 // file, the line and the column.
 func ReadObservations(path string, options TableOptions) (Observations, error) {
-	t, err := readTable(path, nil)
+	t, err := openTable(path, nil)
 	if err != nil {
 		return Observations{}, err
 	}
@@ -58,17 +59,22 @@ func ReadObservations(path string, options TableOptions) (Observations, error) {
 // that system, and others are ignored. Where the system's momenta are estimated, the table may give them; otherwise they are estimated in the
 // same way. A trajectory with momenta may have a single row. Errors name the file, the line and the column.
 func ReadAt(path string, like Observations) (Observations, error) {
-	t, err := readTable(path, &like)
+	t, err := openTable(path, &like)
 	if err != nil {
 		return Observations{}, err
 	}
+	return t.at(like)
+}
+
+// at returns the trajectories of a table of the system that like describes.
+func (t *csvTable) at(like Observations) (Observations, error) {
 	if t.momenta == nil {
 		if err := t.checkLengths(); err != nil {
 			return Observations{}, err
 		}
 	}
 	o := like
-	o.Trajectories, o.Measured, o.Notes = t.observed(), t.momenta != nil, nil
+	o.Trajectories, o.Measured, o.Notes, o.Hash = t.observed(), t.momenta != nil, nil, t.hash
 	for i, turn := range o.Angles {
 		o.unwrap(i, turn)
 	}
@@ -78,7 +84,7 @@ func ReadAt(path string, like Observations) (Observations, error) {
 		}
 		o.Estimate.fill(o)
 	}
-	return o, nil
+	return o, t.checkSlopes(o.momenta)
 }
 
 // Split takes the last fraction of the trajectories, and at least one, as the test set. Of a single trajectory it takes the last fraction of
@@ -146,6 +152,15 @@ func (o Observations) Component(i int) (values []float64) {
 	return values
 }
 
+// momenta returns the momenta of a trajectory, row by row.
+func (o Observations) momenta(trajectory int) [][]float64 {
+	var rows [][]float64
+	for _, state := range o.Trajectories[trajectory].States {
+		rows = append(rows, state[o.Positions:])
+	}
+	return rows
+}
+
 // unwrap removes jumps of more than half a turn between successive rows. A turn of 0 is none.
 func (o Observations) unwrap(position int, turn float64) {
 	for _, s := range o.Trajectories {
@@ -159,7 +174,7 @@ func (o Observations) unwrap(position int, turn float64) {
 // observations checks a table of a system to learn. If it is not timed, its rows do not follow one another.
 func (t *csvTable) observations(options TableOptions, timed bool) (Observations, error) {
 	n, masses := len(t.positions), options.Masses
-	o := Observations{Positions: n, Angles: make([]float64, n), Measured: t.momenta != nil, TimeName: "t"}
+	o := Observations{Hash: t.hash, Positions: n, Angles: make([]float64, n), Measured: t.momenta != nil, TimeName: "t"}
 	switch {
 	case !timed && (t.inputs != nil || t.others != nil || options.Angles != nil):
 		return o, fmt.Errorf("%s: inputs, constants and angles need a column t and three rows of each trajectory", t.path)
@@ -218,6 +233,9 @@ func (t *csvTable) observations(options TableOptions, timed bool) (Observations,
 		}
 		if masses != nil {
 			how += fmt.Sprintf(", times the masses %v", masses)
+		}
+		if err := t.checkSlopes(o.momenta); err != nil {
+			return o, err
 		}
 		o.note("momenta: q' of a local polynomial of order %d over %d rows, %s", o.Estimate.Order, o.Estimate.Rows, how)
 	}

@@ -31,7 +31,7 @@ import (
 // successive rows gives them. The task is named after the file, without folder and extension. The test set is the last 20% of the trajectories,
 // and at least one. Of a single trajectory, it is the last 20% of the rows. With up to 3000 training rows, training takes 2000 steps, each on
 // all rows. With more, it takes 10,000 steps, each on a batch of 600 rows (fewer if the test set is smaller than that). Errors name the file,
-// the line and the column.
+// the line and the column. A line has up to 1 MiB and 10,000 columns, names are printable and have up to 100 bytes, and numbers fit into float32.
 func FromTable(path string) (Task, error) { return FromTableWith(path, TableOptions{}) }
 
 // TableName returns the name of a table's task: that of the file, without folder and extension.
@@ -42,13 +42,24 @@ func TableName(path string) string {
 // FromTableWith is FromTable for a table that does not say everything.
 func FromTableWith(path string, options TableOptions) (Task, error) {
 	name := TableName(path)
+	if name == "" {
+		return Task{}, fmt.Errorf("%s: the file name has nothing before its extension, which would name the task; give the file another name", path)
+	}
+	if err := checkName(name); err != nil {
+		return Task{}, fmt.Errorf("the task would have the name of the file, but %w; give the file another name", err)
+	}
 	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
 		return Task{}, fmt.Errorf("%s: the task would have the name %s, which is taken; give the file another name", path, name)
 	}
-	t, err := readTable(path, nil)
+	t, err := openTable(path, nil)
 	if err != nil {
 		return Task{}, err
 	}
+	return t.task(name, options)
+}
+
+// task makes a task with a name.
+func (t *csvTable) task(name string, options TableOptions) (Task, error) {
 	short := t.checkLengths()
 	if short != nil && t.derivatives == nil {
 		return Task{}, short
@@ -69,7 +80,10 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 			observed[i].DX = append(observed[i].DX, pick(row, t.derivatives))
 		}
 	}
-	task, err := fromObservations(Task{Name: name, File: path}, observed)
+	if err := t.checkSlopes(func(i int) [][]float64 { return observed[i].DX }); err != nil {
+		return Task{}, err
+	}
+	task, err := fromObservations(Task{Name: name, File: t.path, Hash: t.hash}, observed)
 	if err != nil {
 		return Task{}, err
 	}
@@ -82,7 +96,7 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 
 // csvTable is a file: its columns, and its trajectories in the order of their first rows.
 type csvTable struct {
-	path string
+	path, hash string
 	columns
 	tracks []track
 }
@@ -94,15 +108,26 @@ type track struct {
 	rows  [][]float64
 }
 
-// readTable reads the columns of a system to learn, or of the system that like describes.
-func readTable(path string, like *Observations) (*csvTable, error) {
+func openTable(path string, like *Observations) (*csvTable, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	rows := csv.NewReader(file)
-	rows.Comment, rows.TrimLeadingSpace, rows.ReuseRecord = '#', true, true
+	return readTable(path, file, like)
+}
+
+const (
+	comment     = '#'
+	mostColumns = 10_000
+)
+
+// readTable reads the columns of a system to learn, or of the system that like describes. Errors name the table by the given path.
+func readTable(path string, r io.Reader, like *Observations) (*csvTable, error) {
+	content := newText(path, r)
+	content.quotes = true
+	rows := csv.NewReader(content)
+	rows.Comment, rows.TrimLeadingSpace, rows.ReuseRecord = comment, true, true
 	t := &csvTable{path: path}
 	numbers := map[string]int{} // index of a trajectory by its label
 	for {
@@ -117,7 +142,7 @@ func readTable(path string, like *Observations) (*csvTable, error) {
 		case syntax != nil:
 			return nil, fmt.Errorf("%s, line %d, character %d: %w", path, syntax.Line, syntax.Column, syntax.Err)
 		case err != nil:
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 		line, _ := rows.FieldPos(0)
 		if t.names == nil {
@@ -132,6 +157,9 @@ func readTable(path string, like *Observations) (*csvTable, error) {
 		}
 		number, known := numbers[label]
 		if !known {
+			if err := checkName(label); err != nil {
+				return nil, t.wrong(line, t.trajectory, "%w", err)
+			}
 			number = len(t.tracks)
 			numbers[label], t.tracks = number, append(t.tracks, track{label: label})
 		}
@@ -150,6 +178,7 @@ func readTable(path string, like *Observations) (*csvTable, error) {
 	case t.tracks == nil:
 		return nil, fmt.Errorf("%s has no rows below its header", path)
 	}
+	t.hash = content.hash()
 	return t, cmp.Or(t.checkTimes(), t.checkOthers())
 }
 
@@ -199,6 +228,20 @@ func (t *csvTable) checkOthers() error {
 	return nil
 }
 
+// checkSlopes returns an error if a slope that was computed from the times, in the row of a trajectory, is no float32.
+func (t *csvTable) checkSlopes(slopes func(trajectory int) [][]float64) error {
+	for i, s := range t.tracks {
+		for k, row := range slopes(i) {
+			for _, v := range row {
+				if !(math.Abs(v) <= math.MaxFloat32) {
+					return t.wrong(s.lines[k], t.time, "the slope at this time is %.3g, which float32 cannot hold: time steps are too short for the changes", v)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func (t *csvTable) checkLengths() error {
 	for _, s := range t.tracks {
 		if rows := len(s.rows); rows < 3 {
@@ -225,10 +268,16 @@ var (
 
 // readHeader finds the columns of a system to learn by their names, or those of the system that like describes.
 func readHeader(header []string, like *Observations) (c columns, err error) {
+	if len(header) > mostColumns {
+		return c, fmt.Errorf("the header names %d columns; there can be %d", len(header), mostColumns)
+	}
 	n, m := 0, 0
 	var others []int
 	for i, name := range header {
-		name, unit := strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")), "" // the byte order mark that spreadsheets write
+		name, unit := strings.TrimSpace(name), ""
+		if err := checkName(name); err != nil {
+			return c, fmt.Errorf("column %d: %w", i+1, err)
+		}
 		if parts := withUnit.FindStringSubmatch(name); parts != nil {
 			name, unit = parts[1], strings.TrimSpace(parts[2])
 		}
@@ -352,10 +401,14 @@ func (s *Samples) appendTime(time float64) error {
 	return nil
 }
 
+// parseFinite returns a number that float32 can hold.
 func parseFinite(field string) (float64, error) {
 	value, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
-		return 0, fmt.Errorf("%q is not a finite number", field)
+	switch {
+	case errors.Is(err, strconv.ErrRange) || err == nil && math.Abs(value) > math.MaxFloat32 && !math.IsInf(value, 0):
+		return 0, fmt.Errorf("%.40q is beyond float32, which holds numbers up to %.2g", field, math.MaxFloat32)
+	case err != nil || math.IsNaN(value) || math.IsInf(value, 0) || strings.ContainsAny(field, "_xX"): // as Go writes 1_000 and 0x1p3
+		return 0, fmt.Errorf("%.40q is not a finite number", field)
 	}
 	return value, nil
 }
