@@ -157,6 +157,8 @@ func damaged() map[string][]byte {
 		"byte 2: the opcode 0x8e":                             checkpointOf([]byte("\x80\x02\x8e\x00\x00\x00\x00\x00\x01\x00\x00")), // BINBYTES8 of 1 TB
 		"the opcode 0x8b":                                     checkpointOf([]byte("\x80\x02\x8b\x00\x00\x08\x00" + strings.Repeat("\x01", 1<<19))),
 		"the opcode 0x4e ('N')":                               million("N"),
+		"byte 1000002: 1 bytes should follow":                 million("("),
+		"byte 1000001: 1 bytes should follow":                 checkpointOf([]byte("\x80\x02}" + strings.Repeat("\x85", 999_998))),
 		"an integer has 9 bytes":                              checkpointOf([]byte("\x80\x02\x8a\x09123456789.")),
 		`the global "os.system"`:                              checkpointOf([]byte("\x80\x02cos\nsystem\n(X\x04\x00\x00\x00truet" + "R.")),
 		"a global has no name":                                checkpointOf([]byte("\x80\x02cos")),
