@@ -177,7 +177,7 @@ func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress 
 	return a, a.changeEnergy(change)
 }
 
-// load adds the models as sources. Models with the same seed, file and loss share one dataset.
+// load adds the models as sources. Models with the same seed and loss share one dataset.
 func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) error {
 	if len(checkpoints) == 0 {
 		return errors.New("analysis: no checkpoint is given; at least one is needed")
@@ -205,7 +205,7 @@ func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) error {
 				return err
 			}
 		}
-		from := trainer.Settings{Seed: settings.Seed, File: settings.File, Loss: settings.Loss}
+		from := trainer.Settings{Seed: settings.Seed, Loss: settings.Loss}
 		data, ok := made[from]
 		if !ok {
 			progress("making the data")

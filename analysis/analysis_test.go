@@ -249,10 +249,10 @@ func train(t *testing.T, task datasets.Task, model hamiltonian.Model, field hami
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	if err := run.Save(folder, nil); err != nil {
+	if err := run.Save(folder, &trainer.Final{}); err != nil {
 		t.Fatal(err)
 	}
-	return Checkpoint{model, settings.FilesIn(folder).Checkpoint}
+	return Checkpoint{model, settings.Files(folder).Finished}
 }
 
 // Models of the same seed share one dataset; another seed has another.

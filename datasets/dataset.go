@@ -78,7 +78,7 @@ type Task struct {
 	Dimension   int    // of a state: n positions and n momenta
 	Bodies      int    // bodies that move in a plane; 0 for any other system
 	Labels      Labels
-	File        string // the table that FromTable read; empty for all other tasks
+	File        string // the user's data; empty for a task that has its own
 	Hash        string // SHA-256 of File in hexadecimal digits: runs know their data by it
 	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.
 	Observed *Observations
@@ -96,8 +96,9 @@ type Task struct {
 	// Increments makes the dataset with mean derivatives: X is as in Generate, and DX is (x(t+TimeStep) − x(t)) / TimeStep along the
 	// trajectory without noise. It is nil for tasks without such data.
 	Increments func(seed uint32) (Dataset, error)
-	// Load reads a dataset from a file in the task's own format. It is nil where there is no such format.
-	Load func(path string) (Dataset, error)
+	// Parse reads a text in the task's own format, for Generate or for Increments. Errors name the text by the given name. It is nil where there
+	// is no such format.
+	Parse func(name, content string, increments bool) (Dataset, error)
 
 	// ImageSide is the number of rows and columns of a frame; 0 where states are observed. A task with images has no Dynamics, no Example
 	// and no Trials.
@@ -149,6 +150,26 @@ func Find(name string) (Task, error) {
 		names = append(names, t.Name)
 	}
 	return Task{}, fmt.Errorf("there is no task %q; the tasks are %s", name, strings.Join(names, ", "))
+}
+
+// WithFile returns the task with the data of a file in the task's own format, in place of its own data.
+func (t Task) WithFile(path string) (Task, error) {
+	if t.Parse == nil {
+		return Task{}, fmt.Errorf("the task %s generates its data and reads no file", t.Name)
+	}
+	content, hash, err := readFile(path)
+	if err != nil {
+		return Task{}, err
+	}
+	if _, err := t.Parse(path, string(content), false); err != nil {
+		return Task{}, err
+	}
+	t.File, t.Hash = path, hash
+	t.Generate = func(uint32) (Dataset, error) { return t.Parse(path, string(content), false) }
+	if t.Increments != nil {
+		t.Increments = func(uint32) (Dataset, error) { return t.Parse(path, string(content), true) }
+	}
+	return t, nil
 }
 
 // linspace returns n values from start to stop, both included, rounded as numpy.linspace rounds them.

@@ -336,7 +336,7 @@ func TestMeasurementErrorsNameTheLine(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Real.Load(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Real.WithFile(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got error %v, want one with %q", content, err, want)
 		}
 	}

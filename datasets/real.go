@@ -1,7 +1,9 @@
 package datasets
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"os"
@@ -21,12 +23,11 @@ var Real = Task{
 	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
 	Generate:    func(uint32) (Dataset, error) { return embedded(0) },
 	Increments:  func(uint32) (Dataset, error) { return embedded(realStep) },
-	Load: func(path string) (Dataset, error) {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return Dataset{}, err
+	Parse: func(name, content string, increments bool) (Dataset, error) {
+		if increments {
+			return readMeasurements(name, content, realStep)
 		}
-		return readMeasurements(path, string(content), 0)
+		return readMeasurements(name, content, 0)
 	},
 	Example:     measured,
 	Trials:      measured,
@@ -44,6 +45,13 @@ var measurements string
 
 // realStep is the time between two measurements in s.
 const realStep = 1. / 6
+
+// readFile returns the content of a file and its SHA-256 in hexadecimal digits.
+func readFile(path string) (content []byte, hash string, err error) {
+	content, err = os.ReadFile(path)
+	sum := sha256.Sum256(content)
+	return content, hex.EncodeToString(sum[:]), err
+}
 
 func embedded(spacing float64) (Dataset, error) {
 	return readMeasurements("the embedded measurements", measurements, spacing)

@@ -8,7 +8,6 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -18,6 +17,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"hnn/analysis"
+	"hnn/internal/files"
 	"hnn/internal/panels"
 )
 
@@ -198,5 +198,5 @@ func write(path string, encode func(io.Writer) (int64, error)) error {
 	if _, err := encode(&content); err != nil {
 		return fmt.Errorf("figures: %s: %w", path, err)
 	}
-	return renameio.WriteFile(path, content.Bytes(), 0o644)
+	return files.Write(path, content.Bytes())
 }

@@ -2,23 +2,24 @@ package fit
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/nets"
 )
 
 // Record describes a trained model. A checkpoint holds it as JSON.
 type Record struct {
-	Task  string `json:"task"`
-	Model string `json:"model"`
-	Loss  string `json:"loss"`
-	Seed  uint64 `json:"seed"`
+	nets.Origin
+	Model   string `json:"model"`
+	Loss    string `json:"loss"`
+	Seed    uint64 `json:"seed"`
+	Request string `json:"request_sha256"` // SHA-256 of the options and the observations, which determine the model
 	Candidate
 	Candidates   []Candidate          `json:"candidates"`    // all forms that the validation compared
 	TestFraction float64              `json:"test_fraction"` // last part of the observations, which Fit was not given (Observations.Split)
@@ -26,26 +27,57 @@ type Record struct {
 	Scaling      *hamiltonian.Scaling `json:"scaling"`
 }
 
-// Path returns the path of a checkpoint in a folder: that of a model of a measured system. A seed above 0 is part of the name.
-func Path(folder, task, model string, seed uint64) string {
-	name := task + "-" + model
+// Files returns the paths of a model of a task in a folder. A seed above 0 is part of the name. A file is a checkpoint, which torch.load opens. Its
+// attachments are settings.json (the Record) and losses.csv.
+func Files(folder, task, model string, seed uint64) nets.Run {
+	label := task + "-" + model
 	if seed > 0 {
-		name += fmt.Sprintf("-seed%d", seed)
+		label += fmt.Sprintf("-seed%d", seed)
 	}
-	return filepath.Join(folder, name+".tar")
+	return nets.NewRun(folder, label)
 }
 
-// Save writes the model of a task as a checkpoint, which PyTorch's torch.load opens, and the losses beside it: those of my-port.tar go to
-// my-port-losses.csv. It replaces each file atomically.
-func (r *Result) Save(path, task string) error {
-	r.Record.Task = task
-	record, err := json.Marshal(r.Record)
+// request identifies a training: the same request gives the same model.
+func request(o Options, observed datasets.Observations) (string, error) {
+	content, err := json.Marshal(struct {
+		Options
+		Model    string
+		Observed datasets.Observations
+	}{o, o.Model.Name, observed})
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:]), err
+}
+
+// Trained returns the finished model in a folder if Fit would give the same one. Otherwise it returns nil.
+func Trained(files nets.Run, o Options, observed datasets.Observations) (*Result, error) {
+	r, err := Load(files.Finished)
+	if err != nil {
+		return nil, nil // Fit makes a damaged file again
+	}
+	wanted, err := request(o, observed)
+	if err != nil || r.Record.Request != wanted {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Save writes the model to its file. A model whose training was interrupted is not finished. After a crash, the file is
+// whole: the new one or the one before.
+func (r *Result) Save(files nets.Run, finished bool) error {
+	record, err := json.MarshalIndent(r.Record, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := nets.WriteCheckpoint(path, r.Parameters.Entries(), record); err != nil {
+	content, err := nets.EncodeCheckpoint(r.Parameters.Entries(),
+		nets.Attachment{Name: nets.SettingsFile, Content: append(record, '\n')}, nets.Attachment{Name: nets.LossesFile, Content: r.losses()})
+	if err != nil {
 		return err
 	}
+	return files.Save(content, finished)
+}
+
+// losses returns the losses as CSV.
+func (r *Result) losses() []byte {
 	var csv bytes.Buffer
 	csv.WriteString("step,part,loss,validation\n")
 	for _, p := range r.Losses {
@@ -55,30 +87,41 @@ func (r *Result) Save(path, task string) error {
 		}
 		csv.WriteByte('\n')
 	}
-	return renameio.WriteFile(strings.TrimSuffix(path, ".tar")+"-losses.csv", csv.Bytes(), 0o644)
+	return csv.Bytes()
 }
 
 // Load reads a model that Save wrote.
 func Load(path string) (*Result, error) {
-	checkpoint, err := nets.ReadCheckpoint(path)
+	checkpoint, err := nets.ReadCheckpoint(path, nets.SettingsFile)
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{}
-	if err := json.Unmarshal(checkpoint.Settings, &r.Record); err != nil || r.Record.Scaling == nil {
-		return nil, fmt.Errorf("%s is no model of a measured system; ./train makes one if the table has times and no derivatives", path)
-	}
-	model, err := hamiltonian.Find(r.Record.Model)
+	r, err := decode(checkpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	r.Dynamics = hamiltonian.Dynamics{Equation: model.Equation(r.Record.Config), Scaling: r.Record.Scaling}
-	if err := r.Equation.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	r.Parameters = r.Equation.Zeros()
-	if err := r.Parameters.Load(checkpoint); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	return r, nil
+}
+
+func decode(checkpoint nets.Checkpoint) (*Result, error) {
+	r := &Result{}
+	decoder := json.NewDecoder(bytes.NewReader(checkpoint.Attachments[nets.SettingsFile]))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&r.Record); err != nil || r.Record.Scaling == nil {
+		return nil, errors.Join(errors.New("this is no model of a measured system; ./train makes one if the table has times and no derivatives"), err)
+	}
+	model, err := hamiltonian.Find(r.Record.Model)
+	if err != nil {
+		return nil, err
+	}
+	c := r.Record.Config
+	if err := errors.Join(c.Check(), r.Record.Scaling.Check(c.Dimension, c.Inputs+c.Constants)); err != nil {
+		return nil, fmt.Errorf("its settings: %w", err)
+	}
+	r.Dynamics = hamiltonian.Dynamics{Equation: model.Equation(c), Scaling: r.Record.Scaling}
+	if err := r.Equation.Check(); err != nil {
+		return nil, err
+	}
+	r.Parameters = r.Equation.Shapes()
+	return r, r.Parameters.Load(checkpoint)
 }

@@ -21,7 +21,7 @@ import (
 // Options say which model to train, and how. If Kinetic or Friction is empty, the validation chooses it. Other models than
 // hamiltonian.Port have one form, and leave both empty.
 type Options struct {
-	Model       hamiltonian.Model
+	Model       hamiltonian.Model `json:"-"`
 	Seed        uint64
 	Hidden      int // units of a hidden layer; 0 for 128 if H(q, p) is General, and for 64 otherwise
 	Layers      int // hidden layers
@@ -32,7 +32,7 @@ type Options struct {
 	Loss        string // Midpoint, MIRK4 or Windows
 	WeightDecay float64
 	Effort      float64 // multiplies the numbers of gradient steps
-	Threads     int     // 0 for all processors
+	Threads     int     `json:"-"` // 0 for all processors
 }
 
 // The losses. Midpoint and MIRK4 compare symmetric steps, of second and fourth order, between successive rows. Windows compares the rows of a
@@ -63,8 +63,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("there is no friction %q; choose none, constant or state", o.Friction)
 	case o.Model.Name != hamiltonian.Port.Name && (o.Kinetic != "" || o.Friction != ""):
 		return fmt.Errorf("a choice of the kinetic energy or the friction is for the model %s; the model %s has only one form", hamiltonian.Port.Name, o.Model.Name)
-	case o.Hidden < 0 || o.Layers < 1:
-		return fmt.Errorf("there are %d hidden layers of %d units; both must be 1 or more", o.Layers, o.Hidden)
+	case o.Hidden < 0 || o.Hidden > nets.MostUnits || o.Layers < 1 || o.Layers > nets.MostLayers:
+		return fmt.Errorf("there are %d hidden layers of %d units; there must be at most %d of at most %d", o.Layers, o.Hidden, nets.MostLayers, nets.MostUnits)
 	case !(o.Effort > 0) || o.Effort > 1e4:
 		return fmt.Errorf("the effort is %g; it must be above 0 and at most 10000", o.Effort)
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
@@ -99,7 +99,11 @@ func Fit(ctx context.Context, o Options, observed datasets.Observations, done fu
 	if len(observed.Trajectories) == 0 {
 		return nil, errors.New("fit: there is no trajectory")
 	}
-	f := &fitter{Options: o, scaling: scale(observed), seen: observed.Seen(), ctx: ctx, done: done, observed: observed}
+	request, err := request(o, observed)
+	if err != nil {
+		return nil, err
+	}
+	f := &fitter{Options: o, request: request, scaling: scale(observed), seen: observed.Seen(), ctx: ctx, done: done, observed: observed}
 	for _, turn := range observed.Angles {
 		f.angles = append(f.angles, turn > 0)
 	}
@@ -110,6 +114,7 @@ func Fit(ctx context.Context, o Options, observed datasets.Observations, done fu
 
 type fitter struct {
 	Options
+	request             string
 	ctx                 context.Context
 	done                func(Progress)
 	observed            datasets.Observations
@@ -170,7 +175,7 @@ func (f *fitter) fit() (*Result, error) {
 	a.store()
 	return &Result{
 		Dynamics: hamiltonian.Dynamics{Equation: a.equation, Parameters: a.parameters, Scaling: f.scaling},
-		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Candidate: best.Candidate, Candidates: tried, Config: a.config, Scaling: f.scaling},
+		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Request: f.request, Candidate: best.Candidate, Candidates: tried, Config: a.config, Scaling: f.scaling},
 		Losses:   f.losses,
 	}, err
 }

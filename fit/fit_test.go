@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -184,11 +183,12 @@ func TestSameNumbersAndFiles(t *testing.T) {
 	for _, options.Threads = range []int{1, 2} {
 		results = append(results, fitted(t, options, observed))
 	}
-	path := filepath.Join(t.TempDir(), "my-port.tar")
-	if err := results[1].Save(path, "my"); err != nil {
+	files := Files(t.TempDir(), "my", "port", 0)
+	results[1].Record.Task = "my"
+	if err := results[1].Save(files, true); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := Load(path)
+	loaded, err := Load(files.Finished)
 	if err != nil {
 		t.Fatal(err)
 	}

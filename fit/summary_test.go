@@ -2,18 +2,17 @@ package fit
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/nets"
 )
 
 // scaled returns the model Q̈ = −Q − friction·Q̇ + force·U, where K = (P² + Q²)/2 and P = Q̇, of quantities with the scales q = 1 + 2Q, p = 3P,
 // t = 5T and u = 7U. An energy of 1 is then 1.2 in the user's units.
 func scaled(friction, force float64) *Result {
-	config := hamiltonian.Config{Dimension: 2, Hidden: 4, HiddenLayers: 1, Activation: "tanh", Inputs: 1, Kinetic: hamiltonian.Quadratic, Friction: hamiltonian.ConstantFriction}
+	config := hamiltonian.Config{Dimension: 2, Hidden: 4, HiddenLayers: 1, Activation: "tanh", FieldType: hamiltonian.Solenoidal, Inputs: 1, Kinetic: hamiltonian.Quadratic, Friction: hamiltonian.ConstantFriction}
 	s := &hamiltonian.Scaling{Center: []float64{1, 0}, Scale: []float64{2, 3}, Time: 5, Columns: []float64{7}}
 	r := &Result{Record: Record{Model: hamiltonian.Port.Name, Config: config, Scaling: s}}
 	r.Dynamics = hamiltonian.Dynamics{Equation: hamiltonian.Port.Equation(config), Scaling: s}
@@ -82,20 +81,21 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// The file of a model says which rows it did not see, and the losses lie beside it.
+// The file of a model says which rows it did not see, and holds the losses.
 func TestRecordAndLosses(t *testing.T) {
 	r := scaled(.1, 1)
 	r.Record.TestFraction = .3
 	r.Losses = []Progress{{Step: 7, Total: 9, Part: "model", Loss: .5, Validation: .25}, {Step: 8, Total: 9, Part: "model", Loss: 1. / 3}}
-	path := filepath.Join(t.TempDir(), "my-port-seed1.tar")
-	if err := r.Save(path, "my"); err != nil {
+	files := Files(t.TempDir(), "my", "port", 1)
+	if err := r.Save(files, true); err != nil {
 		t.Fatal(err)
 	}
-	if loaded, err := Load(path); err != nil || loaded.Record.TestFraction != .3 {
+	if loaded, err := Load(files.Finished); err != nil || loaded.Record.TestFraction != .3 {
 		t.Errorf("the file gives %+v, error %v", loaded, err)
 	}
-	content, err := os.ReadFile(filepath.Join(filepath.Dir(path), "my-port-seed1-losses.csv"))
-	if want := "step,part,loss,validation\n7,model,0.5,0.25\n8,model,0.33333333,\n"; err != nil || string(content) != want {
+	checkpoint, err := nets.ReadCheckpoint(files.Finished, nets.LossesFile)
+	content := string(checkpoint.Attachments[nets.LossesFile])
+	if want := "step,part,loss,validation\n7,model,0.5,0.25\n8,model,0.33333333,\n"; err != nil || content != want {
 		t.Errorf("the losses are %q, error %v", content, err)
 	}
 }

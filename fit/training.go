@@ -45,7 +45,11 @@ func (f *fitter) start(c Candidate, threads int) (*attempt, error) {
 	if err := a.equation.Check(); err != nil {
 		return nil, err
 	}
-	a.parameters = a.equation.Zeros()
+	a.parameters = a.equation.Shapes()
+	if err := a.parameters.Check(); err != nil {
+		return nil, err
+	}
+	a.parameters.Allocate()
 	nets.Initialise(a.equation.Networks, a.parameters, a.random)
 	return a, a.open(threads)
 }

@@ -1,6 +1,7 @@
 package hamiltonian
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"slices"
@@ -60,6 +61,29 @@ const (
 	// StateFriction means that a network gives R at each state.
 	StateFriction Friction = "state"
 )
+
+// mostColumns bounds the columns of a row.
+const mostColumns = 10_000
+
+// Check returns an error that names the first number that no equation can have.
+func (c Config) Check() error {
+	n := c.Dimension / 2
+	switch {
+	case n < 1 || c.Dimension != 2*n || c.Dimension > mostColumns:
+		return fmt.Errorf("a state has %d components; they must be from 2 to %d, an even number", c.Dimension, mostColumns)
+	case min(c.Inputs, c.Constants) < 0 || max(c.Inputs, c.Constants) > mostColumns:
+		return fmt.Errorf("there are %d inputs and %d constants; both must be from 0 to %d", c.Inputs, c.Constants, mostColumns)
+	case c.Hidden < 1 || c.Hidden > nets.MostUnits:
+		return fmt.Errorf("the hidden layers have %d units; they must have from 1 to %d", c.Hidden, nets.MostUnits)
+	case c.HiddenLayers < 1 || c.HiddenLayers > nets.MostLayers:
+		return fmt.Errorf("there are %d hidden layers; there must be from 1 to %d", c.HiddenLayers, nets.MostLayers)
+	case c.Angles != nil && len(c.Angles) != n:
+		return fmt.Errorf("%d positions are said to be angles or not; there are %d", len(c.Angles), n)
+	case c.Kinetic == Given && len(c.Inverse) != n:
+		return fmt.Errorf("there are %d masses of %d positions", len(c.Inverse), n)
+	}
+	return errors.Join(c.Activation.Check(), c.FieldType.Check())
+}
 
 // columns returns the number of columns beside the state.
 func (c Config) columns() int { return c.Inputs + c.Constants }

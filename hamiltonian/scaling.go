@@ -1,6 +1,10 @@
 package hamiltonian
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // Scaling maps measured quantities to those of order 1 that a model is trained on, and keeps Hamilton's equations:
 //
@@ -13,6 +17,21 @@ type Scaling struct {
 	Scale   []float64 `json:"scale"`
 	Time    float64   `json:"time"`
 	Columns []float64 `json:"columns,omitempty"` // scale of each further column
+}
+
+// Check returns an error if the scaling does not fit a state of the given dimension and the given number of further columns, or if a scale is not
+// a positive number.
+func (s *Scaling) Check(dimension, columns int) error {
+	if len(s.Center) != dimension || len(s.Scale) != dimension || len(s.Columns) != columns {
+		return fmt.Errorf("the scaling has %d centers, %d scales and %d scales of columns; a row needs %d, %d and %d",
+			len(s.Center), len(s.Scale), len(s.Columns), dimension, dimension, columns)
+	}
+	for _, scale := range append(slices.Concat(s.Scale, s.Columns), s.Time) {
+		if !(scale > 0) || math.IsInf(scale, 0) {
+			return fmt.Errorf("a scale is %g; it must be a positive number", scale)
+		}
+	}
+	return nil
 }
 
 // Energy returns the unit of H: the product of the scales of q1 and p1 over that of time.

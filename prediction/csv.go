@@ -3,27 +3,17 @@ package prediction
 import (
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"runtime"
 	"strconv"
 
-	"github.com/google/renameio/v2"
-
 	"hnn/datasets"
+	"hnn/internal/files"
 )
 
 // Write writes a CSV file and replaces an older one atomically. Its columns are those of WriteCSV.
 func Write(path string, at datasets.Observations, p Prediction) error {
-	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
-	if err != nil {
-		return err
-	}
-	defer file.Cleanup()
-	if err := WriteCSV(file, at, p); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return file.CloseAtomicallyReplace()
+	return files.Replace(path, func(w io.Writer) error { return WriteCSV(w, at, p) })
 }
 
 // WriteCSV writes the predictions of the trajectories of at, in their order. The columns are trajectory, t, q1.., p1..;

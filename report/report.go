@@ -21,13 +21,13 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/analysis"
 	"hnn/datasets"
 	"hnn/figures"
 	"hnn/hamiltonian"
+	"hnn/internal/files"
 )
 
 // Report describes the content of a report.
@@ -182,7 +182,7 @@ func (r Report) Write(folder string) ([]string, error) {
 			return nil, fmt.Errorf("report: %s: %w", file.name, err)
 		}
 		path := filepath.Join(folder, file.name)
-		if err := renameio.WriteFile(path, content.Bytes(), 0o644); err != nil {
+		if err := files.Write(path, content.Bytes()); err != nil {
 			return nil, err
 		}
 		paths = append(paths, path)

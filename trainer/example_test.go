@@ -38,7 +38,7 @@ func ExampleTrainer() {
 	if err := t.Save(folder, &final); err != nil {
 		log.Fatal(err)
 	}
-	model, settings, err := trainer.LoadModel(datasets.Spring, hamiltonian.Default, settings.FilesIn(folder).Checkpoint)
+	model, settings, err := trainer.LoadModel(datasets.Spring, hamiltonian.Default, settings.Files(folder).Finished)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -3,57 +3,73 @@ package trainer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-
-	"github.com/google/renameio/v2"
+	"reflect"
+	"strings"
 
 	"hnn/nets"
 )
 
-// Files holds the paths of the files that Save writes.
-type Files struct {
-	Checkpoint string // the model's state dict, as torch.save writes one
-	Losses     string // CSV: step, train_loss, test_loss
-	Settings   string // JSON: the settings, and the final losses of a finished run
-	Resume     string // the model, the optimizer, the random generator and the losses so far
-}
+// Files returns the paths of a run's files in a folder. A file is a checkpoint, which torch.load opens, with attachments: settings.json (the settings,
+// and the final losses of a finished run), losses.csv (step, train_loss, test_loss) and training (the state of the optimizer and of the random
+// generator, and the losses with all digits).
+func (s Settings) Files(folder string) nets.Run { return nets.NewRun(folder, s.Label()) }
 
-// FilesIn returns the paths of a run's files in a folder.
-func (s Settings) FilesIn(folder string) Files {
-	base := filepath.Join(folder, s.Label())
-	return Files{base + ".tar", base + "-losses.csv", base + ".json", base + ".resume"}
-}
-
-// The resume file holds these entries, the model and the optimizer's state.
+// trainingFile is the attachment with the state of the training: the optimizer's vectors and the following entries, as a checkpoint.
 const (
+	trainingFile = "training"
 	generatorKey = "generator"
 	trainKey     = "train_loss"
 	testKey      = "test_loss"
 )
 
-// Save writes a run's files into a folder and creates the folder if necessary. It replaces each file atomically. final is nil for a run that
-// did not reach its last step.
+// state describes a run in settings.json.
+type state struct {
+	Settings
+	*Final
+	Steps int `json:"steps_done"`
+}
+
+// Claim prepares a folder for the run's files, and locks them until the caller calls release. It refuses a folder that cannot hold them, and one
+// where the same names belong to another system.
+func (t *Trainer) Claim(folder string) (release func(), err error) {
+	const number = 4          // bytes of a float32
+	const lossesOfStep = 40   // bytes of a step's losses, in both forms
+	const archive = 1_000_000 // more than the rest of the file
+	parameters := 0
+	for _, p := range t.Model.Parameters {
+		parameters += len(p.Values)
+	}
+	vectors := 1 + len(t.Optimizer.State())
+	return t.Settings.Files(folder).Claim(
+		nets.Origin{Task: t.Settings.Task, File: t.Settings.File, Hash: t.Settings.Hash},
+		int64(number*vectors*parameters)+int64(lossesOfStep*t.Settings.TotalSteps)+archive)
+}
+
+// Save writes the run to its file in a folder. final is nil for a run that did not reach its last step. After a crash, the file is
+// whole: the new one or the one before.
 func (t *Trainer) Save(folder string, final *Final) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	files := t.Settings.FilesIn(folder)
-	settings, err := json.Marshal(t.Settings)
+	settings, err := json.MarshalIndent(state{t.Settings, final, len(t.Losses.Train)}, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := nets.WriteCheckpoint(files.Checkpoint, t.Model.Parameters.Entries(), settings); err != nil {
-		return err
-	}
-	content, err := json.MarshalIndent(summary{t.Settings, final, len(t.Losses.Train)}, "", "  ")
+	training, err := t.training()
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(files.Settings, append(content, '\n'), 0o644); err != nil {
+	content, err := nets.EncodeCheckpoint(t.Model.Parameters.Entries(),
+		nets.Attachment{Name: nets.SettingsFile, Content: append(settings, '\n')},
+		nets.Attachment{Name: nets.LossesFile, Content: t.losses()},
+		nets.Attachment{Name: trainingFile, Content: training})
+	if err != nil {
 		return err
 	}
+	return t.Settings.Files(folder).Save(content, final != nil)
+}
+
+// losses returns the losses as CSV.
+func (t *Trainer) losses() []byte {
 	var csv bytes.Buffer
 	csv.WriteString("step,train_loss,test_loss\n")
 	for step, train := range t.Losses.Train {
@@ -63,66 +79,146 @@ func (t *Trainer) Save(folder string, final *Final) error {
 		}
 		csv.WriteByte('\n')
 	}
-	if err := renameio.WriteFile(files.Losses, csv.Bytes(), 0o644); err != nil || len(t.Losses.Train) == 0 {
-		return err
-	}
+	return csv.Bytes()
+}
+
+// training returns the state from which Resume continues.
+func (t *Trainer) training() ([]byte, error) {
 	generator, err := t.sampler.generator.State()
 	if err != nil {
-		return err
-	}
-	var entries []nets.Entry
-	for _, vector := range t.vectors() {
-		entries = append(entries, vector.Entries()...)
+		return nil, err
 	}
 	steps := []int64{int64(len(t.Losses.Train))}
-	return nets.WriteCheckpoint(files.Resume, append(entries,
-		nets.Entry{Name: generatorKey, Shape: []int64{int64(len(generator))}, Data: generator},
-		nets.Entry{Name: trainKey, Shape: steps, Data: t.Losses.Train},
-		nets.Entry{Name: testKey, Shape: steps, Data: t.Losses.Test}), settings)
+	entries := []nets.Entry{
+		{Name: generatorKey, Shape: []int64{int64(len(generator))}, Data: generator},
+		{Name: trainKey, Shape: steps, Data: t.Losses.Train},
+		{Name: testKey, Shape: steps, Data: t.Losses.Test},
+	}
+	for _, vector := range t.state {
+		entries = append(entries, vector.Entries()...)
+	}
+	return nets.EncodeCheckpoint(entries)
 }
 
-// summary is the JSON of a run.
-type summary struct {
-	Settings
-	*Final
-	Steps int `json:"steps_done"`
+// Saved says how far the run of a file is.
+type Saved struct {
+	Steps    int // that its weights have had: the last one is Steps − 1
+	Finished bool
 }
 
-// Finished reports whether the folder holds a finished run with these settings.
-func Finished(settings Settings, folder string) bool {
-	content, err := os.ReadFile(settings.FilesIn(folder).Settings)
-	var run summary
-	return err == nil && json.Unmarshal(content, &run) == nil && run.Final != nil && run.Settings == settings
-}
-
-// Resume restores the run that Save wrote into a folder. Run then continues exactly where that run stopped. All settings except TotalSteps
-// must equal those of the saved run.
-func (t *Trainer) Resume(folder string) error {
-	path := t.Settings.FilesIn(folder).Resume
-	checkpoint, err := nets.ReadCheckpoint(path)
+// Find returns how far the run in a folder is: the unfinished one or, without it, the finished one. Without any run, Saved is zero. It returns an
+// error if the file is damaged, or if the run has other settings. TotalSteps and the path of the data may differ.
+func (s Settings) Find(folder string) (Saved, error) {
+	path, err := s.Files(folder).Last()
+	if path == "" || err != nil {
+		return Saved{}, err
+	}
+	checkpoint, err := nets.ReadCheckpoint(path, nets.SettingsFile, nets.LossesFile, trainingFile) // any damage is found
 	if err != nil {
-		return fmt.Errorf("there is no run to resume: %w", err)
+		return Saved{}, err
 	}
-	generator, _ := checkpoint.Entries[generatorKey].Data.([]uint8)
-	train, _ := checkpoint.Entries[trainKey].Data.([]float32)
-	test, _ := checkpoint.Entries[testKey].Data.([]float32)
-	var settings Settings
-	if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil || generator == nil || len(train) == 0 || len(train) != len(test) {
-		return fmt.Errorf("%s is not a file of a run that can be resumed", path)
+	there, err := readState(checkpoint)
+	if err == nil {
+		err = s.compare(there.Settings)
 	}
-	settings.TotalSteps = t.Settings.TotalSteps
-	if settings != t.Settings {
-		return fmt.Errorf("%s is of a run with other settings: %+v, and now they are %+v", path, settings, t.Settings)
+	if err != nil {
+		return Saved{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return Saved{there.Steps, there.Final != nil}, nil
+}
+
+// Resume restores the run in a folder, as Find finds it. Run then continues exactly where that run stopped. Without a run in the folder, the
+// trainer stays at its start. Resume returns an error if the run has had more steps than TotalSteps allows.
+func (t *Trainer) Resume(folder string) error {
+	saved, err := t.Settings.Find(folder)
+	if err != nil || saved.Steps == 0 {
+		return err
+	}
+	path, err := t.Settings.Files(folder).Last()
+	if err != nil {
+		return err
+	}
+	if saved.Steps > t.Settings.TotalSteps+1 {
+		return fmt.Errorf("%s has made step %d already, and the last step is to be %d; give at least -total-steps %d, or train anew without -resume",
+			path, saved.Steps-1, t.Settings.TotalSteps, saved.Steps-1)
+	}
+	checkpoint, err := nets.ReadCheckpoint(path, trainingFile)
+	if err != nil {
+		return err
+	}
+	if err := t.restore(checkpoint, saved.Steps); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (t *Trainer) restore(checkpoint nets.Checkpoint, steps int) error {
+	training, err := nets.DecodeCheckpoint(checkpoint.Attachments[trainingFile])
+	if err != nil {
+		return fmt.Errorf("the state of its training: %w", err)
+	}
+	generator, _ := training.Entries[generatorKey].Data.([]uint8)
+	train, _ := training.Entries[trainKey].Data.([]float32)
+	test, _ := training.Entries[testKey].Data.([]float32)
+	if generator == nil || len(train) != steps || len(test) != steps {
+		return fmt.Errorf("the state of its training has %d and %d losses of %d steps", len(train), len(test), steps)
+	}
+	for _, key := range []string{generatorKey, trainKey, testKey} {
+		delete(training.Entries, key)
 	}
 	t.newState()
-	for _, vector := range t.vectors() {
-		if err := vector.Load(checkpoint); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+	var vectors nets.Parameters
+	for _, vector := range t.state {
+		vectors = append(vectors, vector...)
+	}
+	if err := errors.Join(t.Model.Parameters.Load(checkpoint), vectors.Load(training)); err != nil {
+		return err
 	}
 	if err := t.sampler.generator.SetState(generator); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	t.Losses = Losses{Train: train, Test: test}
 	return nil
+}
+
+// readState reads the settings of a run's checkpoint. It names fields of a later version and settings that Check refuses.
+func readState(c nets.Checkpoint) (s state, err error) {
+	content, ok := c.Attachments[nets.SettingsFile]
+	if !ok {
+		return s, errors.New("the checkpoint has no settings; ./train writes them")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return s, fmt.Errorf("its settings: %w", err)
+	}
+	if s.Steps < 0 || s.Steps > s.TotalSteps+1 {
+		return s, fmt.Errorf("its settings: %d steps are done, and the last step is %d", s.Steps, s.TotalSteps)
+	}
+	if err := s.Check(); err != nil {
+		return s, fmt.Errorf("its settings: %w", err)
+	}
+	return s, nil
+}
+
+// compare names the settings that differ from those of another run, and decide its numbers.
+func (s Settings) compare(there Settings) error {
+	there.TotalSteps, there.File = s.TotalSteps, s.File
+	here, other := reflect.ValueOf(s), reflect.ValueOf(there)
+	var differ []string
+	for i := range here.NumField() {
+		name, _, _ := strings.Cut(here.Type().Field(i).Tag.Get("json"), ",")
+		a, b := here.Field(i).Interface(), other.Field(i).Interface()
+		switch {
+		case a == b:
+		case name == "data_sha256":
+			differ = append(differ, fmt.Sprintf("its data had other content than %q", s.File))
+		default:
+			differ = append(differ, fmt.Sprintf("%s was %q", name, fmt.Sprint(b))+fmt.Sprintf(" and is %q", fmt.Sprint(a)))
+		}
+	}
+	if differ == nil {
+		return nil
+	}
+	return fmt.Errorf("the run has other settings: %s; give the same ones, or train anew without -resume", strings.Join(differ, ", "))
 }

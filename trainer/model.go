@@ -1,7 +1,6 @@
 package trainer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -19,7 +18,7 @@ type Model struct {
 	Parameters  nets.Parameters          // of the autoencoder, then of the equation, in PyTorch's order
 }
 
-// newModel returns the model of the settings with all parameters zero.
+// newModel returns the model of the settings. Its parameters have names and shapes, and no values yet.
 func newModel(task datasets.Task, s Settings) (*Model, error) {
 	kind, err := hamiltonian.Find(s.Model)
 	if err != nil {
@@ -39,9 +38,9 @@ func newModel(task datasets.Task, s Settings) (*Model, error) {
 		}
 	}
 	for _, n := range m.networks() {
-		m.Parameters = append(m.Parameters, n.Zeros()...)
+		m.Parameters = append(m.Parameters, n.Shapes()...)
 	}
-	return m, nil
+	return m, m.Parameters.Check()
 }
 
 // coders returns the encoder and the decoder, or nil without an autoencoder.
@@ -59,7 +58,7 @@ func (m *Model) networks() []nets.Network { return append(m.coders(), m.Equation
 func (m *Model) coderParameters() int {
 	count := 0
 	for _, n := range m.coders() {
-		count += len(n.Zeros())
+		count += len(n.Shapes())
 	}
 	return count
 }
@@ -101,25 +100,41 @@ func (m *Model) init(g *libtorch.Generator) error {
 }
 
 // LoadModel reads a model from a checkpoint and returns it with the settings of its run. A state dict from PyTorch contains no settings.
-// LoadModel then assumes the published settings, with HiddenDim from the shape of the first bias.
+// LoadModel then assumes the published settings, with HiddenDim from the shape of the first bias. It returns an error if the run learned from
+// other data than the task has.
 func LoadModel(task datasets.Task, kind hamiltonian.Model, path string) (*Model, Settings, error) {
 	settings := DefaultSettings(task)
 	settings.Model = kind.Name
-	wanted := settings
-	checkpoint, err := nets.ReadCheckpoint(path)
+	checkpoint, err := nets.ReadCheckpoint(path, nets.SettingsFile)
 	if err != nil {
 		return nil, settings, err
 	}
-	if checkpoint.Settings != nil {
-		if err := json.Unmarshal(checkpoint.Settings, &settings); err != nil {
-			return nil, settings, fmt.Errorf("%s: its settings are damaged: %w", path, err)
+	m, settings, err := modelOf(task, settings, checkpoint)
+	if err != nil {
+		return nil, settings, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, settings, nil
+}
+
+func modelOf(task datasets.Task, wanted Settings, checkpoint nets.Checkpoint) (*Model, Settings, error) {
+	settings := wanted
+	if checkpoint.Attachments[nets.SettingsFile] == nil {
+		if m, err := newModel(task, settings); err == nil {
+			if bias := checkpoint.Entries[m.Parameters[1].Name]; len(bias.Shape) == 1 {
+				settings.HiddenDim = int(bias.Shape[0])
+			}
 		}
-		if settings.Task != task.Name || settings.Model != kind.Name {
-			return nil, settings, fmt.Errorf("%s is the checkpoint of a %s, and a %s is needed here", path, settings.Label(), wanted.Label())
+	} else {
+		saved, err := readState(checkpoint)
+		if err != nil {
+			return nil, wanted, err
 		}
-	} else if m, err := newModel(task, settings); err == nil {
-		if bias := checkpoint.Entries[m.Parameters[1].Name]; len(bias.Shape) == 1 {
-			settings.HiddenDim = int(bias.Shape[0])
+		settings = saved.Settings
+		switch {
+		case settings.Task != wanted.Task || settings.Model != wanted.Model:
+			return nil, wanted, fmt.Errorf("it is the checkpoint of a %q, and a %s is needed here", settings.Label(), wanted.Label())
+		case settings.Hash != wanted.Hash:
+			return nil, wanted, fmt.Errorf("the model learned from other data (%q) than are given; -data names the file", settings.File)
 		}
 	}
 	m, err := newModel(task, settings)
@@ -127,7 +142,7 @@ func LoadModel(task datasets.Task, kind hamiltonian.Model, path string) (*Model,
 		err = m.Parameters.Load(checkpoint)
 	}
 	if err != nil {
-		return nil, settings, fmt.Errorf("%s is no checkpoint of a %s: %w", path, wanted.Label(), err)
+		return nil, wanted, fmt.Errorf("it is no checkpoint of a %s: %w", wanted.Label(), err)
 	}
 	return m, settings, nil
 }

@@ -187,11 +187,15 @@ func TestOptimizerOnVectors(t *testing.T) {
 	if err := closed.Save(folder, nil); err != nil {
 		t.Fatal(err)
 	}
-	checkpoint, err := nets.ReadCheckpoint(closed.Settings.FilesIn(folder).Resume)
+	checkpoint, err := nets.ReadCheckpoint(closed.Settings.Files(folder).Unfinished, trainingFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := checkpoint.Entries["velocity.differentiable_model.linear1.weight"]; !ok {
+	training, err := nets.DecodeCheckpoint(checkpoint.Attachments[trainingFile])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := training.Entries["velocity.differentiable_model.linear1.weight"]; !ok {
 		t.Error("the file for resuming lacks the optimizer's vector")
 	}
 }

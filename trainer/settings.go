@@ -25,11 +25,12 @@ type Settings struct {
 	WeightDecay  float64               `json:"weight_decay"`
 	Nonlinearity nets.Activation       `json:"nonlinearity"`
 	FieldType    hamiltonian.FieldType `json:"field_type"`
-	Loss         string                `json:"loss"`           // a name in LossFunctions
-	InputNoise   float64               `json:"input_noise"`    // standard deviation of the noise on the predicted derivatives, or on the latent states
-	TestEvery    int                   `json:"test_every"`     // steps between two evaluations of the test loss
-	File         string                `json:"data,omitempty"` // the user's data
-	Autograd     bool                  `json:"autograd"`       // take gradients by LibTorch's automatic differentiation
+	Loss         string                `json:"loss"`                  // a name in LossFunctions
+	InputNoise   float64               `json:"input_noise"`           // standard deviation of the noise on the predicted derivatives, or on the latent states
+	TestEvery    int                   `json:"test_every"`            // steps between two evaluations of the test loss
+	File         string                `json:"data,omitempty"`        // the user's data
+	Hash         string                `json:"data_sha256,omitempty"` // SHA-256 of the file, in hexadecimal digits
+	Autograd     bool                  `json:"autograd"`              // take gradients by LibTorch's automatic differentiation
 }
 
 // publishedPrint is the number of steps between two printed lines of the published scripts. The pixel script evaluates the test loss only at
@@ -43,11 +44,14 @@ func DefaultSettings(task datasets.Task) Settings {
 		testEvery = publishedPrint
 	}
 	return Settings{
-		Task: task.Name, File: task.File, Model: hamiltonian.Default.Name, Loss: Derivatives.Name,
+		Task: task.Name, File: task.File, Hash: task.Hash, Model: hamiltonian.Default.Name, Loss: Derivatives.Name,
 		TotalSteps: task.Steps, BatchSize: task.BatchSize, TestEvery: testEvery, LearnRate: 1e-3, WeightDecay: task.WeightDecay,
 		HiddenDim: 200, Layers: 2, Nonlinearity: "tanh", FieldType: hamiltonian.Solenoidal,
 	}
 }
+
+// mostSteps bounds the memory of the losses.
+const mostSteps = 1_000_000_000
 
 // Check returns an error that names an invalid setting and its valid values.
 func (s Settings) Check() error {
@@ -57,18 +61,20 @@ func (s Settings) Check() error {
 		return err
 	}
 	switch {
-	case s.TotalSteps < 0:
-		return fmt.Errorf("total steps are %d; they must be 0 or more", s.TotalSteps)
+	case s.TotalSteps < 0 || s.TotalSteps > mostSteps:
+		return fmt.Errorf("total steps are %d; they must be from 0 to %d", s.TotalSteps, mostSteps)
 	case s.BatchSize < 0:
 		return fmt.Errorf("the batch size is %d; it must be 1 or more, or 0 for all rows", s.BatchSize)
 	case s.TestEvery < 1:
 		return fmt.Errorf("the test loss is evaluated every %d steps; it must be 1 or more", s.TestEvery)
-	case s.HiddenDim < 1:
-		return fmt.Errorf("the hidden dimension is %d; it must be 1 or more", s.HiddenDim)
-	case s.Layers < 1:
-		return fmt.Errorf("there are %d hidden layers; there must be 1 or more", s.Layers)
+	case s.HiddenDim < 1 || s.HiddenDim > nets.MostUnits:
+		return fmt.Errorf("the hidden dimension is %d; it must be from 1 to %d", s.HiddenDim, nets.MostUnits)
+	case s.Layers < 1 || s.Layers > nets.MostLayers:
+		return fmt.Errorf("there are %d hidden layers; there must be from 1 to %d", s.Layers, nets.MostLayers)
 	case !(s.LearnRate > 0) || math.IsInf(s.LearnRate, 0):
 		return fmt.Errorf("the learning rate is %g; it must be a positive number", s.LearnRate)
+	case !(s.WeightDecay >= 0) || math.IsInf(s.WeightDecay, 0):
+		return fmt.Errorf("the weight decay is %g; it must be 0 or more", s.WeightDecay)
 	case !(s.InputNoise >= 0) || math.IsInf(s.InputNoise, 0):
 		return fmt.Errorf("the input noise is %g; it must be 0 or more", s.InputNoise)
 	}
@@ -83,16 +89,12 @@ func (s Settings) Label() string {
 	return s.Task + "-" + s.Model
 }
 
-// Data generates the dataset of a run, or reads it from the file in the settings. A task from FromTable already holds its data.
+// Data makes the dataset of a run.
 func (s Settings) Data(task datasets.Task) (datasets.Dataset, error) {
 	loss, err := FindLoss(s.Loss)
 	switch {
 	case err != nil:
 		return datasets.Dataset{}, err
-	case s.File != "" && task.File == "" && task.Load == nil:
-		return datasets.Dataset{}, fmt.Errorf("the task %s generates its data and reads no file", task.Name)
-	case s.File != "" && task.File == "":
-		return task.Load(s.File)
 	case loss.Increments && task.Increments == nil:
 		return datasets.Dataset{}, fmt.Errorf("the task %s has no mean derivatives over a time step, which the loss %s needs", task.Name, loss.Name)
 	case loss.Increments && loss.Mean:

@@ -66,6 +66,9 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 	if err := settings.Check(); err != nil {
 		return nil, err
 	}
+	if settings.File != task.File || settings.Hash != task.Hash {
+		return nil, fmt.Errorf("the settings name the data %q, and the task has %q", settings.File, task.File)
+	}
 	if execution.CUDA {
 		if err := libtorch.LoadCUDA(); err != nil {
 			return nil, err
@@ -76,8 +79,8 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 		return nil, err
 	}
 	loss.Step = task.TimeStep
-	if task.ImageSide > 0 && (settings.File != "" || loss.Increments) {
-		return nil, fmt.Errorf("the task %s draws its own images and has a loss of its own; give it no data file and no other loss", task.Name)
+	if task.ImageSide > 0 && loss.Increments {
+		return nil, fmt.Errorf("the task %s has a loss of its own; give it no other", task.Name)
 	}
 	t := &Trainer{
 		Settings: settings, Loss: loss, Optimizer: Adam{LearnRate: settings.LearnRate, WeightDecay: settings.WeightDecay}, Execution: execution,
@@ -107,6 +110,7 @@ func (t *Trainer) initialise(task datasets.Task) (err error) {
 	if t.Model, err = newModel(task, t.Settings); err != nil {
 		return err
 	}
+	t.Model.Parameters.Allocate()
 	return t.Model.init(t.sampler.generator)
 }
 
@@ -139,7 +143,7 @@ func (t *Trainer) vectors() []nets.Parameters {
 }
 
 // Run trains from the step after the last recorded one up to Settings.TotalSteps. It calls done with the losses of every step; done may be nil.
-// If the context is cancelled, Run stops with the context's error, and another Run continues. After any other error, the model and the losses
+// If the context ends, Run stops after the present step with the context's error, and another Run continues. After any other error, the model and the losses
 // are as they were before Run. If a loss is not finite, the error names the step.
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
 	runtime.LockOSThread()
@@ -168,19 +172,14 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 }
 
 func (t *Trainer) run(ctx context.Context, e engine, done func(step int, train, test float32)) error {
-	steps := max(0, t.Settings.TotalSteps+1-len(t.Losses.Train))
-	t.Losses.Train, t.Losses.Test = slices.Grow(t.Losses.Train, steps), slices.Grow(t.Losses.Test, steps)
 	for first := len(t.Losses.Train); first <= t.Settings.TotalSteps; first = len(t.Losses.Train) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		count := min(e.unread(), t.Settings.TotalSteps+1-first)
 		for i := range count {
 			if err := t.step(e, first+i, i); err != nil {
 				return fmt.Errorf("step %d: %w", first+i, err)
 			}
 		}
-		t.Losses.Train, t.Losses.Test = t.Losses.Train[:first+count], t.Losses.Test[:first+count]
+		t.Losses.Train, t.Losses.Test = slices.Grow(t.Losses.Train, count)[:first+count], slices.Grow(t.Losses.Test, count)[:first+count]
 		if err := e.losses(t.Losses.Train[first:], t.Losses.Test[first:]); err != nil {
 			return fmt.Errorf("steps %d to %d: %w", first, first+count-1, err)
 		}
@@ -193,8 +192,11 @@ func (t *Trainer) run(ctx context.Context, e engine, done func(step int, train, 
 				done(step, train, *test)
 			}
 			if !finite(train) || step%t.Settings.TestEvery == 0 && !finite(*test) {
-				return fmt.Errorf("%w at step %d (train %g, test %g); a smaller learning rate than %g may help", ErrDiverged, step, train, *test, t.Settings.LearnRate)
+				return t.diverged(step, train, *test)
 			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -213,6 +215,15 @@ func (t *Trainer) step(e engine, step, i int) error {
 		return err
 	}
 	return e.evaluate(i, batch)
+}
+
+// diverged explains a loss that is not finite. No update precedes the training loss of step 0.
+func (t *Trainer) diverged(step int, train, test float32) error {
+	advice := fmt.Sprintf("a smaller learning rate than %g may help", t.Settings.LearnRate)
+	if step == 0 && !finite(train) {
+		advice = "the squares of the data's derivatives, or of the noise, are too large for 32-bit numbers; choose other units"
+	}
+	return fmt.Errorf("%w at step %d (train %g, test %g); %s", ErrDiverged, step, train, test, advice)
 }
 
 func finite(loss float32) bool { return !math.IsNaN(float64(loss)) && !math.IsInf(float64(loss), 0) }

@@ -148,12 +148,28 @@ func resumesExactly(t *testing.T, autograd bool) {
 		t.Error("the weights differ")
 	}
 
-	s.LearnRate = 2e-3
-	if err := start(t, datasets.Real, s).Resume(folder); err == nil || !strings.Contains(err.Error(), "other settings") {
-		t.Errorf("resuming with another learning rate gave the error %v", err)
+	if err := second.Save(folder, &Final{}); err != nil {
+		t.Fatal(err)
 	}
-	if err := whole.Resume(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no run to resume") {
-		t.Errorf("resuming from an empty folder gave the error %v", err)
+	for want, change := range map[string]func(*Settings){
+		`learn_rate was "0.001" and is "0.002"`: func(s *Settings) { s.LearnRate = 2e-3 },
+		"its data had other content":            func(s *Settings) { s.Hash = "0" },
+		"-total-steps 20, or train anew":        func(s *Settings) { s.TotalSteps = 10 },
+	} {
+		changed, task := s, datasets.Real
+		change(&changed)
+		task.Hash = changed.Hash
+		if err := start(t, task, changed).Resume(folder); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 300 {
+			t.Errorf("got the error %v, want %q", err, want)
+		}
+	}
+	moved, task := s, datasets.Real
+	moved.File, task.File = "elsewhere/the same.csv", "elsewhere/the same.csv"
+	if err := start(t, task, moved).Resume(folder); err != nil {
+		t.Errorf("the same data at another path gave the error %v", err)
+	}
+	if err := start(t, datasets.Real, s).Resume(t.TempDir()); err != nil {
+		t.Errorf("an empty folder gave the error %v", err)
 	}
 }
 
@@ -187,11 +203,20 @@ func TestFiles(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")
 	trainer := start(t, datasets.Spring, settings(datasets.Spring, 3))
 	run(t, trainer)
-	if err := trainer.Save(folder, &Final{Train: 0.5}); err != nil {
-		t.Fatal(err)
+	files := trainer.Settings.Files(folder)
+	for _, final := range []*Final{nil, {Train: 0.5}} {
+		if err := trainer.Save(folder, final); err != nil {
+			t.Fatal(err)
+		}
+		path := files.Finished
+		if final == nil {
+			path = files.Unfinished
+		}
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 || entries[0].Name() != filepath.Base(path) {
+			t.Errorf("the files are %v, want %s", entries, path)
+		}
 	}
-	files := trainer.Settings.FilesIn(folder)
-	checkpoint, err := nets.ReadCheckpoint(files.Checkpoint)
+	checkpoint, err := nets.ReadCheckpoint(files.Finished, nets.SettingsFile, nets.LossesFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,19 +225,12 @@ func TestFiles(t *testing.T) {
 			t.Errorf("the checkpoint has %d entries, and no %s", len(checkpoint.Entries), name)
 		}
 	}
-	losses, err := os.ReadFile(files.Losses)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.Split(strings.TrimSpace(string(losses)), "\n"); len(lines) != 5 || !strings.HasPrefix(lines[1], "0,0.8073") {
+	losses := string(checkpoint.Attachments[nets.LossesFile])
+	if lines := strings.Split(strings.TrimSpace(losses), "\n"); len(lines) != 5 || !strings.HasPrefix(lines[1], "0,0.8073") {
 		t.Errorf("the CSV is\n%s", losses)
 	}
-	content, err := os.ReadFile(files.Settings)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, want := range []string{`"task": "spring"`, `"train_loss": 0.5`, `"steps_done": 4`} {
-		if !strings.Contains(string(content), want) {
+		if content := checkpoint.Attachments[nets.SettingsFile]; !strings.Contains(string(content), want) {
 			t.Errorf("the settings lack %s:\n%s", want, content)
 		}
 	}
@@ -231,6 +249,11 @@ func TestInterruptionAndDivergence(t *testing.T) {
 	}
 
 	s := settings(datasets.Spring, 100)
+	s.InputNoise = 1e30
+	if err := start(t, datasets.Spring, s).Run(context.Background(), silent); !errors.Is(err, ErrDiverged) || strings.Contains(err.Error(), "learning rate") {
+		t.Errorf("noise of 1e30 gave the error %v", err)
+	}
+	s = settings(datasets.Spring, 100)
 	s.LearnRate = 1e30
 	if err := start(t, datasets.Spring, s).Run(context.Background(), silent); !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "at step") {
 		t.Errorf("a learning rate of 1e30 gave the error %v", err)
@@ -239,16 +262,19 @@ func TestInterruptionAndDivergence(t *testing.T) {
 
 func TestSettingsErrorsNameWhatIsAllowed(t *testing.T) {
 	for want, change := range map[string]func(*Settings){
-		"elu, relu, selu, sigmoid, softplus, swish, tanh":      func(s *Settings) { s.Nonlinearity = "gelu" },
-		"solenoidal, conservative, both":                       func(s *Settings) { s.FieldType = "curl" },
-		"positive":                                             func(s *Settings) { s.LearnRate = math.NaN() },
-		"only 445 training and 110 test rows":                  func(s *Settings) { s.BatchSize = 111 },
-		"the task spring generates its data and reads no file": func(s *Settings) { s.File = "x"; s.Task = "spring" },
-		"the task pixel draws its own images":                  func(s *Settings) { s.File = "x"; s.Task = "pixel"; s.BatchSize = 200 },
-		"the task 2body has no mean derivatives":               func(s *Settings) { s.Loss = "rk4"; s.Task = "2body" },
-		"choose one of derivatives, rk4, published-rk4":        func(s *Settings) { s.Loss = "huber" },
-		"choose one of baseline, hnn, dissipative":             func(s *Settings) { s.Model = "lagrangian" },
-		"there must be 1 or more":                              func(s *Settings) { s.Layers = 0 },
+		"elu, relu, selu, sigmoid, softplus, swish, tanh":     func(s *Settings) { s.Nonlinearity = "gelu" },
+		"solenoidal, conservative, both":                      func(s *Settings) { s.FieldType = "curl" },
+		"positive":                                            func(s *Settings) { s.LearnRate = math.NaN() },
+		"only 445 training and 110 test rows":                 func(s *Settings) { s.BatchSize = 111 },
+		`the settings name the data "x", and the task has ""`: func(s *Settings) { s.File = "x" },
+		"the task pixel has a loss of its own":                func(s *Settings) { s.Loss = "rk4"; s.Task = "pixel"; s.BatchSize = 200 },
+		"total steps are 1000000001":                          func(s *Settings) { s.TotalSteps = 1_000_000_001 },
+		"the hidden dimension is 1000000000":                  func(s *Settings) { s.HiddenDim = 1e9 },
+		"the model has 10000":                                 func(s *Settings) { s.HiddenDim = 1e5 },
+		"the task 2body has no mean derivatives":              func(s *Settings) { s.Loss = "rk4"; s.Task = "2body" },
+		"choose one of derivatives, rk4, published-rk4":       func(s *Settings) { s.Loss = "huber" },
+		"choose one of baseline, hnn, dissipative":            func(s *Settings) { s.Model = "lagrangian" },
+		"there must be from 1 to 1000":                        func(s *Settings) { s.Layers = 0 },
 	} {
 		s := settings(datasets.Real, 1)
 		change(&s)

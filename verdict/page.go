@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"hnn/internal/files"
 )
 
 //go:embed index.html.tmpl
@@ -39,8 +39,8 @@ func (v *Verdict) Write(folder string) error {
 			return err
 		}
 	}
-	if err := renameio.WriteFile(filepath.Join(folder, "index.html"), html.Bytes(), 0o644); err != nil {
+	if err := files.Write(filepath.Join(folder, "index.html"), html.Bytes()); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(folder, "verdict.json"), append(numbers, '\n'), 0o644)
+	return files.Write(filepath.Join(folder, "verdict.json"), append(numbers, '\n'))
 }

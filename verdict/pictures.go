@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
@@ -22,6 +21,7 @@ import (
 
 	"hnn/fit"
 	"hnn/hamiltonian"
+	"hnn/internal/files"
 	"hnn/internal/panels"
 )
 
@@ -101,7 +101,7 @@ func (p *picture) write(folder string) error {
 	if _, err := (vgimg.PngCanvas{Canvas: p.Raster(200)}).WriteTo(&content); err != nil {
 		return fmt.Errorf("verdict: %w", err)
 	}
-	return renameio.WriteFile(filepath.Join(folder, p.Name+".png"), content.Bytes(), 0o644)
+	return files.Write(filepath.Join(folder, p.Name+".png"), content.Bytes())
 }
 
 // CSS returns the look of a key.

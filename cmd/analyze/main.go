@@ -32,7 +32,7 @@ func main() { command.Main("analyze", run) }
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
 	flags := command.Flags("analyze")
 	name := flags.String("task", "", "`name` of the system whose models are analyzed")
-	data := flags.String("data", "", "`file` of a system of your own, as given to ./train, in place of a task")
+	data := flags.String("data", "", "`file` that ./train read, of a system of your own or, with -task real, of other measurements")
 	runs := flags.String("runs", "runs", "`folder` of the checkpoints TASK-MODEL.tar that ./train saved")
 	models := flags.StringSlice("models", nil, "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", ")+
 		" (default: every model that has a checkpoint; for a measured system, baseline, hnn and port)")
@@ -47,9 +47,6 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 			return help(stdout, flags)
 		}
 		return err
-	}
-	if *name != "" && *data != "" {
-		return fmt.Errorf("-task %s and -data %s are both given; give one of them", *name, *data)
 	}
 	if math.IsNaN(*change) || math.IsInf(*change, 0) {
 		return fmt.Errorf("-add-energy is %g; it must be a finite energy", *change)
@@ -120,7 +117,7 @@ func find(task datasets.Task, runs string, models, files []string) ([]analysis.C
 	for _, m := range hamiltonian.Models {
 		settings := trainer.DefaultSettings(task)
 		settings.Model = m.Name
-		path := cmp.Or(paths[m.Name], settings.FilesIn(runs).Checkpoint)
+		path := cmp.Or(paths[m.Name], settings.Files(runs).Finished)
 		_, err := os.Stat(path)
 		switch named := slices.Contains(models, m.Name); {
 		case named && err != nil:
@@ -196,7 +193,7 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
 	for _, kind := range figures.Kinds {
 		files += fmt.Sprintf("  TASK%-18s %s\n", kind.Suffix, kind.Caption)
 	}
-	fmt.Fprintf(w, `Compares the trained models of a task with the truth, prints the paper's metrics and draws its figures.
+	_, err := fmt.Fprintf(w, `Compares the trained models of a task with the truth, prints the paper's metrics and draws its figures.
 
   ./train -task 2body
   ./analyze -task 2body
@@ -210,5 +207,5 @@ analyze writes these files to the folder -out, as far as they apply to the task,
 %sTASK-metrics.json has every number. For a system of your own, TASK is the name of its file. If its Hamiltonian is not known, the energy is
 that of the first model that has learned one. For a measured system, analyze writes index.html, verdict.json and pictures instead.
 `, strings.Join(command.TaskNames(), ", "), flags.FlagUsages(), files)
-	return nil
+	return err
 }

@@ -120,7 +120,7 @@ func TestTestRowsOfMeasuredSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 		result.Record.TestFraction = fraction
-		if err := result.Save(fit.Path(folder, "circle", model.Name, 0), "circle"); err != nil {
+		if err := result.Save(fit.Files(folder, "circle", model.Name, 0), true); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,12 +13,13 @@ import (
 	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/nets"
 	"hnn/verdict"
 )
 
 // measured trains the models of a measured system that the folder runs lacks, and writes a page about what the data and the models show. The
 // models in the folder tell which rows none of them has seen.
-func measured(ctx context.Context, task datasets.Task, runs, out string, models []string, quiet bool, stdout, stderr io.Writer) error {
+func measured(ctx context.Context, task datasets.Task, folder, out string, models []string, quiet bool, stdout, stderr io.Writer) error {
 	if models == nil {
 		for _, m := range hamiltonian.Models {
 			if m.Published || m.Name == hamiltonian.Port.Name {
@@ -29,8 +29,9 @@ func measured(ctx context.Context, task datasets.Task, runs, out string, models 
 	}
 	say, end := command.Spinner(stderr, !quiet)
 	defer end()
-	results, fraction, err := load(task, runs, models)
-	if err != nil {
+	var results []*fit.Result
+	var fraction float64
+	if err := command.Interruptible(ctx, func() (err error) { results, fraction, err = load(task, folder, models); return err }); err != nil {
 		return err
 	}
 	train, test := task.Observed.Split(fraction)
@@ -42,16 +43,8 @@ func measured(ctx context.Context, task datasets.Task, runs, out string, models 
 		if err != nil {
 			return err
 		}
-		path := fit.Path(runs, task.Name, name, 0)
-		say("training " + path)
-		if err := os.MkdirAll(runs, 0o755); err != nil {
-			return err
-		}
-		if results[i], err = fit.Fit(ctx, fit.DefaultOptions(model), train, nil); err != nil {
-			return err
-		}
-		results[i].Record.TestFraction = fraction
-		if err := results[i].Save(path, task.Name); err != nil {
+		say("training " + name)
+		if results[i], err = learn(ctx, task, folder, model, train, fraction); err != nil {
 			return err
 		}
 	}
@@ -66,16 +59,32 @@ func measured(ctx context.Context, task datasets.Task, runs, out string, models 
 		return err
 	}
 	end()
-	_, err = fmt.Fprintln(stdout, strings.Join([]string{filepath.Join(out, "index.html"), filepath.Join(out, "verdict.json")}, "\n"))
+	_, err := fmt.Fprintln(stdout, strings.Join([]string{filepath.Join(out, "index.html"), filepath.Join(out, "verdict.json")}, "\n"))
 	return err
 }
 
+// learn trains a model and saves it.
+func learn(ctx context.Context, task datasets.Task, folder string, model hamiltonian.Model, train datasets.Observations, fraction float64) (*fit.Result, error) {
+	files, origin := fit.Files(folder, task.Name, model.Name, 0), nets.Origin{Task: task.Name, File: task.File, Hash: task.Hash}
+	release, err := files.Claim(origin, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	r, err := fit.Fit(ctx, fit.DefaultOptions(model), train, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Record.Origin, r.Record.TestFraction = origin, fraction
+	return r, r.Save(files, true)
+}
+
 // load returns the models that are in the folder runs, nil for the others, and the test fraction of all.
-func load(task datasets.Task, runs string, models []string) ([]*fit.Result, float64, error) {
+func load(task datasets.Task, folder string, models []string) ([]*fit.Result, float64, error) {
 	results := make([]*fit.Result, len(models))
 	fraction, from := command.TestFraction, ""
 	for i, name := range models {
-		path := fit.Path(runs, task.Name, name, 0)
+		path := fit.Files(folder, task.Name, name, 0).Finished
 		r, err := fit.Load(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -84,6 +93,8 @@ func load(task datasets.Task, runs string, models []string) ([]*fit.Result, floa
 			return nil, 0, err
 		}
 		switch f := r.Record.TestFraction; {
+		case r.Record.Hash != task.Hash:
+			return nil, 0, fmt.Errorf("%s learned from other data (%q) than %s holds now; train it again, or remove it", path, r.Record.File, task.File)
 		case f == 0:
 			return nil, 0, fmt.Errorf("%s does not say which rows it has not seen; train it again", path)
 		case from != "" && f != fraction:

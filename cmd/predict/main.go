@@ -97,7 +97,7 @@ func predict(o options, stdout, stderr io.Writer) error {
 
 // load returns the trained model of a seed.
 func load(o options, seed uint64) (hamiltonian.Dynamics, error) {
-	path := fit.Path(o.saveDir, datasets.TableName(o.data), o.model, seed)
+	path := fit.Files(o.saveDir, datasets.TableName(o.data), o.model, seed).Finished
 	r, err := fit.Load(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("there is no model %s; `./train -data %s -model %s -seed %d` makes one, and -save-dir, -model and -seeds name others", path, o.data, o.model, seed)
@@ -196,7 +196,7 @@ func parseStart(text string, data datasets.Observations) (datasets.Observed, err
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {
-	fmt.Fprintf(w, `Predicts trajectories of a measured system with a trained model.
+	_, err := fmt.Fprintf(w, `Predicts trajectories of a measured system with a trained model.
 
   ./train -data my.csv                                   trains a model
   ./predict -data my.csv -at table.csv -out predicted.csv
@@ -209,5 +209,5 @@ or inputs; sd_q1.., sd_p1.., the standard deviations over several seeds. Inputs 
 
 Flags (one dash or two, - or _ between words):
 %s`, flags.FlagUsages())
-	return nil
+	return err
 }

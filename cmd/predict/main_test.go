@@ -48,7 +48,7 @@ func trained(t *testing.T, stiffness ...float64) []string {
 				weight[0] = float32(v[layer])
 			}
 		})
-		if err := r.Save(fit.Path(folder, "spring", hamiltonian.Port.Name, uint64(seed)), "spring"); err != nil {
+		if err := r.Save(fit.Files(folder, "spring", hamiltonian.Port.Name, uint64(seed)), true); err != nil {
 			t.Fatal(err)
 		}
 	}

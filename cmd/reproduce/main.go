@@ -16,12 +16,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/pflag"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/files"
 	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/internal/schedule"
@@ -54,7 +54,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	for _, name := range *tasks {
-		task, err := command.Task(ctx, name, "", datasets.TableOptions{})
+		task, err := datasets.Find(name)
 		if err != nil {
 			return err
 		}
@@ -67,9 +67,6 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		o.models = append(o.models, model)
 	}
-	if len(o.tasks) == 0 || len(o.models) == 0 {
-		return errors.New("-tasks and -models must each name at least one")
-	}
 	if o.cuda {
 		if err := libtorch.LoadCUDA(); err != nil {
 			return err
@@ -79,6 +76,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 }
 
 func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	unlock, err := files.Lock(filepath.Join(o.out, "reproduce.lock"))
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.out, err)
+	}
+	defer unlock()
 	p, err := newPlan(o)
 	if err != nil {
 		return err
@@ -115,15 +120,16 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// recordTimes adds the seconds that the jobs took to a JSON file, and returns all seconds in it by the names of the jobs.
+// recordTimes adds the seconds that the jobs took to a JSON file, and returns all seconds in it by the names of the jobs. It makes a damaged file
+// again, without the times of earlier calls.
 func recordTimes(path string, jobs []*schedule.Job) (map[string]float64, error) {
 	times := map[string]float64{}
 	content, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(content, &times)
-	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w; delete the file, which holds only the times of the report", path, err)
+		return nil, err
+	}
+	if json.Unmarshal(content, &times) != nil {
+		times = map[string]float64{}
 	}
 	for _, j := range jobs {
 		if j.Took > 0 && j.Err == nil {
@@ -133,7 +139,7 @@ func recordTimes(path string, jobs []*schedule.Job) (map[string]float64, error) 
 	if content, err = json.MarshalIndent(times, "", "  "); err != nil {
 		return nil, err
 	}
-	return times, renameio.WriteFile(path, content, 0o644)
+	return times, files.Write(path, content)
 }
 
 func (o options) folder(seed uint32) string {

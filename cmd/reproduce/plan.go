@@ -63,13 +63,17 @@ func newPlan(o options) (*plan, error) {
 				training := p.add(o, seed, settings.Label(), p.threads, work{task.Name, duration(task, model, settings)})
 				training.Program = []string{filepath.Join(programs, "train"), "-verbose", cuda, "-threads", fmt.Sprint(p.threads), "-progress", schedule.ProgressFile, "-save-dir", o.runs(seed),
 					"-task", task.Name, "-model", model.Name, "-seed", fmt.Sprint(seed), "-total-steps", fmt.Sprint(settings.TotalSteps)}
-				files := settings.FilesIn(o.runs(seed))
-				if _, err := os.Stat(files.Resume); err == nil {
+				path := settings.Files(o.runs(seed)).Finished
+				saved, err := settings.Find(o.runs(seed))
+				if saved.Steps > settings.TotalSteps+1 {
+					return nil, fmt.Errorf("%s has made step %d, and would end at step %d here; choose another -out", path, saved.Steps-1, settings.TotalSteps)
+				}
+				if err == nil { // otherwise the file is damaged, or of another version of the program, and is made again
 					training.Program = append(training.Program, "-resume")
 				}
-				training.Done = trainer.Finished(settings, o.runs(seed))
+				training.Done = saved.Finished && saved.Steps == settings.TotalSteps+1
 				analysis.After = append(analysis.After, training)
-				analysis.Done = analysis.Done && training.Done && newer(metrics, files.Checkpoint)
+				analysis.Done = analysis.Done && training.Done && newer(metrics, path)
 			}
 		}
 	}
@@ -109,9 +113,9 @@ func covers(path string, models []string) bool {
 		!slices.ContainsFunc(models, func(name string) bool { return metrics.Models[name] == nil })
 }
 
-// newer reports whether a file exists and was written after another one.
+// newer reports whether a file exists and was not written before another one.
 func newer(path, than string) bool {
 	a, missing := os.Stat(path)
 	b, err := os.Stat(than)
-	return missing == nil && err == nil && a.ModTime().After(b.ModTime())
+	return missing == nil && err == nil && !a.ModTime().Before(b.ModTime())
 }

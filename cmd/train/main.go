@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"hnn/datasets"
 	"hnn/fit"
@@ -28,6 +28,7 @@ type options struct {
 	printEvery             int
 	verbose, quiet, resume bool
 	saveDir, progress      string
+	saveEvery              time.Duration
 	fit                    fit.Options // of a measured system
 	seeds                  command.Seeds
 	testFraction           float64
@@ -40,11 +41,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
 	flags.StringVar(&s.Model, "model", s.Model, "`name` of the model to train; port by default for a measured system")
 	baseline := flags.Bool("baseline", false, "the published scripts' flag for -model "+hamiltonian.Baseline.Name)
-	flags.Uint32Var(&s.Seed, "seed", 0, "seed of all random numbers; a seed gives the same numbers as in the published code")
-	flags.IntVar(&s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
-	flags.IntVar(&s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
-	flags.IntVar(&s.HiddenDim, "hidden-dim", s.HiddenDim, "units of a hidden layer; 64 or 128 by default for a measured system")
-	flags.IntVar(&s.Layers, "layers", s.Layers, "hidden layers of each network")
+	command.Uint32(flags, &s.Seed, "seed", 0, "seed of all random numbers; a seed gives the same numbers as in the published code")
+	command.Int(flags, &s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
+	command.Int(flags, &s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
+	command.Int(flags, &s.HiddenDim, "hidden-dim", s.HiddenDim, "units of a hidden layer; 64 or 128 by default for a measured system")
+	command.Int(flags, &s.Layers, "layers", s.Layers, "hidden layers of each network")
 	flags.Float64Var(&s.LearnRate, "learn-rate", s.LearnRate, "learning rate of Adam")
 	flags.StringVar((*string)(&s.Nonlinearity), "nonlinearity", string(s.Nonlinearity), "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
 	flags.StringVar((*string)(&s.FieldType), "field-type", string(s.FieldType),
@@ -53,7 +54,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
 		"the derivative; the learned field is then up to 1/h times too large")
 	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
-	flags.StringVar(&s.File, "data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
+	data := flags.String("data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
 	loss := flags.String("loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
 	table := command.Table(flags)
 	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, with masses that depend on the configuration, or general (default: chosen by validation if momenta were measured)")
@@ -63,13 +64,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.Float64Var(&o.testFraction, "test-fraction", command.TestFraction, "share of a measured system's trajectories that training does not see: the last ones")
 	flags.Float64Var(&o.fit.Effort, "effort", 1, "multiplies the numbers of gradient steps for a measured system")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
-	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder, up to total-steps")
-	flags.IntVar(&o.printEvery, "print-every", 200, "steps between two lines of -verbose and -progress; a task of images evaluates its test loss only then")
+	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder up to total-steps, or start it if there is none; for a measured system, keep a model that is finished")
+	flags.DurationVar(&o.saveEvery, "save-every", time.Minute, "`time` between two saves of a task's training, such as 30s or 5m")
+	command.Int(flags, &o.printEvery, "print-every", 200, "steps between two lines of -verbose and -progress; a task of images evaluates its test loss only then")
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses during training")
 	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
 	flags.StringVar(&o.progress, "progress", "", "`file` for a line of JSON every print-every steps: {\"step\":200,\"last\":2000}")
 	flags.BoolVar(&s.Autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower, but on one thread the losses equal the published code's")
-	flags.IntVar(&o.execution.Threads, "threads", 0, "threads to use, 0 for one per processor; the numbers depend on it only with -autograd, where the default is 1")
+	command.Threads(flags, &o.execution.Threads, ". The numbers depend on it only with -autograd, where the default is 1")
 	command.CUDA(flags, &o.execution.CUDA)
 	flags.BoolVar(&o.execution.Record, "cuda-graph", true, "record a step in a CUDA graph once, and replay it")
 
@@ -79,7 +81,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		return err
 	}
-	task, err := command.Task(ctx, s.Task, s.File, *table)
+	task, err := command.Task(ctx, s.Task, *data, *table)
 	if err != nil {
 		return err
 	}
@@ -92,11 +94,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if o.quiet {
 		stdout = io.Discard
 	}
+	if o.saveEvery < shortestSave {
+		return fmt.Errorf("-save-every is %v; it must be at least %v", o.saveEvery, shortestSave)
+	}
 	if o.printEvery < 1 {
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
-	}
-	if o.execution.Threads < 0 {
-		return fmt.Errorf("-threads is %d; it must be 1 or more, or 0 for one per processor", o.execution.Threads)
 	}
 	if task.Observed != nil {
 		return o.measure(ctx, flags, task, *loss, stdout, stderr)
@@ -107,7 +109,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 	}
 	defaults := trainer.DefaultSettings(task)
-	s.Task, s.TestEvery, s.WeightDecay = task.Name, defaults.TestEvery, defaults.WeightDecay
+	s.Task, s.File, s.Hash, s.TestEvery, s.WeightDecay = task.Name, task.File, task.Hash, defaults.TestEvery, defaults.WeightDecay
 	if task.ImageSide > 0 {
 		s.TestEvery = o.printEvery // as in the published script
 	}
@@ -133,7 +135,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 
 // measure sets the options of a measured system from the flags, and trains its model.
 func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, loss string, stdout, stderr io.Writer) error {
-	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "resume", "autograd", "cuda"} {
+	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "save-every", "autograd", "cuda"} {
 		if flags.Changed(name) {
 			return fmt.Errorf("-%s is not for a table with times and without derivatives", name)
 		}
@@ -163,63 +165,6 @@ func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task dataset
 		return err
 	}
 	return measured(ctx, task, o, stdout, stderr)
-}
-
-func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
-	t, err := trainer.New(task, o.settings, o.execution)
-	if err != nil {
-		return err
-	}
-	if o.resume {
-		if err := t.Resume(o.saveDir); err != nil {
-			return err
-		}
-	}
-	if o.verbose {
-		model, _ := hamiltonian.Find(o.settings.Model) // New has found it
-		fmt.Fprintf(stdout, "Training %s model:\n", model.Title)
-	}
-	runError := steps(ctx, t, o, stdout, stderr)
-	path := o.settings.FilesIn(o.saveDir).Checkpoint
-	if errors.Is(runError, context.Canceled) {
-		if err := t.Save(o.saveDir, nil); err != nil {
-			return err
-		}
-		fmt.Fprintf(stderr, "train: interrupted after %d steps; %s holds the model, and -resume continues the run\n", len(t.Losses.Train), path)
-	}
-	if runError != nil {
-		return runError
-	}
-	final, err := t.Final()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "Final train loss %.4e +/- %.4e\nFinal test loss %.4e +/- %.4e\n", final.Train, final.TrainError, final.Test, final.TestError)
-	if err := t.Save(o.saveDir, &final); err != nil {
-		return err
-	}
-	if o.verbose {
-		fmt.Fprintf(stdout, "Saved %s\n", path)
-	}
-	return nil
-}
-
-// steps runs the training, and shows and records how far it is.
-func steps(ctx context.Context, t *trainer.Trainer, o options, stdout, stderr io.Writer) error {
-	d, err := newDisplay(o, stdout, stderr)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	before, last := len(t.Losses.Train), o.settings.TotalSteps
-	b := d.bar(o.settings.Label(), decor.AverageSpeed(0, " %.0f/s"))
-	defer b.Abort(true)
-	return t.Run(ctx, func(step int, trainLoss, testLoss float32) {
-		if step%o.printEvery == 0 {
-			d.record(step, last, fmt.Sprintf("step %d, train_loss %.4e, test_loss %.4e", step, trainLoss, testLoss))
-		}
-		b.move(step-before, last+1-before)
-	})
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,24 +57,24 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, arguments := range map[string][]string{
-		"the tasks are":          {"-task", "nothing"},
-		"-task takes":            {},
-		"-help lists":            {"-task", "spring", "-cudda"},
-		"is not a flag":          {"-task", "spring", "more"},
-		"hnn, dissipative":       {"-task", "spring", "-model", "cnn"},
-		"name two models":        {"-task", "spring", "-baseline", "-model", "hnn"},
-		"name two losses":        {"-task", "spring", "-use-rk4", "-use-rk4-as-published"},
-		"no mean derivatives":    {"-task", "2body", "-use-rk4"},
-		"hidden layers":          {"-task", "spring", "-layers", "0"},
-		"-threads is -1":         {"-task", "spring", "-threads", "-1"},
-		"-print-every is 0":      {"-task", "spring", "-print-every", "0"},
-		"data.txt, line 2":       {"-task", "real", "-data", data},
-		"no such file":           {"-task", "real", "-data", data + "x"},
-		"data.txt, line 1":       {"-data", data},
-		"elu, relu":              {"-task", "real", "-nonlinearity", "gelu"},
-		"solenoidal":             {"-task", "real", "-field_type", "curl"},
-		"no run to resume":       {"-task", "real", "-resume", "-save-dir", t.TempDir()},
-		"invalid argument \"x\"": {"-task", "real", "-seed", "x"},
+		"the tasks are":            {"-task", "nothing"},
+		"-task takes":              {},
+		"-help lists":              {"-task", "spring", "-cudda"},
+		"is not a flag":            {"-task", "spring", "more"},
+		"hnn, dissipative":         {"-task", "spring", "-model", "cnn"},
+		"name two models":          {"-task", "spring", "-baseline", "-model", "hnn"},
+		"name two losses":          {"-task", "spring", "-use-rk4", "-use-rk4-as-published"},
+		"no mean derivatives":      {"-task", "2body", "-use-rk4"},
+		"hidden layers":            {"-task", "spring", "-layers", "0"},
+		"-threads \"-1\": must be": {"-task", "spring", "-threads", "-1"},
+		"-print-every is 0":        {"-task", "spring", "-print-every", "0"},
+		"data.txt, line 2":         {"-task", "real", "-data", data},
+		"no such file":             {"-task", "real", "-data", data + "x"},
+		"data.txt, line 1":         {"-data", data},
+		"elu, relu":                {"-task", "real", "-nonlinearity", "gelu"},
+		"solenoidal":               {"-task", "real", "-field_type", "curl"},
+		"-save-every is 1µs":       {"-task", "real", "-save-every", "1us"},
+		"-seed \"x\": must be a":   {"-task", "real", "-seed", "x"},
 	} {
 		_, err := execute(t, arguments...)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(strings.TrimSpace(err.Error()), "\n") {
@@ -105,8 +106,10 @@ func TestOwnTable(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	settings, err := os.ReadFile(filepath.Join(folder, "my.pendulum-hnn.json"))
-	if err != nil || !strings.Contains(string(settings), `"data": "`+data) || !strings.Contains(string(settings), `"steps_done": 5`) {
+	checkpoint, err := nets.ReadCheckpoint(filepath.Join(folder, "my.pendulum-hnn.tar"), nets.SettingsFile)
+	hash := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+	if settings := string(checkpoint.Attachments[nets.SettingsFile]); err != nil || !strings.Contains(settings, `"data": "`+data) ||
+		!strings.Contains(settings, `"data_sha256": "`+hash) || !strings.Contains(settings, `"steps_done": 5`) {
 		t.Errorf("the settings are %s, error %v", settings, err)
 	}
 	if _, err := execute(t, "-task", "spring", "-data", data); err == nil || !strings.Contains(err.Error(), "reads no file") {
@@ -156,7 +159,7 @@ $`, "N", `-?[\d.]+(?:e-\d+)?`)).FindStringSubmatch(out)
 		t.Errorf("the file says %+v, error %v", result, err)
 	}
 	for flag, want := range map[string]string{
-		"-resume":           "-resume is not for a table",
+		"-save-every=1m":    "-save-every is not for a table",
 		"-friction=much":    "no friction",
 		"-test-fraction=2":  "between 0 and 1",
 		"-loss=x":           "no loss",
@@ -226,7 +229,7 @@ func TestSeedsSideBySide(t *testing.T) {
 			t.Fatal(err)
 		}
 		files, err := os.ReadDir(alone)
-		if err != nil || len(files) != 2 {
+		if err != nil || len(files) != 1 {
 			t.Fatalf("the files are %v, error %v", files, err)
 		}
 		for _, file := range files {
@@ -252,18 +255,23 @@ func (s stopper) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// An interrupted training saves the model so far. Before its form is chosen, it leaves a finished model as it is.
+// An interrupted training saves the model so far, unless its form is not chosen yet. A finished model stays as it is, and -resume takes it.
 func TestInterrupt(t *testing.T) {
 	flags := measuredSpring(t)
 	path := filepath.Join(flags[3], "my-spring-port.tar")
-	if _, err := execute(t, flags...); err != nil {
+	out, err := execute(t, flags...)
+	if err != nil {
 		t.Fatal(err)
 	}
 	finished, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for part, want := range map[string]string{"forms": "", "model": `train: interrupted after \d+ of \d+ steps; \S+/my-spring-port.tar holds the model so far\n`} {
+	written, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part, want := range map[string]string{"forms": "", "model": `train: interrupted after \d+ of \d+ steps; \S+/my-spring-port-unfinished.tar holds the model so far\n`} {
 		ctx, stop := context.WithCancel(t.Context())
 		var complaint bytes.Buffer
 		err := run(ctx, append(flags, "-verbose", "-print-every", "1"), stopper{part, stop}, &complaint)
@@ -271,12 +279,19 @@ func TestInterrupt(t *testing.T) {
 			t.Errorf("interrupted in %s: error %v, and on stderr %q", part, err, complaint.String())
 		}
 		content, err := os.ReadFile(path)
-		if err != nil || bytes.Equal(content, finished) != (part == "forms") {
-			t.Errorf("interrupted in %s: %d bytes, error %v", part, len(content), err)
+		if err != nil || !bytes.Equal(content, finished) {
+			t.Errorf("interrupted in %s: the finished model has changed, error %v", part, err)
 		}
-		if err := os.WriteFile(path, finished, 0o600); err != nil {
-			t.Fatal(err)
+		if _, err := os.Stat(filepath.Join(flags[3], "my-spring-port-unfinished.tar")); (err == nil) != (part == "model") {
+			t.Errorf("interrupted in %s: the unfinished model gives the error %v", part, err)
 		}
+	}
+	again, err := execute(t, append(flags, "-resume")...)
+	if err != nil || again != out {
+		t.Errorf("-resume of a finished model printed\n%s, want\n%s, error %v", again, out, err)
+	}
+	if now, err := os.Stat(path); err != nil || now.ModTime() != written.ModTime() {
+		t.Errorf("-resume of a finished model wrote it again, error %v", err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -17,17 +16,26 @@ import (
 	"hnn/datasets"
 	"hnn/fit"
 	"hnn/hamiltonian"
+	"hnn/internal/command"
+	"hnn/nets"
 )
 
 // measured trains a model on the trajectories of a table for each seed, and then prints what each learned, in the order of the seeds. Training a
 // small network gains little from a second thread, so several train at once.
 func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
-	if err := os.MkdirAll(o.saveDir, 0o755); err != nil {
-		return err
+	origin := nets.Origin{Task: task.Name, File: task.File, Hash: task.Hash}
+	places := make([]nets.Run, len(o.seeds))
+	for i, seed := range o.seeds {
+		places[i] = fit.Files(o.saveDir, task.Name, o.fit.Model.Name, uint64(seed))
+		release, err := places[i].Claim(origin, 0)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
 	if !o.quiet {
 		for _, note := range task.Observed.Notes {
-			fmt.Fprintln(stderr, "train:", note)
+			command.Note(stderr, "train", note)
 		}
 	}
 	d, err := newDisplay(o, stdout, stderr)
@@ -48,11 +56,20 @@ func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr
 	for i, seed := range o.seeds {
 		options := o.fit
 		options.Seed = uint64(seed)
-		path := fit.Path(o.saveDir, task.Name, options.Model.Name, options.Seed)
-		name := strings.TrimSuffix(filepath.Base(path), ".tar")
+		place := places[i]
+		name := strings.TrimSuffix(filepath.Base(place.Finished), ".tar")
 		b := d.bar(name)
 		group.Go(func() error {
 			defer b.Abort(true)
+			if o.resume {
+				result, err := fit.Trained(place, options, train)
+				if err != nil {
+					return err
+				}
+				if result != nil {
+					return describe(ctx, &said[i].out, result, train, test, place.Finished)
+				}
+			}
 			result, err := fit.Fit(ctx, options, train, func(p fit.Progress) {
 				b.move(p.Step, p.Total)
 				if p.Step%o.printEvery > 0 {
@@ -70,16 +87,16 @@ func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr
 			if result == nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			result.Record.TestFraction = o.testFraction
-			if err := result.Save(path, task.Name); err != nil {
-				return err
+			result.Record.Origin, result.Record.TestFraction = origin, o.testFraction
+			if failure := result.Save(place, err == nil); failure != nil {
+				return failure
 			}
 			if err != nil {
 				last := result.Losses[len(result.Losses)-1]
-				fmt.Fprintf(&said[i].err, "train: interrupted after %d of %d steps; %s holds the model so far\n", last.Step, last.Total, path)
+				command.Note(&said[i].err, "train", fmt.Sprintf("interrupted after %d of %d steps; %s holds the model so far", last.Step, last.Total, place.Unfinished))
 				return err
 			}
-			return describe(ctx, &said[i].out, result, train, test, path)
+			return describe(ctx, &said[i].out, result, train, test, place.Finished)
 		})
 	}
 	err = group.Wait()

@@ -63,21 +63,27 @@ func Interruptible(ctx context.Context, compute func() error) error {
 	}
 }
 
-// Task returns the task with the given name (the value of -task) or, if the name is empty, the task of a data file (the value of -data). If ctx ends
-// first, it returns the error of ctx: a file can be a pipe into which nobody writes.
+// Task returns the task with the given name (the value of -task), with the data of a file (the value of -data) if one is given; or, if the name is
+// empty, the task of a table. If ctx ends first, it returns the error of ctx: a file can be a pipe into which nobody writes.
 func Task(ctx context.Context, name, file string, table datasets.TableOptions) (datasets.Task, error) {
-	switch {
-	case name != "":
-		return datasets.Find(name)
-	case file != "":
-		var task datasets.Task
-		if err := Interruptible(ctx, func() (err error) { task, err = datasets.FromTableWith(file, table); return err }); err != nil {
-			return datasets.Task{}, err
-		}
-		return task, nil
-	default:
+	if name == "" && file == "" {
 		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data takes a file of your own", strings.Join(TaskNames(), ", "))
 	}
+	var found datasets.Task // by a goroutine that may outlive this call
+	err := Interruptible(ctx, func() (err error) {
+		if name == "" {
+			found, err = datasets.FromTableWith(file, table)
+			return err
+		}
+		if found, err = datasets.Find(name); err == nil && file != "" {
+			found, err = found.WithFile(file)
+		}
+		return err
+	})
+	if err != nil {
+		return datasets.Task{}, err
+	}
+	return found, nil
 }
 
 // TaskNames lists the names of the tasks.

@@ -90,20 +90,16 @@ func (f *Figure) columns() int {
 
 // Size is that of the canvas which Draw fills.
 func (f *Figure) Size() (w, h vg.Length) {
-	h = vg.Points(f.Height * float64(len(f.Rows)))
-	if len(f.Keys) > 0 {
-		h += vg.Points(legendHeight)
-	}
-	return vg.Points(f.Width * float64(f.columns())), h
+	return vg.Points(f.Width * float64(f.columns())), vg.Points(f.Height*float64(len(f.Rows)) + legendHeight*float64(len(f.lines())))
 }
 
-const legendHeight = 20
+const legendHeight = 20 // of a line
 
 // Draw draws the figure.
 func (f *Figure) Draw(canvas vg.CanvasSizer) {
 	c := draw.New(canvas)
-	if len(f.Keys) > 0 {
-		f.legend(draw.Crop(c, 0, 0, c.Max.Y-c.Min.Y-vg.Points(legendHeight), 0))
+	for _, keys := range f.lines() {
+		line(draw.Crop(c, 0, 0, c.Max.Y-c.Min.Y-vg.Points(legendHeight), 0), keys)
 		c = draw.Crop(c, 0, 0, 0, -vg.Points(legendHeight))
 	}
 	rows := make([][]*plot.Plot, len(f.Rows))
@@ -154,18 +150,35 @@ func equalize(p *plot.Plot, c draw.Canvas) {
 	p.Y.Min, p.Y.Max = y-unit*h/2, y+unit*h/2
 }
 
-func (f *Figure) legend(c draw.Canvas) {
-	const gap, sample = 16, 22
-	letters := text.Style{Color: color.Black, Font: Face(9), YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
-	total := -vg.Points(gap)
+var letters = text.Style{Color: color.Black, Font: Face(9), YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
+
+const gap, sample = 16, 22 // between two keys of the legend, and of a key's line
+
+// width returns that of a key with the gap behind it.
+func (k Key) width() vg.Length { return vg.Points(sample+4+gap) + letters.Width(k.Label) }
+
+// lines divides the keys into as few lines of the legend as the figure's width allows.
+func (f *Figure) lines() (lines [][]Key) {
+	free := vg.Length(0)
 	for _, k := range f.Keys {
-		total += vg.Points(gap+sample+4) + letters.Width(k.Label)
+		if free -= k.width(); free < -vg.Points(gap) || lines == nil {
+			lines, free = append(lines, nil), vg.Points(f.Width*float64(f.columns()))-k.width()
+		}
+		lines[len(lines)-1] = append(lines[len(lines)-1], k)
+	}
+	return lines
+}
+
+// line draws a line of the legend.
+func line(c draw.Canvas, keys []Key) {
+	total := -vg.Points(gap)
+	for _, k := range keys {
+		total += k.width()
 	}
 	x, y := c.Center().X-total/2, c.Center().Y
-	for _, k := range f.Keys {
+	for _, k := range keys {
 		c.StrokeLine2(k.Style, x, y, x+vg.Points(sample), y)
-		x += vg.Points(sample + 4)
-		c.FillText(letters, vg.Point{X: x, Y: y}, k.Label)
-		x += letters.Width(k.Label) + vg.Points(gap)
+		c.FillText(letters, vg.Point{X: x + vg.Points(sample+4), Y: y}, k.Label)
+		x += k.width()
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -43,7 +45,7 @@ const ProgressFile = "/dev/fd/3"
 
 // Run runs the jobs and returns when all of them have ended. Among the jobs that can run, the first in the list starts first. A job that
 // fails stops only the jobs that wait for it. Cancelling the context interrupts the running jobs and starts no others; Run then returns the
-// context's error.
+// context's error. The commands end with the program, even if it is killed.
 func Run(ctx context.Context, jobs []*Job, processors int) error {
 	results := make(chan *Job)
 	for free, active := processors, 0; ; active-- {
@@ -95,6 +97,9 @@ func (j *Job) ready() (bool, error) {
 }
 
 func (j *Job) run(ctx context.Context) error {
+	// The kernel ends the command when the thread that started it ends. The thread must therefore last as long as the command.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	log, err := os.Create(j.Log)
 	if err != nil {
 		return err
@@ -111,6 +116,7 @@ func (j *Job) run(ctx context.Context) error {
 	var complaint bytes.Buffer
 	command.Stdout, command.Stderr = log, io.MultiWriter(log, &complaint)
 	command.ExtraFiles = []*os.File{written} // the command's file descriptor 3
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	err = command.Start()
 	_ = written.Close()
 	for decoder := json.NewDecoder(lines); err == nil; {
