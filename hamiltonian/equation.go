@@ -258,10 +258,8 @@ func (e Equation) checkMass(network int) error {
 
 // Zeros returns the parameters of the equation's networks, all of them zero.
 func (e Equation) Zeros() nets.Parameters {
-	var parameters nets.Parameters
-	for _, n := range e.Networks {
-		parameters = append(parameters, n.Zeros()...)
-	}
+	parameters := e.Shapes()
+	parameters.Allocate()
 	return parameters
 }
 

@@ -34,7 +34,11 @@ func TestPyTorchEvaluatesCheckpoints(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(folder, "runs"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := nets.WriteCheckpoint(filepath.Join(folder, "runs/real-hnn.tar"), model.Parameters.Entries(), []byte(`{"task": "real"}`)); err != nil {
+	content, err := nets.EncodeCheckpoint(model.Parameters.Entries(), nets.Attachment{Name: nets.SettingsFile, Content: []byte(`{"task": "real"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "runs/real-hnn.tar"), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 

@@ -9,8 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/google/renameio/v2"
 )
 
 // Entry is one named array of a checkpoint, in row-major order. Data is []float32, []int64 or []uint8.
@@ -24,7 +22,6 @@ type Entry struct {
 type Checkpoint struct {
 	Entries     map[string]Entry
 	Attachments map[string][]byte // further files in the archive, by name without the folder, such as settings.json
-	Settings    []byte            // the attachment settings.json
 }
 
 // Attachment is a file that a checkpoint carries beside its arrays. torch.load ignores it.
@@ -32,8 +29,6 @@ type Attachment struct {
 	Name    string // without a folder, such as settings.json
 	Content []byte
 }
-
-const settingsFile = "settings.json"
 
 // The names in the archive of torch.save, in a folder whose name does not matter. The arrays are in the records dataFolder + "0" and so on.
 const (
@@ -56,20 +51,6 @@ var arrayTypes = map[string]reflect.Type{
 	"FloatStorage": reflect.TypeFor[[]float32](),
 	"LongStorage":  reflect.TypeFor[[]int64](),
 	"ByteStorage":  reflect.TypeFor[[]uint8](),
-}
-
-// WriteCheckpoint writes the file that EncodeCheckpoint returns, with settings as the attachment settings.json unless they are nil. It replaces
-// the file atomically.
-func WriteCheckpoint(path string, entries []Entry, settings []byte) error {
-	var attachments []Attachment
-	if settings != nil {
-		attachments = append(attachments, Attachment{settingsFile, settings})
-	}
-	content, err := EncodeCheckpoint(entries, attachments...)
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, content, 0o644)
 }
 
 // EncodeCheckpoint returns the bytes of a state dict in the format of torch.save, which torch.load(path, weights_only=True) reads: an

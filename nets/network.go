@@ -119,13 +119,7 @@ type Parameters []Parameter
 // Zeros returns a network's parameters, all of them zero.
 func (n Network) Zeros() Parameters {
 	parameters := n.Shapes()
-	for i, p := range parameters {
-		elements := int64(1)
-		for _, size := range p.Shape {
-			elements *= size
-		}
-		parameters[i].Values = make([]float32, elements)
-	}
+	parameters.Allocate()
 	return parameters
 }
 

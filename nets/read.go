@@ -78,7 +78,7 @@ func readCheckpoint(file io.ReaderAt, size int64, attachments []string) (Checkpo
 		}
 		c.Entries[array.name] = Entry{Name: array.name, Shape: array.shape, Data: data}
 	}
-	for _, name := range append(attachments, settingsFile) {
+	for _, name := range attachments {
 		if _, ok := a.records[a.folder+name]; !ok {
 			continue
 		}
@@ -86,7 +86,6 @@ func readCheckpoint(file io.ReaderAt, size int64, attachments []string) (Checkpo
 			return Checkpoint{}, err
 		}
 	}
-	c.Settings = c.Attachments[settingsFile]
 	return c, nil
 }
 
