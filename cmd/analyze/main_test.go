@@ -85,7 +85,7 @@ func TestAnalyzeOwnTable(t *testing.T) {
 		t.Errorf("bodies were drawn of a system that is not known to be one of bodies:\n%s", out.String())
 	}
 	for want, arguments := range map[string][]string{
-		"give one of them":                   {"-task", "real", "-data", path},
+		"reads no file":                      {"-task", "spring", "-data", path},
 		"`./train -data " + path + "` makes": {"-data", path, "-runs", folder},
 	} {
 		if err := run(t.Context(), arguments, &out, &out); err == nil || !strings.Contains(err.Error(), want) {
@@ -119,7 +119,7 @@ func TestTestRowsOfMeasuredSystem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result.Record.TestFraction = fraction
+		result.Record.Hash, result.Record.TestFraction = observed.Hash, fraction
 		if err := result.Save(fit.Files(folder, "circle", model.Name, 0), true); err != nil {
 			t.Fatal(err)
 		}

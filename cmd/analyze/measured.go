@@ -71,8 +71,8 @@ func learn(ctx context.Context, task datasets.Task, folder string, model hamilto
 		return nil, err
 	}
 	defer release()
-	r, err := fit.Fit(ctx, fit.DefaultOptions(model), train, nil)
-	if err != nil {
+	var r *fit.Result
+	if err := command.Interruptible(ctx, func() (err error) { r, err = fit.Fit(ctx, fit.DefaultOptions(model), train, nil); return err }); err != nil {
 		return nil, err
 	}
 	r.Record.Origin, r.Record.TestFraction = origin, fraction

@@ -82,6 +82,11 @@ func predict(o options, stdout, stderr io.Writer) error {
 		defer e.Close()
 		models = append(models, e)
 	}
+	for i, t := range at.Trajectories {
+		if steps := (t.Times[len(t.Times)-1] - t.Times[0]) / o.Step; o.Step > 0 && steps > mostSteps {
+			return fmt.Errorf("-step %g would make %.2g steps in trajectory %d; at most %g are possible", o.Step, steps, i+1, mostSteps)
+		}
+	}
 	p, err := prediction.Run(models, at, o.Options)
 	if err != nil {
 		return err
@@ -108,6 +113,11 @@ func load(o options, seed uint64) (hamiltonian.Dynamics, error) {
 	return r.Dynamics, nil
 }
 
+const (
+	mostRows  = 1e7 // predicted from -start: 1.4 GB of memory for a model of one position
+	mostSteps = 1e9 // of a trajectory: an hour
+)
+
 // observations returns the trajectories to predict.
 func observations(o options) (datasets.Observations, error) {
 	data, err := datasets.ReadObservations(o.data, o.table)
@@ -120,6 +130,9 @@ func observations(o options) (datasets.Observations, error) {
 	times, err := parseTimes(o.times)
 	if err != nil {
 		return data, err
+	}
+	if rows := len(o.starts) * len(times) * len(o.seeds); rows > mostRows {
+		return data, fmt.Errorf("-times has %d times, and there are %d starts and %d seeds; together at most %g rows are predicted", len(times), len(o.starts), len(o.seeds), mostRows)
 	}
 	data.Trajectories, data.Notes = nil, nil
 	for _, text := range o.starts {
@@ -145,9 +158,8 @@ func parseTimes(text string) ([]float64, error) {
 		}
 		numbers = append(numbers, v)
 	}
-	const most = 1e8
-	if len(numbers) != 3 || !(numbers[2] > 0) || numbers[1] < numbers[0] || (numbers[1]-numbers[0])/numbers[2] > most {
-		return nil, fmt.Errorf("-times %s must be first:last:step, with last not below first, a step above 0 and at most %g times", text, float64(most))
+	if len(numbers) != 3 || !(numbers[2] > 0) || numbers[1] < numbers[0] || (numbers[1]-numbers[0])/numbers[2] >= mostRows {
+		return nil, fmt.Errorf("-times %s must be first:last:step, with last not below first, a step above 0 and at most %g times", text, mostRows)
 	}
 	times := make([]float64, 1+int((numbers[1]-numbers[0])/numbers[2]+1e-6))
 	for i := range times {
@@ -175,7 +187,7 @@ func parseStart(text string, data datasets.Observations) (datasets.Observed, err
 			i = slices.Index(names, name+"1")
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if i < 0 || err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		if i < 0 || err != nil || !(math.Abs(v) <= math.MaxFloat32) {
 			return datasets.Observed{}, fmt.Errorf("-start %s has %q; it must give a number to each of %s", text, part, strings.Join(names, ", "))
 		}
 		values[i] = v

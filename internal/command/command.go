@@ -22,18 +22,17 @@ import (
 	_ "hnn/internal/startup" // ends a program that LibTorch could not start in
 )
 
-// Main runs a command. SIGINT, SIGTERM, SIGHUP and SIGQUIT, and SIGXCPU of a limit of processor time, cancel its context, unless the program was
-// started with the signal ignored, as by nohup. A write to a pipe that nobody reads, or beyond the limit of a file's size, returns an error and does
+// Main runs a command. SIGINT, SIGTERM, SIGQUIT, SIGXCPU of a limit of processor time and, unless nohup started the program, SIGHUP cancel its
+// context. A write to a pipe that nobody reads, or beyond the limit of a file's size, returns an error and does
 // not end the program.
 func Main(name string, run func(ctx context.Context, arguments []string, stdout, stderr io.Writer) error) {
 	limitProcessors()
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 	ctx, interrupt := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGXCPU} {
-		if !signal.Ignored(s) {
-			signal.Notify(caught, s)
-		}
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGXCPU)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(caught, syscall.SIGHUP)
 	}
 	go func() { interrupt(interruption((<-caught).(syscall.Signal))) }()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
