@@ -1,12 +1,9 @@
 package datasets
 
 import (
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 )
 
@@ -45,13 +42,6 @@ var measurements string
 
 // realStep is the time between two measurements in s.
 const realStep = 1. / 6
-
-// readFile returns the content of a file and its SHA-256 in hexadecimal digits.
-func readFile(path string) (content []byte, hash string, err error) {
-	content, err = os.ReadFile(path)
-	sum := sha256.Sum256(content)
-	return content, hex.EncodeToString(sum[:]), err
-}
 
 func embedded(spacing float64) (Dataset, error) {
 	return readMeasurements("the embedded measurements", measurements, spacing)
@@ -104,8 +94,11 @@ func readMeasurements(name, content string, spacing float64) (Dataset, error) {
 		if i >= start && i < end {
 			set = &test
 		}
-		set.X, set.Times = append(set.X, all.X[i]), append(set.Times, all.Times[i])
-		set.DX = append(set.DX, meanDerivative(all.X[i], all.X[i+1], dt))
+		slopes := meanDerivative(all.X[i], all.X[i+1], dt)
+		if err := checkSlopes(slopes); err != nil {
+			return Dataset{}, fmt.Errorf("%s, time %g: %w", name, all.Times[i], err)
+		}
+		set.X, set.Times, set.DX = append(set.X, all.X[i]), append(set.Times, all.Times[i]), append(set.DX, slopes)
 	}
 	return Dataset{Train: train, Test: test}, nil
 }

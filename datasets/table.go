@@ -232,11 +232,18 @@ func (t *csvTable) checkOthers() error {
 func (t *csvTable) checkSlopes(slopes func(trajectory int) [][]float64) error {
 	for i, s := range t.tracks {
 		for k, row := range slopes(i) {
-			for _, v := range row {
-				if !(math.Abs(v) <= math.MaxFloat32) {
-					return t.wrong(s.lines[k], t.time, "the slope at this time is %.3g, which float32 cannot hold: time steps are too short for the changes", v)
-				}
+			if err := checkSlopes(row); err != nil {
+				return t.wrong(s.lines[k], t.time, "%w", err)
 			}
+		}
+	}
+	return nil
+}
+
+func checkSlopes(slopes []float64) error {
+	for _, v := range slopes {
+		if !(math.Abs(v) <= math.MaxFloat32) {
+			return fmt.Errorf("the slope at this time is %.3g, which float32 cannot hold: time steps are too short for the changes", v)
 		}
 	}
 	return nil

@@ -108,6 +108,27 @@ func TestHash(t *testing.T) {
 	}
 }
 
+// Measurements of the real pendulum are read with the same care.
+func TestHostileMeasurements(t *testing.T) {
+	fall := ""
+	for i := range 10 {
+		fall += fmt.Sprintf("1 %de-300 %d %d\n", i, i*i, i)
+	}
+	for content, want := range map[string]string{
+		"1 0 1 2\n\x00":         "own.csv, line 2: the line has a byte 0",
+		"1 0 1e39 2\n":          `own.csv, line 1, column 3: "1e39" is beyond float32`,
+		fall:                    "own.csv, time 0: the slope at this time is 1e+300, which float32 cannot hold",
+		"% a mark: \"\n1 0 1 2": "own.csv: 1 rows are too few",
+	} {
+		if _, err := Real.WithFile(written(t, content)); !oneLine(err, want) {
+			t.Errorf("%.60q: got the error %v, want one line with %q", content, err, want)
+		}
+	}
+	if _, err := Real.WithFile("/dev/zero"); !oneLine(err, "/dev/zero, line 1: the line has a byte 0") {
+		t.Errorf("zeros without end gave the error %v", err)
+	}
+}
+
 // broken fails after some text.
 type broken struct{ text *strings.Reader }
 

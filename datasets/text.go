@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,6 +57,18 @@ func (t *text) Read(p []byte) (int, error) {
 	n := copy(p, t.rest)
 	t.rest = t.rest[n:]
 	return n, nil
+}
+
+// readFile returns the content of a text and its SHA-256 in hexadecimal digits.
+func readFile(path string) (content []byte, hash string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer file.Close()
+	t := newText(path, file)
+	content, err = io.ReadAll(t)
+	return content, t.hash(), err
 }
 
 func (t *text) wrong(format string, values ...any) error {
