@@ -38,7 +38,7 @@ func trained(t *testing.T, stiffness ...float64) []string {
 		t.Fatal(err)
 	}
 	for seed, k := range stiffness {
-		config := hamiltonian.Config{Dimension: 2, Hidden: 4, HiddenLayers: 1, Activation: "tanh", FieldType: hamiltonian.Solenoidal, FieldType: hamiltonian.Solenoidal, Inputs: 1, Kinetic: hamiltonian.Quadratic, Friction: hamiltonian.NoFriction}
+		config := hamiltonian.Config{Dimension: 2, Hidden: 4, HiddenLayers: 1, Activation: "tanh", FieldType: hamiltonian.Solenoidal, Inputs: 1, Kinetic: hamiltonian.Quadratic, Friction: hamiltonian.NoFriction}
 		r := fit.Result{Record: fit.Record{Model: hamiltonian.Port.Name, Config: config, Scaling: hamiltonian.Unit(2, 1)}}
 		r.Equation = hamiltonian.Port.Equation(config)
 		r.Parameters = r.Equation.Zeros()
@@ -140,7 +140,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"rk45, leapfrog, midpoint":   append(flags, "-start", "q=1,p=0,u=0", "-times", "0:1:0.1", "-integrator", "euler"),
 		"-model port -seed 7` makes": append(flags, "-start", "q=1,p=0,u=0", "-times", "0:1:0.1", "-seeds", "7"),
 		"spring-hnn.tar: this is no model of a measured system; ./train makes one if the table has times and no derivatives": append(flags, "-start", "q=1,p=0,u=0", "-times", "0:1:0.1", "-model", "hnn"),
-		"has 10001 times, and there are 2 starts and 1000 seeds; together at most 1e+07 rows":                          append(flags, "-start", "q=1,p=0,u=0", "-start", "q=2,p=0,u=0", "-times", "0:10000:1", "-seeds", "0-999"),
+		"has 10001 times, and there are 2 starts and 1000 seeds; together at most 1e+07 rows":                                append(flags, "-start", "q=1,p=0,u=0", "-start", "q=2,p=0,u=0", "-times", "0:10000:1", "-seeds", "0-999"),
 		"at most 1e+07 times":                    append(flags, "-start", "q=1,p=0,u=0", "-times", "0:1e300:1e-300"),
 		"would make 1e+12 steps in trajectory 1": append(flags, "-start", "q=1,p=0,u=0", "-times", "0:1:0.1", "-integrator", "midpoint", "-step", "1e-12"),
 		`has "q=1e39"`:                           append(flags, "-start", "q=1e39,p=0,u=0", "-times", "0:1:0.1"),
