@@ -2,6 +2,7 @@ package fit
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -105,17 +106,22 @@ func Load(path string) (*Result, error) {
 
 func decode(checkpoint nets.Checkpoint) (*Result, error) {
 	r := &Result{}
+	// A field of a later version could change what the others mean.
 	decoder := json.NewDecoder(bytes.NewReader(checkpoint.Attachments[nets.SettingsFile]))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r.Record); err != nil || r.Record.Scaling == nil {
-		return nil, errors.Join(errors.New("this is no model of a measured system; ./train makes one if the table has times and no derivatives"), err)
+	err := decoder.Decode(&r.Record)
+	switch {
+	case r.Record.Scaling == nil:
+		return nil, errors.New("this is no model of a measured system; ./train makes one if the table has times and no derivatives")
+	case err != nil:
+		return nil, fmt.Errorf("its settings: %w", err)
 	}
 	model, err := hamiltonian.Find(r.Record.Model)
 	if err != nil {
 		return nil, err
 	}
 	c := r.Record.Config
-	if err := errors.Join(c.Check(), r.Record.Scaling.Check(c.Dimension, c.Inputs+c.Constants)); err != nil {
+	if err := cmp.Or(c.Check(), r.Record.Scaling.Check(c.Dimension, c.Inputs+c.Constants)); err != nil {
 		return nil, fmt.Errorf("its settings: %w", err)
 	}
 	r.Dynamics = hamiltonian.Dynamics{Equation: model.Equation(c), Scaling: r.Record.Scaling}

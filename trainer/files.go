@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -171,7 +172,7 @@ func (t *Trainer) restore(checkpoint nets.Checkpoint, steps int) error {
 	for _, vector := range t.state {
 		vectors = append(vectors, vector...)
 	}
-	if err := errors.Join(t.Model.Parameters.Load(checkpoint), vectors.Load(training)); err != nil {
+	if err := cmp.Or(t.Model.Parameters.Load(checkpoint), vectors.Load(training)); err != nil {
 		return err
 	}
 	if err := t.sampler.generator.SetState(generator); err != nil {
@@ -187,6 +188,7 @@ func readState(c nets.Checkpoint) (s state, err error) {
 	if !ok {
 		return s, errors.New("the checkpoint has no settings; ./train writes them")
 	}
+	// A field of a later version could change what the others mean.
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
