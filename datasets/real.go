@@ -57,23 +57,25 @@ func measured(data Dataset) (Trajectories, error) {
 // keep only the rows whose successor follows after that time.
 func readMeasurements(name, content string, spacing float64) (Dataset, error) {
 	var all, train, test Samples
-	for i, text := range strings.Split(content, "\n") {
+	line := 0
+	for text := range strings.SplitSeq(content, "\n") {
+		line++
 		fields := strings.Fields(text)
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "%") {
 			continue
 		}
 		if len(fields) != 4 {
-			return Dataset{}, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, i+1, len(fields))
+			return Dataset{}, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, line, len(fields))
 		}
 		row := make([]float64, 4)
 		for j, field := range fields {
 			var err error
 			if row[j], err = parseFinite(field); err != nil {
-				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %w", name, i+1, j+1, err)
+				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %w", name, line, j+1, err)
 			}
 		}
 		if err := all.appendTime(row[1]); err != nil {
-			return Dataset{}, fmt.Errorf("%s, line %d: %w", name, i+1, err)
+			return Dataset{}, fmt.Errorf("%s, line %d: %w", name, line, err)
 		}
 		all.X = append(all.X, row[2:])
 	}

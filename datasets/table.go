@@ -120,6 +120,7 @@ func openTable(path string, like *Observations) (*csvTable, error) {
 const (
 	comment     = '#'
 	mostColumns = 10_000
+	mostFalls   = 1000 // of the time along trajectories, before a table that is wrong is read no further
 )
 
 // readTable reads the columns of a system to learn, or of the system that like describes. Errors name the table by the given path.
@@ -130,6 +131,7 @@ func readTable(path string, r io.Reader, like *Observations) (*csvTable, error) 
 	rows.Comment, rows.TrimLeadingSpace, rows.ReuseRecord = comment, true, true
 	t := &csvTable{path: path}
 	numbers := map[string]int{} // index of a trajectory by its label
+	falls := 0                  // of the time
 	for {
 		record, err := rows.Read()
 		if errors.Is(err, io.EOF) {
@@ -171,6 +173,11 @@ func readTable(path string, r io.Reader, like *Observations) (*csvTable, error) 
 		}
 		s := &t.tracks[number]
 		s.lines, s.rows = append(s.lines, line), append(s.rows, values)
+		if n := len(s.rows); t.time >= 0 && n > 1 && s.rows[n-1][t.time] <= s.rows[n-2][t.time] {
+			if falls++; falls > mostFalls { // checkTimes says so; an input without end, such as that of yes, ends here
+				break
+			}
+		}
 	}
 	switch {
 	case t.names == nil:

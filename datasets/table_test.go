@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -91,6 +92,11 @@ func TestEndlessInputs(t *testing.T) {
 		if _, err := readTable("pipe", input, nil); !oneLine(err, want) || input.read > 2*longestLine {
 			t.Errorf("%q without end gave the error %v after %d bytes", text, err, input.read)
 		}
+	}
+	input := &endless{text: "1,2,3\n"}
+	_, err := readTable("pipe", io.MultiReader(strings.NewReader("t,q,p\n"), input), nil)
+	if !oneLine(err, "pipe, line 3, column 1 (t): time 1 does not follow 1") || input.read > 2*longestLine {
+		t.Errorf("a row without end gave the error %v after %d bytes", err, input.read)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	largestText = 1 << 26 // bytes of a text that is held as a whole
 	longestLine = 1 << 20 // bytes
 	longestName = 100     // bytes; a file name of 255 bytes holds it and what trainings add to it
 )
@@ -67,7 +68,10 @@ func readFile(path string) (content []byte, hash string, err error) {
 	}
 	defer file.Close()
 	t := newText(path, file)
-	content, err = io.ReadAll(t)
+	content, err = io.ReadAll(io.LimitReader(t, largestText+1))
+	if len(content) > largestText {
+		err = fmt.Errorf("%s has more than %d bytes", path, largestText)
+	}
 	return content, t.hash(), err
 }
 
