@@ -5,7 +5,7 @@ export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test test-arm64 reproduce bench bench-systems gpu lint clean libtorch
+.PHONY: build demo test fuzz test-arm64 reproduce bench bench-systems gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -19,6 +19,12 @@ demo: build
 
 test: libtorch
 	@$(GO) test ./...
+	@scripts/fuzz 5s
+
+# Every reader of files, on inputs that a fuzzer makes: make fuzz FOR=1h
+FOR := 1m
+fuzz: libtorch
+	@scripts/fuzz $(FOR)
 
 # The kernels' tests on arm64, in an emulator.
 test-arm64:

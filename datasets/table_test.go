@@ -235,3 +235,23 @@ func checkRows(t *testing.T, rows [][]float64, count, columns int) {
 		}
 	}
 }
+
+// FuzzMeasurements reads measurements in the format of the real pendulum. What it accepts has finite numbers and consistent lengths.
+func FuzzMeasurements(f *testing.F) {
+	f.Add([]byte(measurements[:2000]), false)
+	f.Add([]byte(measurements[:2000]), true)
+	for _, text := range []string{"% o v\n0 1 2 3\n", "0 1e-45 0 0\n0 2e-45 1e38 0\n0 1 0 0\n", "0 0 1e39 0\n", "0 1 2\n", "0 0x1p3 0 0\n", "0 nan inf 1_0\n"} {
+		f.Add([]byte(strings.Repeat(text, 9)), false)
+	}
+	f.Fuzz(func(t *testing.T, content []byte, increments bool) {
+		data, err := Real.Parse("fuzz.txt", string(content), increments)
+		if err != nil {
+			return
+		}
+		for _, s := range []Samples{data.Train, data.Test} {
+			checkRows(t, s.X, len(s.X), 2)
+			checkRows(t, s.DX, len(s.X), 2)
+			checkRows(t, [][]float64{s.Times}, 1, len(s.X))
+		}
+	})
+}

@@ -153,7 +153,7 @@ func (o options) facts(p *plan) [][2]string {
 	if o.quick {
 		steps = "the published settings with a tenth of the steps"
 	}
-	device := fmt.Sprintf("%d × %s, %s kernels", runtime.NumCPU(), processorName(), kernels.InstructionSet())
+	device := fmt.Sprintf("%d × %s, %s kernels", runtime.GOMAXPROCS(0), processorName(), kernels.InstructionSet())
 	if o.cuda {
 		device += ", and a GPU"
 	}

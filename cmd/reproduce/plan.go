@@ -38,7 +38,7 @@ func newPlan(o options) (*plan, error) {
 		return nil, err
 	}
 	programs = filepath.Dir(programs)
-	p := &plan{works: map[*schedule.Job]work{}, processors: runtime.NumCPU()}
+	p := &plan{works: map[*schedule.Job]work{}, processors: runtime.GOMAXPROCS(0)}
 	p.threads = max(1, p.processors/(len(o.models)*len(o.tasks)*len(o.seeds)))
 	cuda := fmt.Sprintf("-cuda=%t", o.cuda)
 	var names []string

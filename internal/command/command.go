@@ -19,7 +19,6 @@ import (
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
-	_ "hnn/internal/startup" // ends a program that LibTorch could not start in
 )
 
 // Main runs a command. SIGINT, SIGTERM, SIGQUIT, SIGXCPU of a limit of processor time and, unless nohup started the program, SIGHUP cancel its

@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"github.com/sugarme/gotch/ts"
+
+	_ "hnn/internal/startup" // ends a program that LibTorch could not start in
 )
 
 func check(what string, message *C.char) error {
