@@ -175,7 +175,7 @@ func (f *fitter) fit() (*Result, error) {
 	a.store()
 	return &Result{
 		Dynamics: hamiltonian.Dynamics{Equation: a.equation, Parameters: a.parameters, Scaling: f.scaling},
-		Record:   Record{Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Request: f.request, Candidate: best.Candidate, Candidates: tried, Config: a.config, Scaling: f.scaling},
+		Record:   Record{Origin: nets.Origin{Hash: f.observed.Hash}, Model: f.Model.Name, Loss: f.Loss, Seed: f.Seed, Request: f.request, Candidate: best.Candidate, Candidates: tried, Config: a.config, Scaling: f.scaling},
 		Losses:   f.losses,
 	}, err
 }

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"hnn/internal/files"
 )
 
@@ -98,17 +96,11 @@ func (r Run) clean(folder string) error {
 }
 
 func (r Run) checkSpace(folder string, bytes int64) error {
-	probe, err := files.Pending(r.Unfinished) // which has the longest name
+	free, err := files.Probe(r.Unfinished) // which has the longest name
 	if err != nil {
 		return fmt.Errorf("the run cannot be saved: %w", err)
 	}
-	defer probe.Cleanup()
-	var disk unix.Statfs_t
-	if err := unix.Fstatfs(int(probe.Fd()), &disk); err != nil {
-		return fmt.Errorf("%s: %w", folder, err)
-	}
-	// The old file and the new one exist at the same time.
-	if need, free := 2*bytes, int64(disk.Bavail)*disk.Bsize; free < need {
+	if need := 2 * bytes; free < need { // the old file and the new one exist at the same time
 		return fmt.Errorf("%s has %d kB of free disk space, and the run needs %d kB", folder, free>>10, need>>10+1)
 	}
 	return nil

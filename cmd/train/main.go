@@ -204,9 +204,9 @@ steps on batches of 600 rows. There is no weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s
-A run writes four files: TASK-MODEL.tar (the weights; PyTorch's torch.load opens it), TASK-MODEL-losses.csv (the losses of every step),
-TASK-MODEL.json (the settings and final losses) and TASK-MODEL.resume (the state that -resume needs). A run of a measured system writes the
-first two. With -seed 1, their names begin with TASK-MODEL-seed1.
+A run writes one file, TASK-MODEL.tar: the weights, which PyTorch's torch.load opens, with the settings, the losses of every step and the state
+that -resume needs. Before its end, the file has the name TASK-MODEL-unfinished.tar. A model of a measured system is such a file too, with the
+name TASK-MODEL-seed1.tar for -seed 1. unzip -p TASK-MODEL.tar archive/losses.csv prints the losses.
 `, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"hnn/internal/files"
 	"hnn/internal/libtorch"
 )
 
@@ -32,6 +33,7 @@ func Exit(name string, err error) {
 	if text != "" {
 		Note(os.Stderr, name, text)
 	}
+	files.Abandon()
 	os.Exit(status)
 }
 

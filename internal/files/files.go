@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // Write replaces the content of a file, or makes the file. Whenever the program or the machine stops, the file holds either all of the old content
@@ -28,15 +30,15 @@ func Replace(path string, write func(w io.Writer) error) error {
 	if there, err := os.Stat(path); err == nil && !there.Mode().IsRegular() {
 		return through(path, write)
 	}
-	pending, err := Pending(path)
+	file, err := pending(path)
 	if err != nil {
 		return err
 	}
-	defer pending.Cleanup()
-	if err := write(pending); err != nil {
+	defer discard(file)
+	if err := write(file); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if err := pending.CloseAtomicallyReplace(); err != nil {
+	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return Sync(filepath.Dir(path))
@@ -55,9 +57,45 @@ func through(path string, write func(w io.Writer) error) error {
 	return f.Close()
 }
 
-// Pending opens the temporary file from which Replace makes a file. It lies in the same folder: another one could be on another disk.
-func Pending(path string) (*renameio.PendingFile, error) {
-	return renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
+// temporary holds the names of the temporary files that exist.
+var temporary sync.Map
+
+// pending opens the temporary file from which Replace makes a file. It lies in the same folder: another one could be on another disk.
+func pending(path string) (*renameio.PendingFile, error) {
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
+	if err == nil {
+		temporary.Store(file.Name(), nil)
+	}
+	return file, err
+}
+
+// discard removes a temporary file, unless it has replaced its file.
+func discard(file *renameio.PendingFile) {
+	_ = file.Cleanup()
+	temporary.Delete(file.Name())
+}
+
+// Abandon removes the temporary files of all writes that have not ended. A program calls it that ends in their midst.
+func Abandon() {
+	temporary.Range(func(name, _ any) bool {
+		_ = os.Remove(name.(string))
+		return true
+	})
+}
+
+// Probe makes a temporary file for a file and removes it. An error says why the file could not be written. free is the free space of its disk in
+// bytes.
+func Probe(path string) (free int64, err error) {
+	file, err := pending(path)
+	if err != nil {
+		return 0, err
+	}
+	defer discard(file)
+	var disk unix.Statfs_t
+	if err := unix.Fstatfs(int(file.Fd()), &disk); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return int64(disk.Bavail) * disk.Bsize, nil
 }
 
 // Sync makes the names of files in a folder durable.

@@ -81,3 +81,18 @@ func TestLock(t *testing.T) {
 		}
 	}
 }
+
+// Abandon removes what a write has begun, so that the end of the program leaves nothing.
+func TestAbandon(t *testing.T) {
+	folder := t.TempDir()
+	err := Replace(filepath.Join(folder, "a"), func(io.Writer) error {
+		if len(names(t, folder)) != 1 {
+			t.Errorf("the folder has %v", names(t, folder))
+		}
+		Abandon()
+		return nil
+	})
+	if list := names(t, folder); err == nil || list != nil {
+		t.Errorf("error %v, and the folder has %v", err, list)
+	}
+}
