@@ -37,7 +37,7 @@ type state struct {
 func (t *Trainer) Claim(folder string) (release func(), err error) {
 	const number = 4          // bytes of a float32
 	const lossesOfStep = 40   // bytes of a step's losses, in both forms
-	const archive = 1_000_000 // more than the rest of the file
+	const archive = 20_000    // more than the rest of the file
 	parameters := 0
 	for _, p := range t.Model.Parameters {
 		parameters += len(p.Values)

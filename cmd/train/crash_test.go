@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,22 +70,12 @@ func contents(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-// kills is the number of SIGKILLs in TestKill, and HNN_TEST_KILLS another one.
-const kills = 24
-
 // However often SIGKILL ends a training, -resume ends with the file of an undisturbed one, bit for bit, and leaves no other file. The draws of
 // batches and noise depend on the random generator's state, and Adam on its vectors.
 func TestKill(t *testing.T) {
-	count := kills
-	if text := os.Getenv("HNN_TEST_KILLS"); text != "" {
-		var err error
-		if count, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	const kills, stepsPerKill = 200, 150 // so that the run outlasts the kills
 	flags := []string{"-task", "real", "-batch-size", "50", "-input-noise", "0.1", "-hidden-dim", "100", "-quiet", "-threads", "1", "-save-every", "10ms"}
-	const stepsPerKill = 150 // so that the run outlasts the kills
-	flags = append(flags, "-total-steps", fmt.Sprint(count*stepsPerKill))
+	flags = append(flags, "-total-steps", fmt.Sprint(kills*stepsPerKill))
 	whole := t.TempDir()
 	if complaint, status := execution(t, "", append(flags, "-save-dir", whole)...); status != 0 {
 		t.Fatal(complaint)
@@ -95,7 +84,7 @@ func TestKill(t *testing.T) {
 	flags = append(flags, "-save-dir", folder, "-resume")
 	random := rand.New(rand.NewPCG(0, 0))
 	killed := 0
-	for range count {
+	for range kills {
 		command := program(t, "", flags...)
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
@@ -107,8 +96,8 @@ func TestKill(t *testing.T) {
 		}
 		killed++
 	}
-	if killed < count/2 {
-		t.Errorf("the training ended after %d of %d kills", killed, count)
+	if killed < kills/2 {
+		t.Errorf("the training ended after %d of %d kills", killed, kills)
 	}
 	if complaint, status := execution(t, "", flags...); status != 0 {
 		t.Fatal(complaint)
@@ -197,5 +186,14 @@ func TestTwoPrograms(t *testing.T) {
 	}
 	if files := contents(t, folder); len(files) != 1 || files["real-hnn.tar"] == "" {
 		t.Errorf("there are %d files", len(files))
+	}
+}
+
+// gotch makes a folder in HOME when a program starts, and would end it here.
+func TestMissingHome(t *testing.T) {
+	for _, first := range []string{"unset HOME", "HOME=/dev/null; export HOME"} {
+		if complaint, status := execution(t, first, "-task", "real", "-total-steps", "1", "-save-dir", t.TempDir()); status != 0 {
+			t.Errorf("%s: exit status %d, and on stderr %q", first, status, complaint)
+		}
 	}
 }

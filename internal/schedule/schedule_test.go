@@ -4,11 +4,55 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
+
+// asProgram makes the test binary a program that runs one job: a shell that saves a file when it is told to end.
+const asProgram = "HNN_TEST_AS_SCHEDULE"
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(asProgram); file != "" {
+		script := "trap 'echo saved >" + file + "; exit' TERM; echo {}; while true; do sleep 0.01; done"
+		_ = Run(context.Background(), []*Job{{Program: []string{"sh", "-c", script}, Processors: 1, Log: file + ".log"}}, 1)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// SIGKILL leaves a program no time to end its commands. They are told to end all the same, and can save their files.
+func TestCommandsEndWithTheProgram(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "saved")
+	program := exec.Command(self)
+	program.Env = append(os.Environ(), asProgram+"="+file)
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wait := func(path, content string) {
+		t.Helper()
+		for range 1000 {
+			if text, _ := os.ReadFile(path); strings.HasSuffix(string(text), content+"\n") {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("there is no %q in %s", content, path)
+	}
+	wait(file+".log", "{}")
+	if err := program.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = program.Wait()
+	wait(file, "saved")
+}
 
 // shell makes jobs that run a script, and records the order in which they end.
 type shell struct {
