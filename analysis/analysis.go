@@ -74,6 +74,9 @@ type Motion struct {
 	Energy [][]float64   // of these states; nil if no energy is known
 }
 
+// mostStates bounds the training states that figures show and that energies are taken from.
+const mostStates = 20_000
+
 // Moving returns the sources with known trajectories: all models, and the truth if more than its starts is known.
 func (a *Analysis) Moving() []*Source {
 	if truth := a.Sources[0]; len(truth.Example.Times) > 1 {
@@ -275,7 +278,7 @@ func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
 		return nil
 	}
 	if a.Task.ImageSide == 0 {
-		s.Plane = &Plane{Samples: a.Data.Train.X, Path: s.Example.States[0]}
+		s.Plane = &Plane{Samples: a.Data.Train.X.Float64(mostStates), Path: s.Example.States[0]}
 	}
 	return s.Plane.fill(s.field, s.hamiltonian)
 }

@@ -137,10 +137,14 @@ func measured(t *testing.T, columns ...string) datasets.Task {
 		t.Fatal(err)
 	}
 	content := strings.Join(columns, ",") + "\n"
-	rows := len(data.Train.X) - 1
-	for _, set := range []datasets.Samples{{X: data.Train.X[:rows], DX: data.Train.DX[:rows], Times: data.Train.Times[:rows]}, data.Test} {
-		for i, x := range set.X {
-			values := map[string]float64{"t": set.Times[i], "q": x[0], "p": x[1], "dq": set.DX[i][0], "dp": set.DX[i][1]}
+	last := data.Train.X.Rows() - 1 // which lies behind the test set
+	for _, set := range []datasets.Samples{data.Train, data.Test} {
+		x, dx := set.X.Float64(0), set.DX.Float64(0)
+		for i, time := range set.Times {
+			if i == last {
+				break
+			}
+			values := map[string]float64{"t": time, "q": x[i][0], "p": x[i][1], "dq": dx[i][0], "dp": dx[i][1]}
 			line := make([]string, len(columns))
 			for j, column := range columns {
 				line[j] = fmt.Sprint(values[column])

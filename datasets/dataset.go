@@ -14,9 +14,40 @@ import (
 
 // Samples are states of a system and their time derivatives, one row each. A state of dimension 2n is (q1..qn, p1..pn).
 type Samples struct {
-	X     [][]float64 // states
-	DX    [][]float64 // dx/dt, in the rows and columns of X
-	Times []float64   // time of each row, if the rows are one measured trajectory; otherwise nil
+	X     Matrix    // states
+	DX    Matrix    // dx/dt, in the rows and columns of X
+	Times []float64 // time of each row, if the rows are one measured trajectory; otherwise nil
+}
+
+// exact are samples in double precision. The tasks make them; Samples are what is observed of them.
+type exact struct {
+	x, dx [][]float64
+	times []float64
+}
+
+func (e exact) slice(first, last int) exact {
+	part := exact{x: e.x[first:last], dx: e.dx[first:last]}
+	if e.times != nil {
+		part.times = e.times[first:last]
+	}
+	return part
+}
+
+// samples returns the samples in single precision.
+func (e exact) samples() Samples {
+	return Samples{X: MatrixOf(e.x), DX: MatrixOf(e.dx), Times: e.times}
+}
+
+// generator makes the training and the test set of a seed in double precision.
+type generator func(seed uint32) (train, test exact, err error)
+
+// dataset makes them in single precision.
+func (g generator) dataset(seed uint32) (Dataset, error) {
+	train, test, err := g(seed)
+	if err != nil {
+		return Dataset{}, err
+	}
+	return Dataset{Train: train.samples(), Test: test.samples()}, nil
 }
 
 // Dataset is a training set and a test set. Treat it as read-only: some tasks return the same rows at every call.

@@ -43,15 +43,24 @@ func TestDatasetsEqualThePublishedOnes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := task.Generate(reference.Seed)
+		train, test, err := generators[task.Name](reference.Seed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		compare(t, reference.Task+" x", data.Train.X, reference.X)
-		compare(t, reference.Task+" dx", data.Train.DX, reference.DX)
-		compare(t, reference.Task+" test x", data.Test.X, reference.TestX)
-		compare(t, reference.Task+" test dx", data.Test.DX, reference.TestDX)
+		compare(t, reference.Task+" x", train.x, reference.X)
+		compare(t, reference.Task+" dx", train.dx, reference.DX)
+		compare(t, reference.Task+" test x", test.x, reference.TestX)
+		compare(t, reference.Task+" test dx", test.dx, reference.TestDX)
+		data, err := task.Generate(reference.Seed)
+		if want := (Dataset{Train: train.samples(), Test: test.samples()}); err != nil || !reflect.DeepEqual(data, want) {
+			t.Errorf("%s: the dataset is not that in single precision, error %v", task.Name, err)
+		}
 	}
+}
+
+// generators make the data of the tasks in double precision.
+var generators = map[string]generator{
+	"spring": spring.generate, "pend": pendulum.generate, "real": embedded(0), "2body": twoBody.generate, "3body": threeBody.generate,
 }
 
 func compare(t *testing.T, name string, got [][]float64, want array) {
@@ -103,7 +112,7 @@ func TestOrbitsEqualThePublishedOnes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := task.Generate(reference.Seed)
+		train, test, err := generators[task.Name](reference.Seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,8 +124,8 @@ func TestOrbitsEqualThePublishedOnes(t *testing.T) {
 			return rows
 		}
 		sets := map[string][][]float64{
-			"x": data.Train.X, "dx": data.Train.DX, "energy": energies(data.Train.X),
-			"test_x": data.Test.X, "test_dx": data.Test.DX, "test_energy": energies(data.Test.X),
+			"x": train.x, "dx": train.dx, "energy": energies(train.x),
+			"test_x": test.x, "test_dx": test.dx, "test_energy": energies(test.x),
 		}
 		for name, want := range reference.Sets {
 			got := sets[name]
@@ -153,20 +162,20 @@ func TestNoiselessTrajectoriesConserveEnergy(t *testing.T) {
 	springWithoutNoise.noise, pendulumWithoutNoise.noise = 0, 0
 	for _, test := range []struct {
 		task      Task
-		generate  func(uint32) (Dataset, error)
+		generate  generator
 		points    int
 		tolerance float64
 	}{
 		{Spring, springWithoutNoise.generate, 30, 2e-5},
 		{Pendulum, pendulumWithoutNoise.generate, 45, 2e-5},
-		{TwoBody, TwoBody.Generate, 50, 2e-4},
+		{TwoBody, twoBody.generate, 50, 2e-4},
 	} {
-		data, err := test.generate(3)
+		train, _, err := test.generate(3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, state := range data.Train.X {
-			start := test.task.Hamiltonian(data.Train.X[i-i%test.points])
+		for i, state := range train.x {
+			start := test.task.Hamiltonian(train.x[i-i%test.points])
 			if drift := math.Abs(test.task.Hamiltonian(state) - start); drift > test.tolerance {
 				t.Fatalf("%s, row %d: the energy drifted by %g", test.task.Name, i, drift)
 			}
@@ -188,7 +197,7 @@ func TestDynamicsAreTheHamiltoniansField(t *testing.T) {
 		if task.Name == "real" {
 			factor = 0.5
 		}
-		x := data.Test.X[7]
+		x := data.Test.X.Float64(0)[7]
 		got, want := make([]float64, len(x)), make([]float64, len(x))
 		task.Dynamics(0, x, got)
 		gradient := fd.Gradient(nil, task.Hamiltonian, x, &fd.Settings{Formula: fd.Central})
@@ -254,16 +263,16 @@ func TestTrials(t *testing.T) {
 func TestIncrementsOfTheSpring(t *testing.T) {
 	noiseless := spring
 	noiseless.noise = 0
-	data, err := noiseless.increments(3)
+	train, _, err := noiseless.increments(3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sin, cos := math.Sincos(2 * Spring.TimeStep)
-	for i, x := range data.Train.X {
+	for i, x := range train.x {
 		next := []float64{cos*x[0] + sin*x[1], cos*x[1] - sin*x[0]}
 		want := []float64{(next[0] - x[0]) / Spring.TimeStep, (next[1] - x[1]) / Spring.TimeStep}
-		if !floats.EqualApprox(data.Train.DX[i], want, 1e-10) {
-			t.Fatalf("row %d: the mean derivative is %v, want %v", i, data.Train.DX[i], want)
+		if !floats.EqualApprox(train.dx[i], want, 1e-10) {
+			t.Fatalf("row %d: the mean derivative is %v, want %v", i, train.dx[i], want)
 		}
 	}
 }
@@ -287,26 +296,26 @@ func TestIncrementsKeepTheStates(t *testing.T) {
 
 // Of the 555 measured rows with a successor, ten are followed by a gap. All others have forward differences over 1/6 s.
 func TestIncrementsOfMeasurements(t *testing.T) {
-	data, err := Real.Generate(0)
+	train, test, err := embedded(0)(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	increments, err := Real.Increments(0)
+	spacedTrain, spacedTest, err := embedded(realStep)(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all, kept := len(data.Train.X)+len(data.Test.X), len(increments.Train.X)+len(increments.Test.X); all != 555 || kept != 545 {
+	if all, kept := len(train.x)+len(test.x), len(spacedTrain.x)+len(spacedTest.x); all != 555 || kept != 545 {
 		t.Errorf("%d of %d rows are left, want 545 of 555", kept, all)
 	}
 	next := map[float64][]float64{}
-	for _, set := range []Samples{data.Train, data.Test} {
-		for i, at := range set.Times {
-			next[math.Round(6*at)] = set.X[i]
+	for _, set := range []exact{train, test} {
+		for i, at := range set.times {
+			next[math.Round(6*at)] = set.x[i]
 		}
 	}
-	for i, x := range increments.Test.X {
-		after, known := next[math.Round(6*increments.Test.Times[i])+1]
-		if end := []float64{x[0] + increments.Test.DX[i][0]/6, x[1] + increments.Test.DX[i][1]/6}; known && !floats.EqualApprox(end, after, 1e-12) {
+	for i, x := range spacedTest.x {
+		after, known := next[math.Round(6*spacedTest.times[i])+1]
+		if end := []float64{x[0] + spacedTest.dx[i][0]/6, x[1] + spacedTest.dx[i][1]/6}; known && !floats.EqualApprox(end, after, 1e-12) {
 			t.Errorf("row %d leads to %v after 1/6 s, want %v", i, end, after)
 		}
 	}

@@ -19,7 +19,7 @@ func ExampleFind() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n%d training rows, %d test rows\n", task.Description, len(data.Train.X), len(data.Test.X))
+	fmt.Printf("%s\n%d training rows, %d test rows\n", task.Description, data.Train.X.Rows(), data.Test.X.Rows())
 	fmt.Printf("H(1, 2) = %g\n", task.Hamiltonian([]float64{1, 2}))
 	// Output:
 	// ideal mass-spring system, H = q² + p², noisy
@@ -38,8 +38,9 @@ func ExampleFromHamiltonian() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	end := data.Test.X[len(data.Test.X)-1]
-	fmt.Printf("%d training rows, %d test rows\n", len(data.Train.X), len(data.Test.X))
+	states := data.Test.X.Float64(0)
+	end := states[len(states)-1]
+	fmt.Printf("%d training rows, %d test rows\n", data.Train.X.Rows(), data.Test.X.Rows())
 	fmt.Printf("1 − cos 2 = %.6f, and after two seconds H = %.6f\n", 1-math.Cos(2), task.Hamiltonian(end))
 	// Output:
 	// 10 training rows, 5 test rows
@@ -70,8 +71,8 @@ func ExampleFromTable() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s, dimension %d, %s, %d and %d rows\n", task.Name, task.Dimension, task.Labels.Position, len(data.Train.X), len(data.Test.X))
-	fmt.Printf("at %.0f the derivative is %.0f\n", data.Train.X[2], data.Train.DX[2])
+	fmt.Printf("%s, dimension %d, %s, %d and %d rows\n", task.Name, task.Dimension, task.Labels.Position, data.Train.X.Rows(), data.Test.X.Rows())
+	fmt.Printf("at %.0f the derivative is %.0f\n", data.Train.X.Row(2), data.Train.DX.Row(2))
 	// Output:
 	// fall, dimension 2, q [m], 5 and 5 rows
 	// at [-45 -30] the derivative is [-30 -10]

@@ -113,8 +113,8 @@ func TestPositionsOnly(t *testing.T) {
 	}
 	task, err := FromTable(path)
 	data := generated(t, task, err)
-	if task.Observed == nil || task.Dimension != 2 || len(data.Train.X) != 560 || math.Abs(data.Train.DX[10][0]-data.Train.X[10][1]) > 0.5 {
-		t.Errorf("the task has dimension %d and %d training rows", task.Dimension, len(data.Train.X))
+	if task.Observed == nil || task.Dimension != 2 || data.Train.X.Rows() != 560 || math.Abs(float64(data.Train.DX.Row(10)[0]-data.Train.X.Row(10)[1])) > 0.5 {
+		t.Errorf("the task has dimension %d and %d training rows", task.Dimension, data.Train.X.Rows())
 	}
 	short := observations(t, rows("trajectory,t,q", 8, 4, func(i, j int) string { return fmt.Sprintf("%d,%d,%g", i, j, math.Cos(float64(3*i+j))) }), TableOptions{})
 	if len(short.Notes) != 1 || !strings.Contains(short.Notes[0], "order 2 over 3 rows, for most trajectories are too short") {

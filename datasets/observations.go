@@ -350,3 +350,11 @@ func (t *csvTable) checkJumps(o Observations, scales []float64) error {
 	}
 	return nil
 }
+
+func column(rows [][]float64, axis int) []float64 {
+	values := make([]float64, len(rows))
+	for i, row := range rows {
+		values[i] = row[axis]
+	}
+	return values
+}

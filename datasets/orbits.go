@@ -29,7 +29,7 @@ func (o orbits) task(t Task) Task {
 	t.Dimension, t.Bodies, t.Labels = 4*o.bodies, o.bodies, dimensionless
 	t.Hamiltonian = func(y []float64) float64 { return kineticEnergy(y) + gravitationalEnergy(y) }
 	t.Kinetic, t.Potential, t.Dynamics = kineticEnergy, gravitationalEnergy, gravity
-	t.Generate, t.Example, t.Trials = o.generate, o.trajectory, o.trials
+	t.Generate, t.Example, t.Trials = generator(o.generate).dataset, o.trajectory, o.trials
 	t.Steps = 10000
 	return t
 }
@@ -40,7 +40,7 @@ func (o orbits) solver() integrator.RK45 {
 }
 
 // generate draws all starts in order and integrates them on all processors. The first 20% of the rows are the test set.
-func (o orbits) generate(seed uint32) (Dataset, error) {
+func (o orbits) generate(seed uint32) (train, test exact, err error) {
 	random := numpy.NewRandom(seed)
 	starts := make([][]float64, o.count)
 	for i := range starts {
@@ -48,16 +48,15 @@ func (o orbits) generate(seed uint32) (Dataset, error) {
 	}
 	times := linspace(0, o.duration, o.points)
 	batches := slices.Collect(slices.Chunk(starts, 50))
-	parts := make([]Samples, len(batches))
-	err := parallel(len(batches), func(i int) error {
+	parts := make([][][]float64, len(batches))
+	err = parallel(len(batches), func(i int) error {
 		motion, err := trajectories(gravity, batches[i], times, o.solver())
-		states := slices.Concat(motion.States...)
-		parts[i] = Samples{X: states, DX: derivatives(gravity, states)}
+		parts[i] = slices.Concat(motion.States...)
 		return err
 	})
-	all := join(parts)
-	split := len(all.X) / 5
-	return Dataset{Train: all.slice(split, len(all.X)), Test: all.slice(0, split)}, err
+	states := slices.Concat(parts...)
+	all, split := exact{x: states, dx: derivatives(gravity, states)}, len(states)/5
+	return all.slice(split, len(states)), all.slice(0, split), err
 }
 
 // parallel calls work for 0 to n−1, on all processors, and returns the first error.

@@ -25,36 +25,38 @@ const (
 // task completes a task whose data are those of the oscillator.
 func (o oscillator) task(t Task) Task {
 	t.Dimension, t.Labels, t.Dynamics = 2, dimensionless, o.dynamics
-	t.Generate, t.Increments, t.TimeStep = o.generate, o.increments, o.timeStep
+	t.Generate, t.Increments, t.TimeStep = generator(o.generate).dataset, generator(o.increments).dataset, o.timeStep
 	t.Example, t.Trials = o.trajectory, o.trials
 	t.Steps, t.WeightDecay = 2000, 1e-4
 	return t
 }
 
-func (o oscillator) generate(seed uint32) (Dataset, error) { return o.observe(seed, 0) }
+func (o oscillator) generate(seed uint32) (train, test exact, err error) { return o.observe(seed, 0) }
 
-func (o oscillator) increments(seed uint32) (Dataset, error) { return o.observe(seed, o.timeStep) }
+func (o oscillator) increments(seed uint32) (train, test exact, err error) {
+	return o.observe(seed, o.timeStep)
+}
 
 // observe draws a direction, a radius, the noise of every q and the noise of every p for each trajectory. The noise is on the states only: the
 // derivatives belong to the states without noise. If step is not 0, they are means over a step. The first half of the rows is the training set.
-func (o oscillator) observe(seed uint32, step float64) (Dataset, error) {
+func (o oscillator) observe(seed uint32, step float64) (train, test exact, err error) {
 	random := numpy.NewRandom(seed)
 	times := linspace(0, duration, o.points)
-	var all Samples
+	var all exact
 	for range oscillations {
 		direction := vector{random.Float64()*2 - 1, random.Float64()*2 - 1}
 		radius, length := random.Float64()*o.span+o.radius, direction.length()
 		start := []float64{direction[0] / length * radius, direction[1] / length * radius}
 		path, err := trajectories(o.dynamics, [][]float64{start}, times, integrator.RK45{Relative: 1e-10})
 		if err != nil {
-			return Dataset{}, err
+			return train, test, err
 		}
 		states := path.States[0]
 		rates := derivatives(o.dynamics, states)
 		if step != 0 {
 			paths, err := trajectories(o.dynamics, states, []float64{0, step}, integrator.RK45{Relative: 1e-12, Absolute: 1e-12})
 			if err != nil {
-				return Dataset{}, err
+				return train, test, err
 			}
 			for i, path := range paths.States {
 				rates[i] = meanDerivative(path[0], path[1], step)
@@ -65,10 +67,10 @@ func (o oscillator) observe(seed uint32, step float64) (Dataset, error) {
 				state[axis] += random.Normal() * o.noise
 			}
 		}
-		all.X, all.DX = append(all.X, states...), append(all.DX, rates...)
+		all.x, all.dx = append(all.x, states...), append(all.dx, rates...)
 	}
-	half := len(all.X) / 2
-	return Dataset{Train: all.slice(0, half), Test: all.slice(half, len(all.X))}, nil
+	half := len(all.x) / 2
+	return all.slice(0, half), all.slice(half, len(all.x)), nil
 }
 
 // meanDerivative returns (to − from)/time, the mean derivative of a trajectory between the two states.

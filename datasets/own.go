@@ -35,11 +35,11 @@ func FromHamiltonian(name string, hamiltonian func(q, p []float64) float64, star
 	if err != nil {
 		return Task{}, fmt.Errorf("%s: %w", name, err)
 	}
-	observed := make([]Samples, len(starts))
+	observed := make([]exact, len(starts))
 	for i, states := range motion.States {
-		observed[i] = Samples{X: states, DX: derivatives(dynamics, states), Times: times}
+		observed[i] = exact{x: states, dx: derivatives(dynamics, states), times: times}
 	}
-	return fromObservations(Task{Name: name, Hamiltonian: energy, Dynamics: dynamics}, observed)
+	return fromObservations(Task{Name: name, Hamiltonian: energy, Dynamics: dynamics}, join(observed))
 }
 
 const (
@@ -48,25 +48,57 @@ const (
 	periods    = 10   // duration of the comparison with observations
 )
 
+// sequence is trajectories one after the other. Their parts share the memory of its rows.
+type sequence struct {
+	Samples
+	ends []int // row after the last one of each trajectory
+}
+
+// join returns trajectories one after the other.
+func join(observed []exact) sequence {
+	var all exact
+	var s sequence
+	for _, e := range observed {
+		all.x, all.dx, all.times = append(all.x, e.x...), append(all.dx, e.dx...), append(all.times, e.times...)
+		s.ends = append(s.ends, len(all.x))
+	}
+	s.Samples = all.samples()
+	return s
+}
+
+// trajectories returns the single trajectories.
+func (s sequence) trajectories() []Samples {
+	list, first := make([]Samples, len(s.ends)), 0
+	for i, end := range s.ends {
+		list[i], first = s.slice(first, end), end
+	}
+	return list
+}
+
 // fromObservations completes a task from observed trajectories.
-func fromObservations(task Task, observed []Samples) (Task, error) {
+func fromObservations(task Task, observed sequence) (Task, error) {
 	source := cmp.Or(task.File, task.Name)
-	if rows := len(join(observed).X); rows < fewestRows {
+	if rows := observed.rows(); rows < fewestRows {
 		return Task{}, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least %d are needed", source, rows, fewestRows)
 	}
-	train, test := split(observed, 0.2, Samples.rows, Samples.slice)
-	data := Dataset{Train: join(train), Test: join(test)}
+	train, test := split(observed.trajectories(), 0.2, Samples.rows, Samples.slice)
+	first := 0
+	for _, s := range train {
+		first += s.rows()
+	}
+	data := Dataset{Train: observed.slice(0, first), Test: observed.slice(first, observed.rows())}
+	data.Train.Times, data.Test.Times = nil, nil // of several trajectories
 	span := periods * period(data.Train)
 	if !(span > 0) || math.IsInf(span, 0) {
 		return Task{}, fmt.Errorf("%s: the training rows show no motion: their states are all the same, or their derivatives all 0", source)
 	}
-	task.Description, task.Dimension, task.Labels = "a system of your own", len(data.Train.X[0]), dimensionless
+	task.Description, task.Dimension, task.Labels = "a system of your own", data.Train.X.Columns, dimensionless
 	task.Generate = func(uint32) (Dataset, error) { return data, nil }
 	task.Example = func(Dataset) (Trajectories, error) { return compared(test, 1, span), nil }
 	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span), nil }
 	task.Steps = 2000
-	if len(data.Train.X) > wholeBatch {
-		task.Steps, task.BatchSize = 10000, min(600, len(data.Test.X))
+	if data.Train.rows() > wholeBatch {
+		task.Steps, task.BatchSize = 10000, min(600, data.Test.rows())
 	}
 	return task, nil
 }
@@ -83,41 +115,24 @@ func split[T any](observed []T, fraction float64, rows func(T) int, slice func(T
 	return observed[:first], observed[first:]
 }
 
-func (s Samples) rows() int { return len(s.X) }
+func (s Samples) rows() int { return s.X.Rows() }
 
 func (s Samples) slice(first, last int) Samples {
-	part := Samples{X: s.X[first:last], DX: s.DX[first:last]}
+	part := Samples{X: s.X.Slice(first, last), DX: s.DX.Slice(first, last)}
 	if s.Times != nil {
 		part.Times = s.Times[first:last]
 	}
 	return part
 }
 
-// join concatenates the rows of trajectories, without their times.
-func join(observed []Samples) Samples {
-	var all Samples
-	for _, s := range observed {
-		all.X, all.DX = append(all.X, s.X...), append(all.DX, s.DX...)
-	}
-	return all
-}
-
 // period returns the period of a harmonic oscillation that has the variance and the mean squared derivative of the rows.
 func period(rows Samples) float64 {
 	deviation, speed := 0.0, 0.0
-	for axis := range rows.X[0] {
-		deviation += stat.PopVariance(column(rows.X, axis), nil)
-		speed += stat.MomentAbout(2, column(rows.DX, axis), 0, nil)
+	for axis := range rows.X.Columns {
+		deviation += stat.PopVariance(rows.X.column(axis), nil)
+		speed += stat.MomentAbout(2, rows.DX.column(axis), 0, nil)
 	}
 	return 2 * math.Pi * math.Sqrt(deviation/speed)
-}
-
-func column(rows [][]float64, axis int) []float64 {
-	values := make([]float64, len(rows))
-	for i, row := range rows {
-		values[i] = row[axis]
-	}
-	return values
 }
 
 // compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. All are
@@ -127,10 +142,13 @@ func compared(test []Samples, count int, span float64) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
 	timed := slices.DeleteFunc(slices.Clone(test), func(s Samples) bool { return len(s.Times) < 2 })
 	if len(timed) == 0 {
-		rows := join(test).X
-		n := min(count, len(rows))
+		rows := 0
+		for _, s := range test {
+			rows += s.rows()
+		}
+		n := min(count, rows)
 		for i := range n {
-			t.States = append(t.States, [][]float64{rows[i*len(rows)/n]})
+			t.States = append(t.States, [][]float64{start(test, i*rows/n)})
 		}
 		t.Times = linspace(0, span, 500)
 		return t
@@ -150,6 +168,14 @@ func compared(test []Samples, count int, span float64) Trajectories {
 	return t
 }
 
+// start returns a row of trajectories that follow one another.
+func start(list []Samples, row int) []float64 {
+	for row >= list[0].rows() {
+		row, list = row-list[0].rows(), list[1:]
+	}
+	return list[0].X.Slice(row, row+1).Float64(0)[0]
+}
+
 func (s Samples) duration() float64 { return s.Times[len(s.Times)-1] - s.Times[0] }
 
 // elapsed returns the times of the rows since the first.
@@ -162,9 +188,9 @@ func (s Samples) elapsed() []float64 {
 // at interpolates the states at times since the first row, by cubics through the states and derivatives of the rows.
 func (s Samples) at(times []float64) [][]float64 {
 	states := make([][]float64, len(times))
-	for axis := range s.X[0] {
+	for axis := range s.X.Columns {
 		var curve interp.PiecewiseCubic
-		curve.FitWithDerivatives(s.elapsed(), column(s.X, axis), column(s.DX, axis))
+		curve.FitWithDerivatives(s.elapsed(), s.X.column(axis), s.DX.column(axis))
 		for i, time := range times {
 			states[i] = append(states[i], curve.Predict(time))
 		}

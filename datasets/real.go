@@ -18,13 +18,14 @@ var Real = Task{
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 2.4*(1-math.Cos(s[0])) },
 	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
-	Generate:    func(uint32) (Dataset, error) { return embedded(0) },
-	Increments:  func(uint32) (Dataset, error) { return embedded(realStep) },
+	Generate:    embedded(0).dataset,
+	Increments:  embedded(realStep).dataset,
 	Parse: func(name, content string, increments bool) (Dataset, error) {
+		spacing := 0.
 		if increments {
-			return readMeasurements(name, content, realStep)
+			spacing = realStep
 		}
-		return readMeasurements(name, content, 0)
+		return measuredBy(name, content, spacing).dataset(0)
 	},
 	Example:     measured,
 	Trials:      measured,
@@ -43,20 +44,24 @@ var measurements string
 // realStep is the time between two measurements in s.
 const realStep = 1. / 6
 
-func embedded(spacing float64) (Dataset, error) {
-	return readMeasurements("the embedded measurements", measurements, spacing)
+func embedded(spacing float64) generator {
+	return measuredBy("the embedded measurements", measurements, spacing)
+}
+
+func measuredBy(name, content string, spacing float64) generator {
+	return func(uint32) (train, test exact, err error) { return readMeasurements(name, content, spacing) }
 }
 
 // measured returns the test set as a trajectory. Models are integrated with scipy's default tolerances, as in the published notebook.
 func measured(data Dataset) (Trajectories, error) {
-	return Trajectories{Times: data.Test.elapsed(), States: [][][]float64{data.Test.X}}, nil
+	return Trajectories{Times: data.Test.elapsed(), States: [][][]float64{data.Test.X.Float64(0)}}, nil
 }
 
 // readMeasurements reads rows of trial, t, θ and ω; lines that begin with % are comments. The derivatives are forward differences, which are the
 // mean derivatives up to the next row. The test set is the last 20% of the rows in the published rounding. If the spacing is not 0, both sets
 // keep only the rows whose successor follows after that time.
-func readMeasurements(name, content string, spacing float64) (Dataset, error) {
-	var all, train, test Samples
+func readMeasurements(name, content string, spacing float64) (train, test exact, err error) {
+	var all exact
 	line := 0
 	for text := range strings.SplitSeq(content, "\n") {
 		line++
@@ -65,30 +70,29 @@ func readMeasurements(name, content string, spacing float64) (Dataset, error) {
 			continue
 		}
 		if len(fields) != 4 {
-			return Dataset{}, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, line, len(fields))
+			return train, test, fmt.Errorf("%s, line %d: %d columns; 4 are needed: trial, time, angle, angular velocity", name, line, len(fields))
 		}
 		row := make([]float64, 4)
 		for j, field := range fields {
-			var err error
 			if row[j], err = parseFinite(field); err != nil {
-				return Dataset{}, fmt.Errorf("%s, line %d, column %d: %w", name, line, j+1, err)
+				return train, test, fmt.Errorf("%s, line %d, column %d: %w", name, line, j+1, err)
 			}
 		}
 		if err := all.appendTime(row[1]); err != nil {
-			return Dataset{}, fmt.Errorf("%s, line %d: %w", name, line, err)
+			return train, test, fmt.Errorf("%s, line %d: %w", name, line, err)
 		}
-		all.X = append(all.X, row[2:])
+		all.x = append(all.x, row[2:])
 	}
-	n := len(all.X) - 1
+	n := len(all.x) - 1
 	// The published split truncates 0.8·n, and 0.2·n with 1 − 0.8 rounded to 0.19999999999999996. Rows past both join the training set.
 	fraction := 0.8
 	start := int(float64(n) * fraction)
 	end := start + int(float64(n)*(1-fraction))
 	if start < 1 || end == start {
-		return Dataset{}, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least 8 are needed", name, len(all.X))
+		return train, test, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least 8 are needed", name, len(all.x))
 	}
 	for i := range n {
-		dt := all.Times[i+1] - all.Times[i]
+		dt := all.times[i+1] - all.times[i]
 		if spacing != 0 && math.Abs(dt-spacing) > 1e-3 {
 			continue
 		}
@@ -96,11 +100,11 @@ func readMeasurements(name, content string, spacing float64) (Dataset, error) {
 		if i >= start && i < end {
 			set = &test
 		}
-		slopes := meanDerivative(all.X[i], all.X[i+1], dt)
+		slopes := meanDerivative(all.x[i], all.x[i+1], dt)
 		if err := checkSlopes(slopes); err != nil {
-			return Dataset{}, fmt.Errorf("%s, time %g: %w", name, all.Times[i], err)
+			return train, test, fmt.Errorf("%s, time %g: %w", name, all.times[i], err)
 		}
-		set.X, set.Times, set.DX = append(set.X, all.X[i]), append(set.Times, all.Times[i]), append(set.DX, slopes)
+		set.x, set.times, set.dx = append(set.x, all.x[i]), append(set.times, all.times[i]), append(set.dx, slopes)
 	}
-	return Dataset{Train: train, Test: test}, nil
+	return train, test, nil
 }

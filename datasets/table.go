@@ -69,21 +69,21 @@ func (t *csvTable) task(name string, options TableOptions) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	observed := make([]Samples, len(o.Trajectories))
+	observed := make([]exact, len(o.Trajectories))
 	for i, s := range o.Trajectories {
-		observed[i] = Samples{X: s.States, Times: s.Times}
+		observed[i] = exact{x: s.States, times: s.Times}
 		if t.derivatives == nil {
 			observed[i].differentiate()
 			continue
 		}
 		for _, row := range t.tracks[i].rows {
-			observed[i].DX = append(observed[i].DX, pick(row, t.derivatives))
+			observed[i].dx = append(observed[i].dx, pick(row, t.derivatives))
 		}
 	}
-	if err := t.checkSlopes(func(i int) [][]float64 { return observed[i].DX }); err != nil {
+	if err := t.checkSlopes(func(i int) [][]float64 { return observed[i].dx }); err != nil {
 		return Task{}, err
 	}
-	task, err := fromObservations(Task{Name: name, File: t.path, Hash: t.hash}, observed)
+	task, err := fromObservations(Task{Name: name, File: t.path, Hash: t.hash}, join(observed))
 	if err != nil {
 		return Task{}, err
 	}
@@ -407,11 +407,11 @@ func pick(row []float64, places []int) []float64 {
 	return picked
 }
 
-func (s *Samples) appendTime(time float64) error {
-	if last := len(s.Times) - 1; last >= 0 && time <= s.Times[last] {
-		return fmt.Errorf("time %g does not follow %g; times must increase", time, s.Times[last])
+func (e *exact) appendTime(time float64) error {
+	if last := len(e.times) - 1; last >= 0 && time <= e.times[last] {
+		return fmt.Errorf("time %g does not follow %g; times must increase", time, e.times[last])
 	}
-	s.Times = append(s.Times, time)
+	e.times = append(e.times, time)
 	return nil
 }
 
@@ -427,21 +427,21 @@ func parseFinite(field string) (float64, error) {
 	return value, nil
 }
 
-// differentiate fills DX. It fits a parabola through each row and its two neighbours (at an end, through the first or last three rows) and takes
+// differentiate fills dx. It fits a parabola through each row and its two neighbours (at an end, through the first or last three rows) and takes
 // the derivative at the row. The error is of second order in the time step.
-func (s *Samples) differentiate() {
-	s.DX = make([][]float64, len(s.X))
-	for i, t := range s.Times {
-		first := min(max(i-1, 0), len(s.X)-3)
-		a, b, c := s.Times[first], s.Times[first+1], s.Times[first+2]
+func (e *exact) differentiate() {
+	e.dx = make([][]float64, len(e.x))
+	for i, t := range e.times {
+		first := min(max(i-1, 0), len(e.x)-3)
+		a, b, c := e.times[first], e.times[first+1], e.times[first+2]
 		weights := [3]float64{
 			((t - b) + (t - c)) / ((a - b) * (a - c)),
 			((t - a) + (t - c)) / ((b - a) * (b - c)),
 			((t - a) + (t - b)) / ((c - a) * (c - b)),
 		}
-		s.DX[i] = make([]float64, len(s.X[i]))
+		e.dx[i] = make([]float64, len(e.x[i]))
 		for j, weight := range weights {
-			floats.AddScaled(s.DX[i], weight, s.X[first+j])
+			floats.AddScaled(e.dx[i], weight, e.x[first+j])
 		}
 	}
 }

@@ -179,8 +179,8 @@ func FuzzTable(f *testing.F) {
 		}
 		n := task.Dimension
 		for _, s := range []Samples{data.Train, data.Test} {
-			checkRows(t, s.X, len(s.X), n)
-			checkRows(t, s.DX, len(s.X), n)
+			checkRows(t, s.X.Float64(0), s.X.Rows(), n)
+			checkRows(t, s.DX.Float64(0), s.X.Rows(), n)
 		}
 		for _, comparison := range []func(Dataset) (Trajectories, error){task.Example, task.Trials} {
 			trajectories, err := comparison(data)
@@ -249,9 +249,9 @@ func FuzzMeasurements(f *testing.F) {
 			return
 		}
 		for _, s := range []Samples{data.Train, data.Test} {
-			checkRows(t, s.X, len(s.X), 2)
-			checkRows(t, s.DX, len(s.X), 2)
-			checkRows(t, [][]float64{s.Times}, 1, len(s.X))
+			checkRows(t, s.X.Float64(0), s.X.Rows(), 2)
+			checkRows(t, s.DX.Float64(0), s.X.Rows(), 2)
+			checkRows(t, [][]float64{s.Times}, 1, s.X.Rows())
 		}
 	})
 }

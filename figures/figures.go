@@ -207,14 +207,16 @@ func reversal(a *analysis.Analysis) *figure {
 func coordinates(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-coordinates", Figure: panels.Figure{Width: 190, Height: 175, Keys: sourceKeys(a.Moving())}}
 	truth := a.Sources[0]
+	const mostDots = 20_000
+	training := a.Data.Train.X.Float64(mostDots)
 	scale := truth.Example.States[0]
 	if len(scale) < 2 {
-		scale = a.Data.Train.X
+		scale = training
 	}
 	for _, s := range a.Sources {
 		p := f.plane(a, s)
 		if s == truth && len(s.Example.Times) < 2 {
-			f.dots(p, points(a.Data.Train.X, 0, 1), lighter(black, 0.5), 0.9)
+			f.dots(p, points(training, 0, 1), lighter(black, 0.5), 0.9)
 		}
 		f.line(p, points(s.Example.States[0], 0, 1), panels.Style(s.Color, 0.9, panels.Solid))
 		p.X.Min, p.X.Max = extended(analysis.Column(scale, 0), 0.1)

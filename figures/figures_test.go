@@ -49,6 +49,7 @@ func example(t *testing.T, task datasets.Task, models ...hamiltonian.Model) *ana
 		energy = func(state []float64) float64 { return floats.Dot(state, state) }
 	}
 	a := &analysis.Analysis{Task: task, Data: data, Sources: newSources(models...)}
+	states := data.Train.X.Float64(0)
 	for i, s := range a.Sources {
 		s.Example.Times = observed.Times
 		path := slices.Clone(observed.States[0])
@@ -56,7 +57,7 @@ func example(t *testing.T, task datasets.Task, models ...hamiltonian.Model) *ana
 			s.Example.Times = observed.Times[:len(path)]
 		}
 		for len(path) < len(s.Example.Times) {
-			path = append(path, data.Train.X[len(path)%len(data.Train.X)])
+			path = append(path, states[len(path)%len(states)])
 		}
 		if s.Name != "truth" && s.Name != "hnn" {
 			for i, state := range path {
@@ -76,12 +77,12 @@ func example(t *testing.T, task datasets.Task, models ...hamiltonian.Model) *ana
 			a.Reference = s
 		}
 		if task.Dimension == 2 {
-			s.Plane = &analysis.Plane{Samples: data.Train.X, Path: path, Points: data.Train.X[:50]}
+			s.Plane = &analysis.Plane{Samples: states, Path: path, Points: states[:50]}
 			if s.HasHamiltonian && (s.Name != "truth" || task.Hamiltonian != nil) {
 				s.Plane.Hamiltonian = scalars(t)
 			}
 			if s.Name != "truth" || task.Dynamics != nil {
-				s.Plane.Field = data.Train.DX[:50]
+				s.Plane.Field = data.Train.DX.Float64(0)[:50]
 			}
 		}
 	}

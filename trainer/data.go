@@ -9,7 +9,7 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// rows is a dataset in the form that both engines read: flat arrays of float32.
+// rows is a dataset in the form that both engines read. It shares the memory of the dataset.
 type rows struct {
 	train, test set
 	images      *datasets.Images // nil where states are observed
@@ -30,24 +30,8 @@ func newRows(d datasets.Dataset) rows {
 			images: d.Images,
 		}
 	}
-	flatten := func(s datasets.Samples) set {
-		x := flat(s.X)
-		return set{count: len(s.X), columns: len(x) / max(1, len(s.X)), x: x, dx: flat(s.DX)}
-	}
+	flatten := func(s datasets.Samples) set { return set{count: s.X.Rows(), columns: s.X.Columns, x: s.X.Values, dx: s.DX.Values} }
 	return rows{train: flatten(d.Train), test: flatten(d.Test)}
-}
-
-func flat(list [][]float64) []float32 {
-	if len(list) == 0 {
-		return nil
-	}
-	values := make([]float32, 0, len(list)*len(list[0]))
-	for _, row := range list {
-		for _, v := range row {
-			values = append(values, float32(v))
-		}
-	}
-	return values
 }
 
 func (r rows) set(test bool) set {
@@ -59,7 +43,7 @@ func (r rows) set(test bool) set {
 
 // check returns an error if a set has fewer rows than a batch.
 func check(d datasets.Dataset, batch int) error {
-	train, test := len(d.Train.X), len(d.Test.X)
+	train, test := d.Train.X.Rows(), d.Test.X.Rows()
 	if d.Images != nil {
 		train, test = len(d.Images.Train), len(d.Images.Test)
 	}

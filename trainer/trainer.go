@@ -54,7 +54,7 @@ type Trainer struct {
 	Execution Execution
 	Losses    Losses
 
-	rows      rows // Data in float32; set by Run and Final
+	rows      rows // of Data; set by Run and Final
 	drawNoise bool
 	sampler   sampler
 	state     []nets.Parameters                      // the optimizer's state vectors

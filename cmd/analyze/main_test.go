@@ -62,9 +62,10 @@ func TestAnalyzeOwnTable(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "stars.csv")
 	content := "trajectory,t,q1,q2,q3,q4,p1,p2,p3,p4,dq1,dq2,dq3,dq4,dp1,dp2,dp3,dp4"
-	for i, x := range data.Test.X[:250] {
+	dx := data.Test.DX.Float64(0)
+	for i, x := range data.Test.X.Float64(0)[:250] {
 		content += fmt.Sprintf("\n%d,%g", i/50, float64(i%50)*20/49)
-		for _, v := range append(append([]float64(nil), x...), data.Test.DX[i]...) {
+		for _, v := range append(append([]float64(nil), x...), dx[i]...) {
 			content += fmt.Sprintf(",%g", v)
 		}
 	}

@@ -5,6 +5,7 @@ package extending
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"hnn/datasets"
 	"hnn/integrator"
@@ -45,19 +46,18 @@ func generate(seed uint32) (datasets.Dataset, error) {
 	if err != nil {
 		return datasets.Dataset{}, err
 	}
-	var data datasets.Dataset
-	for i, states := range motion.States {
-		set := &data.Train
-		if i >= motions-tests {
-			set = &data.Test
-		}
-		for _, x := range states {
-			dx := make([]float64, len(x))
-			damped(0, x, dx)
-			set.X, set.DX = append(set.X, x), append(set.DX, dx)
-		}
+	return datasets.Dataset{Train: observed(motion.States[:motions-tests]), Test: observed(motion.States[motions-tests:])}, nil
+}
+
+// observed returns the states of motions and their derivatives.
+func observed(motions [][][]float64) datasets.Samples {
+	x := slices.Concat(motions...)
+	dx := make([][]float64, len(x))
+	for i := range dx {
+		dx[i] = make([]float64, len(x[i]))
+		damped(0, x[i], dx[i])
 	}
-	return data, nil
+	return datasets.Samples{X: datasets.MatrixOf(x), DX: datasets.MatrixOf(dx)}
 }
 
 // follow integrates the true field over about one period.

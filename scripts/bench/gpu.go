@@ -37,8 +37,10 @@ func repeated(task datasets.Task, rows int) datasets.Task {
 			return data, err
 		}
 		for _, set := range []*datasets.Samples{&data.Train, &data.Test} {
-			count := rows/len(set.X) + 1
-			set.X, set.DX = slices.Repeat(set.X, count)[:rows], slices.Repeat(set.DX, count)[:rows]
+			count := rows/set.X.Rows() + 1
+			for _, m := range []*datasets.Matrix{&set.X, &set.DX} {
+				m.Values = slices.Repeat(m.Values, count)[:rows*m.Columns]
+			}
 		}
 		return data, nil
 	}

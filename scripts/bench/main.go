@@ -20,6 +20,7 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
+	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
 	"hnn/internal/kernels"
@@ -312,8 +313,8 @@ func dump(folder, name string) error {
 		return errors.Join(write("train", len(m.Train), flat(m.Train)), write("test", len(m.Test), flat(m.Test)),
 			write("frames", len(m.Frames), m.Pixels(0, int64(len(m.Frames)))))
 	}
-	for what, rows := range map[string][][]float64{"x": data.Train.X, "dx": data.Train.DX, "test_x": data.Test.X, "test_dx": data.Test.DX} {
-		if err := write(what, len(rows), flat(rows...)); err != nil {
+	for what, rows := range map[string]datasets.Matrix{"x": data.Train.X, "dx": data.Train.DX, "test_x": data.Test.X, "test_dx": data.Test.DX} {
+		if err := write(what, rows.Rows(), rows.Values); err != nil {
 			return err
 		}
 	}

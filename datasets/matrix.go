@@ -1,0 +1,59 @@
+package datasets
+
+// Matrix is rows of numbers in one block of memory, in the precision that models compute with.
+type Matrix struct {
+	Columns int
+	Values  []float32 // row by row
+}
+
+// Rows returns the number of rows.
+func (m Matrix) Rows() int { return len(m.Values) / max(1, m.Columns) }
+
+// Row returns row i. It shares the memory of the matrix.
+func (m Matrix) Row(i int) []float32 {
+	return m.Values[i*m.Columns : (i+1)*m.Columns : (i+1)*m.Columns]
+}
+
+// Slice returns the rows from first on and before last. They share the memory of the matrix.
+func (m Matrix) Slice(first, last int) Matrix {
+	return Matrix{m.Columns, m.Values[first*m.Columns : last*m.Columns]}
+}
+
+// Float64 returns a copy of the rows or, if there are more than most, of that many evenly spaced ones. 0 stands for all rows.
+func (m Matrix) Float64(most int) [][]float64 {
+	count := m.Rows()
+	if most > 0 {
+		count = min(count, most)
+	}
+	rows := make([][]float64, count)
+	for i := range rows {
+		rows[i] = make([]float64, m.Columns)
+		for j, v := range m.Row(i * m.Rows() / count) {
+			rows[i][j] = float64(v)
+		}
+	}
+	return rows
+}
+
+// MatrixOf returns the rows in a matrix.
+func MatrixOf(rows [][]float64) Matrix {
+	if len(rows) == 0 {
+		return Matrix{}
+	}
+	m := Matrix{Columns: len(rows[0]), Values: make([]float32, 0, len(rows)*len(rows[0]))}
+	for _, row := range rows {
+		for _, v := range row {
+			m.Values = append(m.Values, float32(v))
+		}
+	}
+	return m
+}
+
+// column returns column j in double precision.
+func (m Matrix) column(j int) []float64 {
+	values := make([]float64, m.Rows())
+	for i := range values {
+		values[i] = float64(m.Values[i*m.Columns+j])
+	}
+	return values
+}
