@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 
 	"gonum.org/v1/gonum/diff/fd"
@@ -46,6 +47,9 @@ const (
 	fewestRows = 10   // of a training and a test set together
 	wholeBatch = 3000 // training rows; up to here, each step takes them all
 	periods    = 10   // duration of the comparison with observations
+
+	// Beyond wholeBatch, a step takes a batch that keeps the processors busy, and the training passes over the data at least once.
+	batchRows, smallestBatch, fewestSteps = 300, 600, 10_000
 )
 
 // sequence is trajectories one after the other. Their parts share the memory of its rows.
@@ -98,7 +102,8 @@ func fromObservations(task Task, observed sequence) (Task, error) {
 	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span), nil }
 	task.Steps = 2000
 	if data.Train.rows() > wholeBatch {
-		task.Steps, task.BatchSize = 10000, min(600, data.Test.rows())
+		task.BatchSize = min(max(smallestBatch, batchRows*runtime.GOMAXPROCS(0)), data.Test.rows())
+		task.Steps = max(fewestSteps, data.Train.rows()/task.BatchSize)
 	}
 	return task, nil
 }

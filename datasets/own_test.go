@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -74,13 +75,14 @@ func TestDerivativesFromTimes(t *testing.T) {
 }
 
 func TestSplitAndSettings(t *testing.T) {
+	batch := max(600, 300*runtime.GOMAXPROCS(0))
 	for _, test := range []struct{ trajectories, rows, train, test, steps, batch int }{
 		{1, 3749, 3000, 749, 2000, 0},
-		{1, 3752, 3002, 750, 10000, 600},
+		{1, 3752, 3002, 750, 10000, min(batch, 750)},
 		{2, 10, 10, 10, 2000, 0},
 		{11, 100, 900, 200, 2000, 0},
-		{40, 100, 3200, 800, 10000, 600},
-		{12, 400, 4000, 800, 10000, 600},
+		{40, 100, 3200, 800, 10000, min(batch, 800)},
+		{12, 400, 4000, 800, 10000, min(batch, 800)},
 		{9, 400, 3200, 400, 10000, 400},
 	} {
 		var content strings.Builder

@@ -30,8 +30,8 @@ import (
 // A unit may follow a name, as in q1 [deg]. Lines that begin with # are comments. If the table has no derivatives, a parabola through three
 // successive rows gives them. The task is named after the file, without folder and extension. The test set is the last 20% of the trajectories,
 // and at least one. Of a single trajectory, it is the last 20% of the rows. With up to 3000 training rows, training takes 2000 steps, each on
-// all rows. With more, it takes 10,000 steps, each on a batch of 600 rows (fewer if the test set is smaller than that). Errors name the file,
-// the line and the column. A line has up to 1 MiB and 10,000 columns, names are printable and have up to 100 bytes, and numbers fit into float32.
+// all rows. With more, each step takes a batch of 300 rows for each processor, at least 600, and at most the test set; there are 10,000 steps, or
+// more to pass over all rows once. Errors name the file, the line and the column. A line has up to 1 MiB and 10,000 columns, names are printable and have up to 100 bytes, and numbers fit into float32.
 func FromTable(path string) (Task, error) { return FromTableWith(path, TableOptions{}) }
 
 // TableName returns the name of a table's task: that of the file, without folder and extension.

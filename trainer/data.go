@@ -30,7 +30,9 @@ func newRows(d datasets.Dataset) rows {
 			images: d.Images,
 		}
 	}
-	flatten := func(s datasets.Samples) set { return set{count: s.X.Rows(), columns: s.X.Columns, x: s.X.Values, dx: s.DX.Values} }
+	flatten := func(s datasets.Samples) set {
+		return set{count: s.X.Rows(), columns: s.X.Columns, x: s.X.Values, dx: s.DX.Values}
+	}
 	return rows{train: flatten(d.Train), test: flatten(d.Test)}
 }
 
@@ -77,7 +79,11 @@ func (t *Trainer) draw(test bool) (kernels.Batch[float32], error) {
 	d := &t.sampler
 	if size := t.Settings.BatchSize; size > 0 {
 		d.rows = slices.Grow(d.rows[:0], size)[:size]
-		if err := d.generator.Permutation(set.count, d.rows); err != nil {
+		draw := d.generator.Permutation // which the published scripts draw
+		if t.Settings.File != "" {
+			draw = d.generator.Sample
+		}
+		if err := draw(set.count, d.rows); err != nil {
 			return batch, err
 		}
 		if set.first != nil {

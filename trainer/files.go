@@ -35,9 +35,9 @@ type state struct {
 // Claim prepares a folder for the run's files, and locks them until the caller calls release. It refuses a folder that cannot hold them, and one
 // where the same names belong to another system.
 func (t *Trainer) Claim(folder string) (release func(), err error) {
-	const number = 4          // bytes of a float32
-	const lossesOfStep = 40   // bytes of a step's losses, in both forms
-	const archive = 20_000    // more than the rest of the file
+	const number = 4        // bytes of a float32
+	const lossesOfStep = 40 // bytes of a step's losses, in both forms
+	const archive = 20_000  // more than the rest of the file
 	parameters := 0
 	for _, p := range t.Model.Parameters {
 		parameters += len(p.Values)

@@ -9,11 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
-	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
-	"hnn/internal/closedform"
-	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -23,15 +20,6 @@ import (
 type Losses struct {
 	Train []float32
 	Test  []float32
-}
-
-// Final holds the mean loss over the whole training set and the whole test set, with its error, as the published scripts print them. The error
-// is the standard deviation of the squared errors (of the loss of each image) divided by the square root of the number of rows.
-type Final struct {
-	Train      float64 `json:"train_loss"`
-	TrainError float64 `json:"train_loss_error"`
-	Test       float64 `json:"test_loss"`
-	TestError  float64 `json:"test_loss_error"`
 }
 
 // Execution selects the device and the threads of a run. The results of the closed form do not depend on the number of threads. With
@@ -230,94 +218,3 @@ func finite(loss float32) bool { return !math.IsNaN(float64(loss)) && !math.IsIn
 
 // ErrDiverged says that a loss is infinite or NaN. The error of Run wraps it.
 var ErrDiverged = errors.New("the loss is not finite")
-
-// Final evaluates the model on the whole training set and the whole test set, without input noise. It uses LibTorch if Settings.Autograd is
-// set, and otherwise the closed form, also after a run on a GPU.
-func (t *Trainer) Final() (Final, error) {
-	if t.Settings.Autograd {
-		return t.automaticFinal()
-	}
-	return t.closedFinal()
-}
-
-// Evaluate computes the losses of a model on a dataset. The settings name the loss. The closed form runs on the given number of threads, 0 for
-// all processors.
-func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, threads int) (Final, error) {
-	loss, err := FindLoss(s.Loss)
-	if err != nil {
-		return Final{}, err
-	}
-	loss.Step = task.TimeStep
-	return (&Trainer{Settings: s, Data: set, Model: m, Loss: loss, Execution: Execution{Threads: threads}}).closedFinal()
-}
-
-func (t *Trainer) closedFinal() (Final, error) {
-	t.rows = newRows(t.Data)
-	model, err := t.Model.kernel(t.rows, 0, t.Execution.Threads)
-	if err != nil {
-		return Final{}, err
-	}
-	defer model.Close()
-	closedform.Load(model, kernels.Values, t.Model.networks(), t.Model.Parameters)
-	return t.summarise(func(batch kernels.Batch[float32], test bool) ([]float64, error) {
-		errors := make([]float64, batch.Count*max(1, t.rows.set(test).columns))
-		return errors, model.Errors(batch, errors)
-	})
-}
-
-// evaluationRows bounds the memory that LibTorch takes for an evaluation.
-const evaluationRows = 10_000
-
-func (t *Trainer) automaticFinal() (Final, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := libtorch.Configure(t.Execution.Threads); err != nil {
-		return Final{}, err
-	}
-	t.rows = newRows(t.Data)
-	o, err := newOracle(t.Model, t.rows, t.Execution.CUDA)
-	if err != nil {
-		return Final{}, err
-	}
-	defer o.keep.Free()
-	most := evaluationRows
-	if t.rows.images != nil {
-		most /= 10
-	}
-	return t.summarise(func(batch kernels.Batch[float32], test bool) ([]float64, error) {
-		rows := batch.Rows
-		for row := len(rows); row < batch.Count; row++ { // nil for all rows
-			rows = append(rows, int64(row))
-		}
-		var errors []float64
-		for chunk := range slices.Chunk(rows, most) {
-			s := libtorch.Scope{CUDA: t.Execution.CUDA}
-			for _, v := range s.Values(o.errors(&s, batch, s.Indices(chunk), nil, test)) {
-				errors = append(errors, float64(v))
-			}
-			s.Free()
-			if s.Err() != nil {
-				return nil, s.Err()
-			}
-		}
-		return errors, nil
-	})
-}
-
-// summarise computes the mean and the error of both sets. Like the published scripts, it divides the standard deviation of the elements by the
-// square root of the number of rows, not of elements.
-func (t *Trainer) summarise(errorsOf func(batch kernels.Batch[float32], test bool) ([]float64, error)) (f Final, err error) {
-	for _, set := range []struct {
-		test                bool
-		mean, standardError *float64
-	}{{false, &f.Train, &f.TrainError}, {true, &f.Test, &f.TestError}} {
-		batch := t.whole(set.test, true)
-		errors, err := errorsOf(batch, set.test)
-		if err != nil {
-			return f, err
-		}
-		mean, deviation := stat.MeanStdDev(errors, nil)
-		*set.mean, *set.standardError = mean, deviation/math.Sqrt(float64(batch.Count))
-	}
-	return f, nil
-}

@@ -199,8 +199,8 @@ A table with times is a measured system. If it has no momenta, train estimates t
 Validation trajectories choose the form of the energy, and whether there is friction. The last 20%% of the trajectories, or of the rows of a
 single one, are the test set. docs/measured.md says more.
 
-With the derivatives dq1..dqn, dp1..dpn, models train as in the tasks: 2000 steps on all rows or, with more than 3000 training rows, 10000
-steps on batches of 600 rows. There is no weight decay.
+With the derivatives dq1..dqn, dp1..dpn, models train as in the tasks: 2000 steps on all rows. With more than 3000 training rows, a step takes
+300 rows for each processor, but at least 600, and there are 10000 steps, or more to pass over all rows once. There is no weight decay.
 
 Flags (one dash or two, - or _ between words):
 %s

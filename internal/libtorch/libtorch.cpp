@@ -10,6 +10,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cmath>
+#include <unordered_map>
 
 namespace {
 
@@ -117,6 +118,22 @@ char* hnn_torch_permutation(void* g, int64_t n, int64_t* first, int64_t count) {
     std::copy_n(list.begin(), count, first);
     for (int64_t i = swaps.size() - 1; i >= 0; i--) std::swap(list[i], list[swaps[i]]);
     skip(generator, n - 1 - swaps.size());
+  });
+}
+
+// The first values of a shuffle of which only the changed places are kept, so that memory and time depend on their count alone.
+char* hnn_torch_sample(void* g, int64_t n, int64_t* values, int64_t count) {
+  return protect([&] {
+    TORCH_CHECK(0 <= count && count <= n, "of ", n, " values, ", count, " cannot be drawn");
+    std::unordered_map<int64_t, int64_t> moved;
+    auto* generator = ::generator(g).get<at::CPUGeneratorImpl>();
+    std::lock_guard<std::mutex> lock(generator->mutex_);
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t j = i + generator->random64() % uint64_t(n - i);
+      const auto at = [&](int64_t place) { const auto found = moved.find(place); return found == moved.end() ? place : found->second; };
+      values[i] = at(j);
+      moved[j] = at(i);
+    }
   });
 }
 

@@ -82,6 +82,12 @@ func (g *Generator) Permutation(n int, first []int64) error {
 	return check("permutation", C.hnn_torch_permutation(g.handle, C.int64_t(n), (*C.int64_t)(unsafe.SliceData(first)), C.int64_t(len(first))))
 }
 
+// Sample fills values with different numbers from 0 to n−1, in random order. Unlike Permutation, it takes no time or memory for the others.
+func (g *Generator) Sample(n int, values []int64) error {
+	defer runtime.KeepAlive(g)
+	return check("sample", C.hnn_torch_sample(g.handle, C.int64_t(n), (*C.int64_t)(unsafe.SliceData(values)), C.int64_t(len(values))))
+}
+
 // Normal fills values from the standard normal distribution, as torch.randn does.
 func (g *Generator) Normal(values []float32) error {
 	defer runtime.KeepAlive(g)

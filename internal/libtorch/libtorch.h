@@ -15,6 +15,7 @@ enum { hnn_torch_generator_state_size = 5056 };  // of at::CPUGeneratorImpl::get
 char* hnn_torch_generator_state(void* generator, void* bytes);
 char* hnn_torch_set_generator_state(void* generator, void* bytes);
 char* hnn_torch_permutation(void* generator, int64_t n, int64_t* first, int64_t count);
+char* hnn_torch_sample(void* generator, int64_t n, int64_t* values, int64_t count);
 char* hnn_torch_normal(void* generator, float* values, int64_t count);
 // Initialises a layer by torch.nn.Linear's default or, if orthogonal is set, its weight, of shape (out, in), by torch.nn.init.orthogonal_.
 // The bias may be NULL.

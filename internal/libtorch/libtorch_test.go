@@ -200,3 +200,44 @@ func BenchmarkPermutation(b *testing.B) {
 		}
 	}
 }
+
+// A sample has no number twice; each pair is as frequent as any other; and the time does not depend on the numbers that are not drawn.
+func TestSample(t *testing.T) {
+	g := generator(t, 3)
+	pairs := map[[2]int64]int{}
+	const draws, n = 20_000, 5
+	for range draws {
+		var pair [2]int64
+		if err := g.Sample(n, pair[:]); err != nil {
+			t.Fatal(err)
+		}
+		if pair[0] == pair[1] || min(pair[0], pair[1]) < 0 || max(pair[0], pair[1]) >= n {
+			t.Fatalf("drew %v of %d", pair, n)
+		}
+		pairs[pair]++
+	}
+	chi := 0.0
+	for _, count := range pairs {
+		expected := float64(draws) / (n * (n - 1))
+		chi += math.Pow(float64(count)-expected, 2) / expected
+	}
+	if len(pairs) != n*(n-1) || chi > 43.8 { // the 99.9% quantile of χ² with 19 degrees of freedom
+		t.Errorf("%d pairs, χ² = %g", len(pairs), chi)
+	}
+	all := make([]int64, 1000)
+	if err := g.Sample(len(all), all); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(all)
+	for i, v := range all {
+		if v != int64(i) {
+			t.Fatalf("a sample of all numbers lacks %d", i)
+		}
+	}
+	if err := g.Sample(1<<60, all); err != nil || slices.Max(all) < 1<<58 {
+		t.Errorf("of 2^60 numbers, the largest drawn is %d, error %v", slices.Max(all), err)
+	}
+	if err := g.Sample(3, make([]int64, 4)); err == nil {
+		t.Error("four of three values were drawn")
+	}
+}
