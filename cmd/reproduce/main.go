@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +36,7 @@ type options struct {
 	seeds       command.Seeds
 	quick, cuda bool
 	out         string
+	shard       shard
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
@@ -46,6 +47,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.Var(&o.seeds, "seeds", "`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard errors")
 	flags.BoolVar(&o.quick, "quick", false, "take a tenth of the steps")
 	flags.StringVar(&o.out, "out", "reproduction", "`folder` for the runs, the figures and the report")
+	flags.Var(&o.shard, "shard", "`i/n` does the i-th of n parts of the trainings; the call that ends last, or a later one, writes the report (default: the task of a Slurm job array)")
 	command.CUDA(flags, &o.cuda)
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -67,6 +69,12 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		o.models = append(o.models, model)
 	}
+	if !flags.Changed("shard") {
+		var err error
+		if o.shard, err = ofSlurm(); err != nil {
+			return err
+		}
+	}
 	if o.cuda {
 		if err := libtorch.LoadCUDA(); err != nil {
 			return err
@@ -79,28 +87,46 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	unlock, err := files.Lock(filepath.Join(o.out, "reproduce.lock"))
+	unlock, err := files.Lock(filepath.Join(o.out, o.shard.name("reproduce", ".lock")))
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.out, err)
 	}
 	defer unlock()
-	p, err := newPlan(o)
+	var ended []*schedule.Job
+	var runError error
+	for runError == nil {
+		p, err := newPlan(o)
+		if err != nil {
+			return err
+		}
+		if p.jobs = p.part(o.shard, ended); len(p.jobs) == 0 {
+			break
+		}
+		progress := newProgress(stderr, p)
+		runError = schedule.Run(ctx, p.jobs, p.processors)
+		progress.Shutdown()
+		ended = append(ended, p.jobs...)
+	}
+	p, err := newPlan(o) // what is done now, by any shard
 	if err != nil {
 		return err
 	}
-	progress := newProgress(stderr, p)
-	runError := schedule.Run(ctx, p.jobs, p.processors)
-	progress.Shutdown()
-	times, err := recordTimes(filepath.Join(o.out, "times.json"), p.jobs)
+	times, err := recordTimes(o.out, o.shard, ended)
 	if err != nil {
 		return err
+	}
+	if left := p.left(ended); runError == nil && left > 0 {
+		fmt.Fprintf(stdout, "%d of %d commands are left to other shards; the last one to end writes the report, and so does ./reproduce without -shard\n", left, len(p.jobs))
+		return nil
 	}
 
 	r := report.Report{Tasks: o.tasks, Seeds: o.seeds, Folder: o.results, Facts: o.facts(p)}
-	for _, j := range p.jobs {
+	for _, j := range ended {
 		if j.Err != nil && !errors.Is(j.Err, context.Canceled) {
 			r.Failures = append(r.Failures, report.Failure{Name: j.Name, Reason: j.Err.Error()})
 		}
+	}
+	for _, j := range p.jobs {
 		if took, ok := times[j.Name]; ok {
 			r.Times = append(r.Times, report.Time{Name: j.Name, Took: time.Duration(took * float64(time.Second))})
 		}
@@ -120,26 +146,39 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// recordTimes adds the seconds that the jobs took to a JSON file, and returns all seconds in it by the names of the jobs. It makes a damaged file
-// again, without the times of earlier calls.
-func recordTimes(path string, jobs []*schedule.Job) (map[string]float64, error) {
-	times := map[string]float64{}
-	content, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// recordTimes adds the seconds that the jobs took to the shard's JSON file, and returns those of all shards by the names of the jobs. A damaged file
+// counts as empty, and is made again.
+func recordTimes(folder string, s shard, jobs []*schedule.Job) (map[string]float64, error) {
+	mine := filepath.Join(folder, s.name("times", ".json"))
+	paths, err := filepath.Glob(filepath.Join(folder, "times*.json"))
+	if err != nil {
 		return nil, err
 	}
-	if json.Unmarshal(content, &times) != nil {
-		times = map[string]float64{}
+	times, all := map[string]float64{}, map[string]float64{}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		var read map[string]float64
+		if json.Unmarshal(content, &read) == nil {
+			maps.Copy(all, read)
+			if path == mine {
+				times = read
+			}
+		}
 	}
 	for _, j := range jobs {
 		if j.Took > 0 && j.Err == nil {
 			times[j.Name] = j.Took.Seconds()
 		}
 	}
-	if content, err = json.MarshalIndent(times, "", "  "); err != nil {
+	maps.Copy(all, times)
+	content, err := json.MarshalIndent(times, "", "  ")
+	if err != nil {
 		return nil, err
 	}
-	return times, files.Write(path, content)
+	return all, files.Write(mine, content)
 }
 
 func (o options) folder(seed uint32) string {
@@ -187,7 +226,8 @@ Flags (one dash or two, - or _ between words):
 %s
 The folder gets index.html (a page that needs no other file), results.md and results.csv. For each seed it gets the runs of ./train, the
 results of ./analyze, and the output of both in .log files. A command that an earlier call has finished does not run again; an interrupted
-training continues. If a command fails, the report says why, and the other commands run.
+training continues. If a command fails, the report says why, and the other commands run. Several machines can share the work and the folder:
+./reproduce -shard 1/4, and so on to 4/4.
 `, strings.Join(hamiltonian.Names(), ","), flags.FlagUsages())
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,20 +125,89 @@ func springJob(o options) (*schedule.Job, error) {
 	return p.jobs[slices.IndexFunc(p.jobs, func(j *schedule.Job) bool { return j.Name == "spring-hnn" })], nil
 }
 
-// The file keeps the seconds of earlier commands and gets those of this call. A damaged one is made again.
+// The file keeps the seconds of earlier commands and gets those of this call. Those of other shards are read too. A damaged file is made again.
 func TestTimes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "times.json")
-	if err := os.WriteFile(path, []byte(`{"a": 2.5, "b": 1}`), 0o600); err != nil {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "times-1-of-2.json")
+	if err := errors.Join(os.WriteFile(path, []byte(`{"a": 2.5, "b": 1}`), 0o600), os.WriteFile(filepath.Join(folder, "times.json"), []byte(`{"d": 4}`), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	times, err := recordTimes(path, []*schedule.Job{{Name: "b", Took: 3 * time.Second}, {Name: "c", Took: time.Second, Err: context.Canceled}})
-	if err != nil || len(times) != 2 || times["a"] != 2.5 || times["b"] != 3 {
-		t.Errorf("got %v, %v", times, err)
+	times, err := recordTimes(folder, shard{1, 2}, []*schedule.Job{{Name: "b", Took: 3 * time.Second}, {Name: "c", Took: time.Second, Err: context.Canceled}})
+	if want := map[string]float64{"a": 2.5, "b": 3, "d": 4}; err != nil || !maps.Equal(times, want) {
+		t.Errorf("got %v, %v, want %v", times, err, want)
+	}
+	if content, err := os.ReadFile(path); err != nil || string(content) != "{\n  \"a\": 2.5,\n  \"b\": 3\n}" {
+		t.Errorf("the file holds %s, error %v", content, err)
 	}
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if times, err := recordTimes(path, nil); err != nil || len(times) != 0 {
+	if times, err := recordTimes(folder, shard{1, 2}, nil); err != nil || len(times) != 1 {
 		t.Errorf("a damaged file gave %v, error %v", times, err)
+	}
+}
+
+// Each training belongs to one shard. An analysis belongs to the shard that sees all its trainings done.
+func TestParts(t *testing.T) {
+	o := options{tasks: datasets.Tasks(), models: []hamiltonian.Model{hamiltonian.Baseline, hamiltonian.HNN}, seeds: []uint32{0, 1}, out: t.TempDir()}
+	seen := map[string]int{}
+	for i := range 5 {
+		p, err := newPlan(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range p.part(shard{i + 1, 5}, nil) {
+			seen[j.Name]++
+		}
+	}
+	p, err := newPlan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range p.jobs {
+		if len(j.After) == 0 && seen[j.Name] != 1 {
+			t.Errorf("%s belongs to %d shards", j.Name, seen[j.Name])
+		}
+	}
+	last := shard{5, 5}
+	var ended []*schedule.Job
+	for _, j := range p.part(last, nil) {
+		j.Done = true
+		ended = append(ended, j)
+	}
+	if jobs := p.part(last, ended); len(jobs) != 0 {
+		t.Errorf("the shard runs %d jobs again", len(jobs))
+	}
+	if left := p.left(ended); left != len(p.jobs)-len(ended) {
+		t.Errorf("%d of %d jobs are left after %d", left, len(p.jobs), len(ended))
+	}
+	for _, j := range p.jobs {
+		j.Done = j.Done || len(j.After) == 0 // by other shards
+	}
+	for _, j := range p.part(last, ended) {
+		if len(j.After) > 0 {
+			seen["analyses"]++
+		}
+	}
+	if seen["analyses"] != 12 {
+		t.Errorf("the last shard runs %d analyses, want 12", seen["analyses"])
+	}
+}
+
+func TestShard(t *testing.T) {
+	for text, want := range map[string]shard{"3/16": {3, 16}, "1/1": {1, 1}, "0/4": {}, "5/4": {}, "x": {}, "1/": {}, "-1/4": {}, "1/4/2": {}} {
+		var got shard
+		if err := got.Set(text); got != want || (err == nil) != (want.count > 0) {
+			t.Errorf("%s gives %v, error %v", text, got, err)
+		}
+	}
+	if got, err := ofSlurm(); err != nil || got != (shard{}) {
+		t.Errorf("without Slurm: %v, error %v", got, err)
+	}
+	for name, value := range map[string]string{"ID": "7", "MIN": "3", "MAX": "11", "STEP": "2"} { // --array=3-11:2
+		t.Setenv("SLURM_ARRAY_TASK_"+name, value)
+	}
+	if got, err := ofSlurm(); err != nil || got != (shard{3, 5}) {
+		t.Errorf("task 7 of 3, 5, 7, 9 and 11 is %v, error %v", got, err)
 	}
 }
