@@ -21,7 +21,7 @@ type Job struct {
 	Name       string
 	Program    []string         // path and arguments
 	Processors int              // number that the job keeps busy
-	After      []*Job           // jobs that must succeed first
+	After      []*Job           // jobs that must succeed first; those that are Done need not run with it
 	Done       bool             // an earlier run has done the job
 	Progress   func(p Progress) // receives the job's progress; nil for none
 	Ended      func(j *Job)     // called when the job has ended or cannot run; nil for none
@@ -83,10 +83,10 @@ func Run(ctx context.Context, jobs []*Job, processors int) error {
 	}
 }
 
-// ready reports whether all jobs in After have ended, and returns an error if one of them failed.
+// ready reports whether all jobs in After have ended or were done before, and returns an error if one of them failed.
 func (j *Job) ready() (bool, error) {
 	for _, before := range j.After {
-		if !before.ended {
+		if !before.ended && !before.Done {
 			return false, nil
 		}
 		if before.Err != nil {

@@ -126,6 +126,16 @@ func TestProcessorsAreNotSharedOut(t *testing.T) {
 	}
 }
 
+// A job runs without the jobs that were done before it.
+func TestDoneBefore(t *testing.T) {
+	s := &shell{t: t}
+	before := s.job("before", "false", 1)
+	before.Done = true
+	if err := Run(context.Background(), []*Job{s.job("after", "true", 1, before)}, 1); err != nil || !slices.Equal(s.ended, []string{"after"}) {
+		t.Errorf("%v ended, error %v", s.ended, err)
+	}
+}
+
 // An interrupted job can save its files, and no other job starts.
 func TestInterruption(t *testing.T) {
 	s := &shell{t: t}
