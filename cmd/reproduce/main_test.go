@@ -105,6 +105,16 @@ func TestPlan(t *testing.T) {
 	if !covers(metrics, []string{"hnn"}) || covers(metrics, []string{"hnn", "baseline"}) || covers(metrics+"x", nil) {
 		t.Error("metrics of one model do not cover that model alone")
 	}
+	if err := os.WriteFile(metrics, []byte(`{"models": {"hnn": {"train_loss": 1}}, "figures": ["spring-field.png"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	figure := filepath.Join(o.results(3), "spring-field.png")
+	if covers(metrics, []string{"hnn"}) {
+		t.Error("metrics cover a model although a figure is missing")
+	}
+	if err := os.WriteFile(figure, nil, 0o600); err != nil || !covers(metrics, []string{"hnn"}) {
+		t.Errorf("metrics and figures cover no model, error %v", err)
+	}
 	if !newer(metrics, path) {
 		t.Error("metrics written after a checkpoint are not newer")
 	}

@@ -105,12 +105,21 @@ func duration(task datasets.Task, model hamiltonian.Model, s trainer.Settings) t
 	return time.Duration(s.TotalSteps*cmp.Or(s.BatchSize, 1000)) * row
 }
 
-// covers reports whether a file of metrics has those of all the models.
+// covers reports whether a file of metrics has those of all the models, and its figures exist.
 func covers(path string, models []string) bool {
-	var metrics struct{ Models map[string]json.RawMessage }
+	var metrics struct {
+		Models  map[string]json.RawMessage
+		Figures []string
+	}
 	content, err := os.ReadFile(path)
-	return err == nil && json.Unmarshal(content, &metrics) == nil &&
-		!slices.ContainsFunc(models, func(name string) bool { return metrics.Models[name] == nil })
+	if err != nil || json.Unmarshal(content, &metrics) != nil {
+		return false
+	}
+	lost := func(name string) bool {
+		_, err := os.Stat(filepath.Join(filepath.Dir(path), filepath.Base(name)))
+		return err != nil
+	}
+	return !slices.ContainsFunc(models, func(name string) bool { return metrics.Models[name] == nil }) && !slices.ContainsFunc(metrics.Figures, lost)
 }
 
 // newer reports whether a file exists and was not written before another one.
