@@ -1,0 +1,218 @@
+// Package tables reads tables of numbers into flat memory: CSV, numpy's .npy and .npz, and Parquet.
+package tables
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Kind says what becomes of a column.
+type Kind int
+
+// The kinds of columns. Numbers are finite, and float32 holds them.
+const (
+	Skip  Kind = iota // not read
+	Block             // float32, in the rows of a block
+	Wide              // float64
+	Time              // as Wide; a table in which times fall back a thousand times along a label is read no further
+	Label             // a text
+)
+
+// Column says how a column is read.
+type Column struct {
+	Name         string // for errors
+	Kind         Kind
+	Block, Place int // of a Block: which one, and the place in its rows
+}
+
+// Layout says how a table is read. At most one column is a Label and one a Time.
+type Layout struct {
+	Columns []Column
+	Widths  []int // numbers in a row, by block
+}
+
+// Choose returns the layout of a table whose columns have the given names, or an error about them.
+type Choose func(names []string) (Layout, error)
+
+// Table holds the rows of a table. Its memory is that of its numbers, and while it is read, at most half as much more and a few megabytes for each
+// processor.
+type Table struct {
+	Rows   int
+	Blocks [][]float32 // of Rows × width numbers, row by row
+	Wide   [][]float64 // by column; nil for other kinds
+	Labels []int32     // by row: an index of Names; nil without such a column
+	Names  []string    // the labels, in the order of their first rows
+	Hash   string      // SHA-256 of the file in hexadecimal digits
+
+	lines []shift // of a CSV file
+}
+
+// shift says that a row and those after it, up to the next shift, are in successive lines from a line on.
+type shift struct{ row, line int }
+
+// Where returns the place of a row for an error, such as "line 17" in a CSV file and "row 16" in others. Rows count from 0, places from 1.
+func (t *Table) Where(row int) string {
+	if t.lines == nil {
+		return fmt.Sprint("row ", row+1)
+	}
+	i, found := slices.BinarySearchFunc(t.lines, row, func(s shift, row int) int { return cmp.Compare(s.row, row) })
+	if !found {
+		i--
+	}
+	return fmt.Sprint("line ", t.lines[i].line+row-t.lines[i].row)
+}
+
+// Read reads a table. The extension of its name tells the format: .npy, .npz, .parquet, or else CSV. An error names the file, the line or row, and
+// the column, and it is the first one of the file.
+func Read(path string, choose Choose) (*Table, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	format := filepath.Ext(path)
+	if readers[format] == nil {
+		return ReadCSV(path, file, choose)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is a folder, a pipe or a device; only a CSV table may be one", path)
+	}
+	return readBinary(path, format, file, info.Size(), choose)
+}
+
+// readers holds the readers of the formats that are no text.
+var readers = map[string]func(io.ReaderAt, int64, Choose) (*Table, error){".npy": readNPY, ".npz": readNPZ, ".parquet": readParquet}
+
+func readBinary(name, format string, file io.ReaderAt, size int64, choose Choose) (*Table, error) {
+	hash := make(chan string, 1)
+	go func() { hash <- hashOf(io.NewSectionReader(file, 0, size)) }()
+	t, err := readers[format](file, size, choose)
+	sum := <-hash
+	var place *placed
+	switch {
+	case errors.As(err, &place):
+		return nil, fmt.Errorf("%s, %w", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
+	case t.Rows == 0:
+		return nil, fmt.Errorf("%s has no rows", name)
+	}
+	t.Hash = sum
+	return t, nil
+}
+
+// hashOf returns the SHA-256 of a file; nothing if it cannot be read, which the reader of its numbers finds too.
+func hashOf(file io.Reader) string {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// newTable returns a table with memory for rows.
+func newTable(layout Layout, rows int) *Table {
+	t := &Table{Rows: rows, Wide: make([][]float64, len(layout.Columns))}
+	for _, width := range layout.Widths {
+		t.Blocks = append(t.Blocks, make([]float32, rows*width))
+	}
+	for i, c := range layout.Columns {
+		switch c.Kind {
+		case Wide, Time:
+			t.Wide[i] = make([]float64, rows)
+		case Label:
+			t.Labels = make([]int32, rows)
+		}
+	}
+	return t
+}
+
+// placed is an error about a number or label.
+type placed struct {
+	row, column int
+	name        string // of the column
+	err         error
+}
+
+func (p *placed) Error() string {
+	return fmt.Sprintf("row %d, column %d (%s): %v", p.row+1, p.column+1, p.name, p.err)
+}
+
+func (p *placed) Unwrap() error { return p.err }
+
+// firstError returns the error of the first row, and of the first column in it; an error about no row comes before those.
+func firstError(errs []error) (first error) {
+	var before *placed
+	for _, err := range errs {
+		var now *placed
+		switch {
+		case err == nil:
+		case !errors.As(err, &now):
+			return err
+		case before == nil || cmp.Or(cmp.Compare(now.row, before.row), cmp.Compare(now.column, before.column)) < 0:
+			first, before = err, now
+		}
+	}
+	return first
+}
+
+// ParseNumber returns a finite number that float32 can hold. It reads no hexadecimal digits and no underscores, which Go's numbers may have.
+func ParseNumber(field string) (float64, error) {
+	value, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
+	switch {
+	case err == nil && math.Abs(value) <= math.MaxFloat32 && !goSyntax(field):
+		return value, nil
+	case errors.Is(err, strconv.ErrRange) || err == nil && !math.IsNaN(value) && !math.IsInf(value, 0) && !goSyntax(field):
+		return 0, beyond(field)
+	}
+	return 0, fmt.Errorf("%.40q is not a finite number", field)
+}
+
+// goSyntax reports whether a number is written as in 1_000 or 0x1p3.
+func goSyntax(field string) bool {
+	return strings.IndexByte(field, '_') >= 0 || strings.IndexByte(field, 'x') >= 0 || strings.IndexByte(field, 'X') >= 0
+}
+
+func beyond(field string) error {
+	return fmt.Errorf("%.40q is beyond float32, which holds numbers up to %.2g", field, math.MaxFloat32)
+}
+
+// checkNumber returns an error about a number that is not finite or that float32 cannot hold.
+func checkNumber(value float64) error {
+	switch {
+	case math.Abs(value) <= math.MaxFloat32:
+		return nil
+	case math.IsNaN(value) || math.IsInf(value, 0):
+		return fmt.Errorf("%g is not a finite number", value)
+	}
+	return beyond(strconv.FormatFloat(value, 'g', -1, 64))
+}
+
+const longestName = 100 // bytes; a file name of 255 bytes holds it and what trainings add to it
+
+// CheckName returns an error about a name from a file, or of one, that a line on a terminal or the name of another file could not hold.
+func CheckName(name string) error {
+	switch {
+	case len(name) > longestName:
+		return fmt.Errorf("%.20q… has %d bytes; at most %d are possible", name, len(name), longestName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%q has a character that cannot be printed", name)
+	}
+	return nil
+}
