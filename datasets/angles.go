@@ -19,7 +19,7 @@ var fullTurns = map[string]float64{
 // findAngle decides whether a position is an angle and unwraps it. Named angles are. If no names are given, it is one if it jumps by nearly a
 // full turn, keeps within one turn, and seldom makes steps that are neither short nor such jumps. findAngle returns whether the position has
 // such jumps but is not to be an angle.
-func (t *csvTable) findAngle(o *Observations, names []string, i int) (refused bool, err error) {
+func (t *userTable) findAngle(o *Observations, names []string, i int) (refused bool, err error) {
 	n, name := o.Positions, fmt.Sprint("q", i+1)
 	for _, angle := range names {
 		known := angle == "q" && n == 1 || slices.ContainsFunc(t.positions, func(place int) bool { return t.names[place] == angle })
@@ -41,7 +41,8 @@ func (t *csvTable) findAngle(o *Observations, names []string, i int) (refused bo
 			case change > 1.005:
 			case change >= 0.8:
 				if jumps++; jumps == 1 {
-					where = fmt.Sprintf("line %d, column %d", t.tracks[j].lines[k], t.positions[i]+1)
+					first, _ := t.rows(j)
+					where = fmt.Sprintf("%s, column %d", t.Where(first+k), t.positions[i]+1)
 				}
 			case change > 0.3:
 				between++

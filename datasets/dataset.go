@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"hnn/integrator"
+	"hnn/internal/tables"
 )
 
 // Samples are states of a system and their time derivatives, one row each. A state of dimension 2n is (q1..qn, p1..pn).
@@ -188,7 +189,7 @@ func (t Task) WithFile(path string) (Task, error) {
 	if t.Parse == nil {
 		return Task{}, fmt.Errorf("the task %s generates its data and reads no file", t.Name)
 	}
-	content, hash, err := readFile(path)
+	content, hash, err := tables.ReadText(path)
 	if err != nil {
 		return Task{}, err
 	}

@@ -1,5 +1,7 @@
 package datasets
 
+import "math"
+
 // Matrix is rows of numbers in one block of memory, in the precision that models compute with.
 type Matrix struct {
 	Columns int
@@ -56,4 +58,12 @@ func (m Matrix) column(j int) []float64 {
 		values[i] = float64(m.Values[i*m.Columns+j])
 	}
 	return values
+}
+
+// unwrap removes jumps of more than half a turn between successive rows of a column. A turn of 0 is none.
+func (m Matrix) unwrap(j int, turn float64) {
+	for i := 1; i < m.Rows() && turn > 0; i++ {
+		change := float64(m.Row(i)[j]) - float64(m.Row(i - 1)[j])
+		m.Row(i)[j] = float32(float64(m.Row(i)[j]) - turn*math.Round(change/turn))
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/floats"
+
+	"hnn/internal/tables"
 )
 
 func estimated(times, q []float64) Observations {
@@ -61,7 +63,7 @@ func TestSegments(t *testing.T) {
 	} {
 		var times []float64
 		for _, field := range strings.Fields(test.times) {
-			value, _ := parseFinite(field)
+			value, _ := tables.ParseNumber(field)
 			times = append(times, value)
 		}
 		if got := fmt.Sprint(segments(times)); got != test.want {

@@ -39,7 +39,7 @@ type TableOptions struct {
 	Masses []float64 // by position, for estimated momenta p = m·dq/dt; nil for 1
 }
 
-// ReadObservations reads a CSV file of measurements. Its columns are those of FromTable. It needs t and ignores derivatives. Errors name the
+// ReadObservations reads a table of measurements. Its columns are those of FromTable. It needs t and ignores derivatives. Errors name the
 // file, the line and the column.
 func ReadObservations(path string, options TableOptions) (Observations, error) {
 	t, err := openTable(path, nil)
@@ -67,14 +67,14 @@ func ReadAt(path string, like Observations) (Observations, error) {
 }
 
 // at returns the trajectories of a table of the system that like describes.
-func (t *csvTable) at(like Observations) (Observations, error) {
+func (t *userTable) at(like Observations) (Observations, error) {
 	if t.momenta == nil {
 		if err := t.checkLengths(); err != nil {
 			return Observations{}, err
 		}
 	}
 	o := like
-	o.Trajectories, o.Measured, o.Notes, o.Hash = t.observed(), t.momenta != nil, nil, t.hash
+	o.Trajectories, o.Measured, o.Notes, o.Hash = t.observed(), t.momenta != nil, nil, t.Hash
 	for i, turn := range o.Angles {
 		o.unwrap(i, turn)
 	}
@@ -172,9 +172,9 @@ func (o Observations) unwrap(position int, turn float64) {
 }
 
 // observations checks a table of a system to learn. If it is not timed, its rows do not follow one another.
-func (t *csvTable) observations(options TableOptions, timed bool) (Observations, error) {
+func (t *userTable) observations(options TableOptions, timed bool) (Observations, error) {
 	n, masses := len(t.positions), options.Masses
-	o := Observations{Hash: t.hash, Positions: n, Angles: make([]float64, n), Measured: t.momenta != nil, TimeName: "t"}
+	o := Observations{Hash: t.Hash, Positions: n, Angles: make([]float64, n), Measured: t.momenta != nil, TimeName: "t"}
 	switch {
 	case !timed && (t.inputs != nil || t.others != nil || options.Angles != nil):
 		return o, fmt.Errorf("%s: inputs, constants and angles need a column t and three rows of each trajectory", t.path)
@@ -186,7 +186,7 @@ func (t *csvTable) observations(options TableOptions, timed bool) (Observations,
 	if t.time >= 0 {
 		o.TimeName = t.label(t.time)
 	}
-	for _, place := range append(slices.Clone(t.positions), t.momenta...) {
+	for _, place := range t.states() {
 		o.Names = append(o.Names, t.label(place))
 	}
 	for i := len(o.Names); i < 2*n; i++ {
@@ -196,8 +196,8 @@ func (t *csvTable) observations(options TableOptions, timed bool) (Observations,
 		o.Inputs = append(o.Inputs, t.label(place))
 	}
 	t.others = slices.DeleteFunc(t.others, func(place int) bool {
-		if values := t.values(place); floats.Max(values) == floats.Min(values) {
-			o.note("%s is %g in all rows: it is ignored", t.names[place], values[0])
+		if t.constant(place) {
+			o.note("%s is %g in all rows: it is ignored", t.names[place], t.Number(0, place))
 			return true
 		}
 		o.Constants = append(o.Constants, t.names[place])
@@ -246,43 +246,71 @@ func (o *Observations) note(format string, values ...any) {
 	o.Notes = append(o.Notes, fmt.Sprintf(format, values...))
 }
 
-// observed returns the trajectories of a table. Momenta that were not measured are 0.
-func (t *csvTable) observed() []Observed {
-	observed := make([]Observed, len(t.tracks))
-	for i, track := range t.tracks {
-		o := Observed{Label: track.label}
-		for _, row := range track.rows {
-			state := append(pick(row, t.positions), pick(row, t.momenta)...)
-			o.States = append(o.States, append(state, make([]float64, 2*len(t.positions)-len(state))...))
-			if t.inputs != nil {
-				o.Inputs = append(o.Inputs, pick(row, t.inputs))
+// mostObserved is the number of rows that are looked at for angles, clocks and jumps in a table with derivatives, which needs them less.
+const mostObserved = 100_000
+
+// observed returns the trajectories of a table; of one with derivatives, the first ones. Momenta that were not measured are 0.
+func (t *userTable) observed() (observed []Observed) {
+	for i := range t.ends {
+		first, last := t.rows(i)
+		if t.Blocks != nil {
+			if last = min(last, mostObserved); last-first < min(3, t.ends[i]-first) {
+				break
 			}
-			if t.time >= 0 {
-				o.Times = append(o.Times, row[t.time])
-			}
+		}
+		o := Observed{States: t.numbers(first, last, t.states(), 2*len(t.positions))}
+		if t.Labels != nil {
+			o.Label = t.Names[i]
+		}
+		if t.inputs != nil {
+			o.Inputs = t.numbers(first, last, t.inputs, len(t.inputs))
+		}
+		if t.time >= 0 {
+			o.Times = t.Wide[t.time][first:last]
 		}
 		if len(t.others) > 0 {
-			o.Constants = pick(track.rows[0], t.others)
+			o.Constants = t.numbers(first, first+1, t.others, len(t.others))[0]
 		}
-		observed[i] = o
+		observed = append(observed, o)
 	}
 	return observed
 }
 
-// checkStates returns an error if there are too few rows, or if a column of the state never changes.
-func (t *csvTable) checkStates() error {
-	rows := len(t.values(t.positions[0]))
-	if len(t.tracks) == 1 && rows < fewestAlone {
-		return fmt.Errorf("%s: %d rows of one trajectory are too few; at least %d rows or several trajectories are needed", t.path, rows, fewestAlone)
+// numbers returns columns of rows, followed by zeros up to a width.
+func (t *userTable) numbers(first, last int, places []int, width int) [][]float64 {
+	rows, memory := make([][]float64, last-first), make([]float64, (last-first)*width)
+	for k := range rows {
+		rows[k] = memory[k*width : (k+1)*width : (k+1)*width]
+		for i, place := range places {
+			rows[k][i] = t.Number(first+k, place)
+		}
 	}
-	for i, place := range append(slices.Clone(t.positions), t.momenta...) {
-		if values := t.values(place); floats.Min(values) == floats.Max(values) {
+	return rows
+}
+
+// checkStates returns an error if there are too few rows, or if a column of the state never changes.
+func (t *userTable) checkStates() error {
+	if len(t.ends) == 1 && t.Rows < fewestAlone {
+		return fmt.Errorf("%s: %d rows of one trajectory are too few; at least %d rows or several trajectories are needed", t.path, t.Rows, fewestAlone)
+	}
+	for i, place := range t.states() {
+		if t.constant(place) {
 			number := i%len(t.positions) + 1
-			return t.wrong(t.tracks[0].lines[0], place, "%s is constant: all rows have %g; remove q%d and p%d, or all momenta if they were not measured",
-				t.names[place], values[0], number, number)
+			return t.wrong(0, place, "%s is constant: all rows have %g; remove q%d and p%d, or all momenta if they were not measured",
+				t.names[place], t.Number(0, place), number, number)
 		}
 	}
 	return nil
+}
+
+// constant reports whether a column has one number in all rows.
+func (t *userTable) constant(place int) bool {
+	for row := range t.Rows {
+		if t.Number(row, place) != t.Number(0, place) {
+			return false
+		}
+	}
+	return true
 }
 
 const (
@@ -295,7 +323,7 @@ const (
 
 // checkClocks returns an error if the time has another unit in another trajectory or from some row on. The states then change as much from row
 // to row, but the time steps are of another size.
-func (t *csvTable) checkClocks(o Observations, scales []float64) error {
+func (t *userTable) checkClocks(o Observations, scales []float64) error {
 	type pace struct{ step, change float64 }
 	measure := func(s Observed) pace { return pace{median(s.steps()), stat.Mean(s.changes(scales), nil)} }
 	differ := func(a, b pace) bool {
@@ -304,16 +332,17 @@ func (t *csvTable) checkClocks(o Observations, scales []float64) error {
 	}
 	first := measure(o.Trajectories[0])
 	for j, s := range o.Trajectories {
+		start, _ := t.rows(j)
 		if here := measure(s); differ(first, here) {
-			return t.wrong(t.tracks[j].lines[0], t.time, "the time step of the trajectory that begins here is %.3g, and that of the trajectory from line %d "+
-				"on is %.3g, though both change as much from row to row; give all times in one unit", here.step, t.tracks[0].lines[0], first.step)
+			return t.wrong(start, t.time, "the time step of the trajectory that begins here is %.3g, and that of the trajectory from %s "+
+				"on is %.3g, though both change as much from row to row; give all times in one unit", here.step, t.Where(0), first.step)
 		}
 		longest := 0.0
 		for k, step := range s.steps() {
 			if k >= 5 && step > newClock*longest && len(s.States)-k > 6 {
 				before, after := measure(s.Slice(0, k+1)), measure(s.Slice(k+1, len(s.States)))
 				if ratio := after.step / before.step; differ(before, after) && ratio > 500 && ratio < 2000 {
-					return t.wrong(t.tracks[j].lines[k+1], t.time, "from here on the time step is %.3g, and before it is %.3g, though the states change as "+
+					return t.wrong(start+k+1, t.time, "from here on the time step is %.3g, and before it is %.3g, though the states change as "+
 						"much from row to row; give all times in one unit", after.step, before.step)
 				}
 			}
@@ -325,7 +354,7 @@ func (t *csvTable) checkClocks(o Observations, scales []float64) error {
 
 // checkJumps returns an error if the positions jump in one step much faster than in the steps beside it and nearly anywhere else. An impact
 // makes no such jump, and an outlier makes two.
-func (t *csvTable) checkJumps(o Observations, scales []float64) error {
+func (t *userTable) checkJumps(o Observations, scales []float64) error {
 	var steps, all []float64
 	for _, s := range o.Trajectories {
 		steps = append(steps, s.steps()...)
@@ -343,7 +372,8 @@ func (t *csvTable) checkJumps(o Observations, scales []float64) error {
 	for j, s := range speeds {
 		for k := 1; k < len(s)-1 && limit > 0; k++ {
 			if s[k] > jump*max(limit, s[k-1], s[k+1]) {
-				return t.wrong(t.tracks[j].lines[k+1], t.positions[0], "the positions jump from the row before, %.0f times as fast as they move elsewhere: the row "+
+				start, _ := t.rows(j)
+				return t.wrong(start+k+1, t.positions[0], "the positions jump from the row before, %.0f times as fast as they move elsewhere: the row "+
 					"seems to begin another trajectory; give each trajectory its own label in a column trajectory", s[k]/limit)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"hnn/internal/tables"
 )
 
 // Real is a pendulum measured by Schmidt and Lipson ("Distilling Free-Form Natural Laws from Experimental Data", Science 324, 2009, supplementary
@@ -74,7 +76,7 @@ func readMeasurements(name, content string, spacing float64) (train, test exact,
 		}
 		row := make([]float64, 4)
 		for j, field := range fields {
-			if row[j], err = parseFinite(field); err != nil {
+			if row[j], err = tables.ParseNumber(field); err != nil {
 				return train, test, fmt.Errorf("%s, line %d, column %d: %w", name, line, j+1, err)
 			}
 		}

@@ -2,12 +2,9 @@ package datasets
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +12,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/gonum/floats"
+
+	"hnn/internal/tables"
 )
 
 // FromTable makes a task from a CSV file of observations. The first line names the columns, in any order:
@@ -45,7 +44,7 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 	if name == "" {
 		return Task{}, fmt.Errorf("%s: the file name has nothing before its extension, which would name the task; give the file another name", path)
 	}
-	if err := checkName(name); err != nil {
+	if err := tables.CheckName(name); err != nil {
 		return Task{}, fmt.Errorf("the task would have the name of the file, but %w; give the file another name", err)
 	}
 	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
@@ -59,7 +58,7 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 }
 
 // task makes a task with a name.
-func (t *csvTable) task(name string, options TableOptions) (Task, error) {
+func (t *userTable) task(name string, options TableOptions) (Task, error) {
 	short := t.checkLengths()
 	if short != nil && t.derivatives == nil {
 		return Task{}, short
@@ -69,21 +68,13 @@ func (t *csvTable) task(name string, options TableOptions) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	observed := make([]exact, len(o.Trajectories))
-	for i, s := range o.Trajectories {
-		observed[i] = exact{x: s.States, times: s.Times}
-		if t.derivatives == nil {
-			observed[i].differentiate()
-			continue
-		}
-		for _, row := range t.tracks[i].rows {
-			observed[i].dx = append(observed[i].dx, pick(row, t.derivatives))
+	observed := t.taught(o)
+	if t.derivatives == nil {
+		if observed, err = t.differentiated(o); err != nil {
+			return Task{}, err
 		}
 	}
-	if err := t.checkSlopes(func(i int) [][]float64 { return observed[i].dx }); err != nil {
-		return Task{}, err
-	}
-	task, err := fromObservations(Task{Name: name, File: t.path, Hash: t.hash}, join(observed))
+	task, err := fromObservations(Task{Name: name, File: t.path, Hash: t.Hash}, observed)
 	if err != nil {
 		return Task{}, err
 	}
@@ -94,140 +85,142 @@ func (t *csvTable) task(name string, options TableOptions) (Task, error) {
 	return task, nil
 }
 
-// csvTable is a file: its columns, and its trajectories in the order of their first rows.
-type csvTable struct {
-	path, hash string
-	columns
-	tracks []track
-}
-
-// track holds the rows of a trajectory: the line of each, and its numbers by column.
-type track struct {
-	label string
-	lines []int
-	rows  [][]float64
-}
-
-func openTable(path string, like *Observations) (*csvTable, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// taught returns the samples of a table with derivatives, in the memory that the table was read into. The angles that o tells are unwrapped.
+func (t *userTable) taught(o Observations) sequence {
+	if t.derivatives == nil {
+		return sequence{}
 	}
-	defer file.Close()
-	return readTable(path, file, like)
+	s := sequence{Samples: Samples{X: Matrix{2 * o.Positions, t.Blocks[states]}, DX: Matrix{2 * o.Positions, t.Blocks[slopes]}}, ends: t.ends}
+	if t.time >= 0 {
+		s.Times = t.Wide[t.time]
+	}
+	for i, turn := range o.Angles {
+		for _, part := range s.trajectories() {
+			part.X.unwrap(i, turn)
+		}
+	}
+	return s
 }
 
+// differentiated returns the samples of a table without derivatives.
+func (t *userTable) differentiated(o Observations) (sequence, error) {
+	observed := make([]exact, len(o.Trajectories))
+	for i, s := range o.Trajectories {
+		observed[i] = exact{x: s.States, times: s.Times}
+		observed[i].differentiate()
+	}
+	return join(observed), t.checkSlopes(func(i int) [][]float64 { return observed[i].dx })
+}
+
+// The blocks of a table with derivatives.
 const (
-	comment     = '#'
-	mostColumns = 10_000
-	mostFalls   = 1000 // of the time along trajectories, before a table that is wrong is read no further
+	states = iota
+	slopes
 )
 
-// readTable reads the columns of a system to learn, or of the system that like describes. Errors name the table by the given path.
-func readTable(path string, r io.Reader, like *Observations) (*csvTable, error) {
-	content := newText(path, r)
-	content.quotes = true
-	rows := csv.NewReader(content)
-	rows.Comment, rows.TrimLeadingSpace, rows.ReuseRecord = comment, true, true
-	t := &csvTable{path: path}
-	numbers := map[string]int{} // index of a trajectory by its label
-	falls := 0                  // of the time
-	for {
-		record, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			break
+// userTable is a file: its columns, and its rows by trajectory, in the order of the first rows of these.
+type userTable struct {
+	*tables.Table
+	path string
+	columns
+	ends []int // row after the last one of each trajectory
+}
+
+func openTable(path string, like *Observations) (*userTable, error) {
+	return newTable(path, like, func(choose tables.Choose) (*tables.Table, error) { return tables.Read(path, choose) })
+}
+
+// newTable makes a table of what is read: the columns of a system to learn, or of the system that like describes. Errors name it by the given path.
+func newTable(path string, like *Observations, read func(tables.Choose) (*tables.Table, error)) (t *userTable, err error) {
+	t = &userTable{path: path}
+	if t.Table, err = read(func(names []string) (layout tables.Layout, err error) {
+		if t.columns, err = readHeader(names, like); err != nil {
+			return layout, err
 		}
-		var syntax *csv.ParseError
-		switch {
-		case errors.As(err, &syntax) && errors.Is(err, csv.ErrFieldCount):
-			return nil, fmt.Errorf("%s, line %d: %d columns, but the header names %d", path, syntax.Line, len(record), len(t.names))
-		case syntax != nil:
-			return nil, fmt.Errorf("%s, line %d, character %d: %w", path, syntax.Line, syntax.Column, syntax.Err)
-		case err != nil:
-			return nil, err
-		}
-		line, _ := rows.FieldPos(0)
-		if t.names == nil {
-			if t.columns, err = readHeader(record, like); err != nil {
-				return nil, fmt.Errorf("%s, line %d: %w", path, line, err)
-			}
-			continue
-		}
-		label := ""
-		if t.trajectory >= 0 {
-			label = strings.TrimSpace(record[t.trajectory])
-		}
-		number, known := numbers[label]
-		if !known {
-			if err := checkName(label); err != nil {
-				return nil, t.wrong(line, t.trajectory, "%w", err)
-			}
-			number = len(t.tracks)
-			numbers[label], t.tracks = number, append(t.tracks, track{label: label})
-		}
-		values := make([]float64, len(record))
-		for _, place := range t.numbers {
-			if values[place], err = parseFinite(record[place]); err != nil {
-				return nil, t.wrong(line, place, "%w", err)
-			}
-		}
-		s := &t.tracks[number]
-		s.lines, s.rows = append(s.lines, line), append(s.rows, values)
-		if n := len(s.rows); t.time >= 0 && n > 1 && s.rows[n-1][t.time] <= s.rows[n-2][t.time] {
-			if falls++; falls > mostFalls { // checkTimes says so; an input without end, such as that of yes, ends here
-				break
-			}
-		}
+		return t.layout(like == nil && t.derivatives != nil), nil
+	}); err != nil {
+		return nil, err
 	}
-	switch {
-	case t.names == nil:
-		return nil, fmt.Errorf("%s is empty; its first line must name the columns, such as q1, p1, dq1, dp1", path)
-	case t.tracks == nil:
-		return nil, fmt.Errorf("%s has no rows below its header", path)
-	}
-	t.hash = content.hash()
+	t.ends = t.Group()
 	return t, cmp.Or(t.checkTimes(), t.checkOthers())
 }
 
-// wrong returns an error about a number of the table.
-func (t *csvTable) wrong(line, place int, format string, values ...any) error {
-	return fmt.Errorf("%s, line %d, column %d (%s): "+format, append([]any{t.path, line, place + 1, t.names[place]}, values...)...)
-}
-
-// values returns a column of all trajectories.
-func (t *csvTable) values(place int) (values []float64) {
-	for _, s := range t.tracks {
-		values = append(values, column(s.rows, place)...)
+// layout says how the columns are read. The states and slopes of a taught system go into blocks, and other numbers into columns in double precision.
+func (c columns) layout(taught bool) tables.Layout {
+	l := tables.Layout{Columns: make([]tables.Column, len(c.names))}
+	for place, name := range c.names {
+		l.Columns[place].Name = name
 	}
-	return values
+	for _, place := range c.numbers {
+		l.Columns[place].Kind = tables.Wide
+	}
+	if c.time >= 0 {
+		l.Columns[c.time].Kind = tables.Time
+	}
+	if c.trajectory >= 0 {
+		l.Columns[c.trajectory].Kind = tables.Label
+	}
+	if taught {
+		for block, places := range [][]int{states: c.states(), slopes: c.derivatives} {
+			for i, place := range places {
+				l.Columns[place].Kind, l.Columns[place].Block, l.Columns[place].Place = tables.Block, block, i
+			}
+			l.Widths = append(l.Widths, len(places))
+		}
+	}
+	return l
 }
 
-func (t *csvTable) checkTimes() (err error) {
+// rows returns the first row of a trajectory and the row after its last one.
+func (t *userTable) rows(trajectory int) (first, last int) {
+	if trajectory > 0 {
+		first = t.ends[trajectory-1]
+	}
+	return first, t.ends[trajectory]
+}
+
+// wrong returns an error about a number of the table.
+func (t *userTable) wrong(row, place int, format string, values ...any) error {
+	return fmt.Errorf("%s, %s, column %d (%s): "+format, append([]any{t.path, t.Where(row), place + 1, t.names[place]}, values...)...)
+}
+
+const manyFalls = 1000 // of the time, which end the reading, and are counted no further
+
+func (t *userTable) checkTimes() (err error) {
+	if t.time < 0 {
+		return nil
+	}
 	falls := 0
-	for _, s := range t.tracks {
-		for k := 1; k < len(s.rows) && t.time >= 0; k++ {
-			before, now := s.rows[k-1][t.time], s.rows[k][t.time]
-			if now > before {
+	for i := range t.ends {
+		first, last := t.rows(i)
+		times := t.Wide[t.time][first:last]
+		for k := 1; k < len(times); k++ {
+			if times[k] > times[k-1] {
 				continue
 			}
 			if falls++; err == nil {
-				err = t.wrong(s.lines[k], t.time, "time %g does not follow %g; times must increase along a trajectory", now, before)
+				err = t.wrong(first+k, t.time, "time %g does not follow %g; times must increase along a trajectory", times[k], times[k-1])
 			}
 		}
 	}
-	if falls > 1 && len(t.tracks) == 1 {
-		err = fmt.Errorf("%w, but fall back %d times: a column trajectory, which labels the rows of each trajectory, seems to be missing", err, falls)
+	if falls > 1 && len(t.ends) == 1 {
+		count := fmt.Sprint(falls)
+		if falls > manyFalls {
+			count = fmt.Sprint("more than ", manyFalls)
+		}
+		err = fmt.Errorf("%w, but fall back %s times: a column trajectory, which labels the rows of each trajectory, seems to be missing", err, count)
 	}
 	return err
 }
 
-func (t *csvTable) checkOthers() error {
+func (t *userTable) checkOthers() error {
 	for _, place := range t.others {
-		for _, s := range t.tracks {
-			for k, row := range s.rows {
-				if first := s.rows[0][place]; row[place] != first {
-					return t.wrong(s.lines[k], place, "%g follows %g, but only t, q, p, u and their derivatives may vary along a trajectory; "+
-						"rename the column to u1, u2, … if it is an input, or remove it", row[place], first)
+		for i := range t.ends {
+			first, last := t.rows(i)
+			for row := first; row < last; row++ {
+				if before, now := t.Number(first, place), t.Number(row, place); now != before {
+					return t.wrong(row, place, "%g follows %g, but only t, q, p, u and their derivatives may vary along a trajectory; "+
+						"rename the column to u1, u2, … if it is an input, or remove it", now, before)
 				}
 			}
 		}
@@ -236,11 +229,12 @@ func (t *csvTable) checkOthers() error {
 }
 
 // checkSlopes returns an error if a slope that was computed from the times, in the row of a trajectory, is no float32.
-func (t *csvTable) checkSlopes(slopes func(trajectory int) [][]float64) error {
-	for i, s := range t.tracks {
+func (t *userTable) checkSlopes(slopes func(trajectory int) [][]float64) error {
+	for i := range t.ends {
+		first, _ := t.rows(i)
 		for k, row := range slopes(i) {
 			if err := checkSlopes(row); err != nil {
-				return t.wrong(s.lines[k], t.time, "%w", err)
+				return t.wrong(first+k, t.time, "%w", err)
 			}
 		}
 	}
@@ -256,14 +250,16 @@ func checkSlopes(slopes []float64) error {
 	return nil
 }
 
-func (t *csvTable) checkLengths() error {
-	for _, s := range t.tracks {
-		if rows := len(s.rows); rows < 3 {
-			return fmt.Errorf("%s, line %d: the trajectory that begins here has %d rows; derivatives from times need 3", t.path, s.lines[0], rows)
+func (t *userTable) checkLengths() error {
+	for i := range t.ends {
+		if first, last := t.rows(i); last-first < 3 {
+			return fmt.Errorf("%s, %s: the trajectory that begins here has %d rows; derivatives from times need 3", t.path, t.Where(first), last-first)
 		}
 	}
 	return nil
 }
+
+const mostColumns = 10_000
 
 // columns holds the positions of a table's columns in a line, and the parts of their names.
 type columns struct {
@@ -289,7 +285,7 @@ func readHeader(header []string, like *Observations) (c columns, err error) {
 	var others []int
 	for i, name := range header {
 		name, unit := strings.TrimSpace(name), ""
-		if err := checkName(name); err != nil {
+		if err := tables.CheckName(name); err != nil {
 			return c, fmt.Errorf("column %d: %w", i+1, err)
 		}
 		if parts := withUnit.FindStringSubmatch(name); parts != nil {
@@ -370,7 +366,7 @@ func readHeader(header []string, like *Observations) (c columns, err error) {
 	if err != nil {
 		return c, err
 	}
-	places := slices.Concat(c.positions, c.momenta)
+	places := c.states()
 	if like != nil && len(like.Names) == 2*n {
 		wanted := slices.Concat(like.Names[:len(places)], like.Inputs, []string{like.TimeName})
 		for i, place := range slices.Concat(places, c.inputs, []int{c.time}) {
@@ -398,14 +394,8 @@ func (c columns) unit(places ...int) string {
 	return " [" + c.units[places[0]] + "]"
 }
 
-// pick returns the values at the given places.
-func pick(row []float64, places []int) []float64 {
-	picked := make([]float64, len(places))
-	for i, place := range places {
-		picked[i] = row[place]
-	}
-	return picked
-}
+// states returns the positions of q1..qn and, if they are there, p1..pn.
+func (c columns) states() []int { return slices.Concat(c.positions, c.momenta) }
 
 func (e *exact) appendTime(time float64) error {
 	if last := len(e.times) - 1; last >= 0 && time <= e.times[last] {
@@ -413,18 +403,6 @@ func (e *exact) appendTime(time float64) error {
 	}
 	e.times = append(e.times, time)
 	return nil
-}
-
-// parseFinite returns a number that float32 can hold.
-func parseFinite(field string) (float64, error) {
-	value, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-	switch {
-	case errors.Is(err, strconv.ErrRange) || err == nil && math.Abs(value) > math.MaxFloat32 && !math.IsInf(value, 0):
-		return 0, fmt.Errorf("%.40q is beyond float32, which holds numbers up to %.2g", field, math.MaxFloat32)
-	case err != nil || math.IsNaN(value) || math.IsInf(value, 0) || strings.ContainsAny(field, "_xX"): // as Go writes 1_000 and 0x1p3
-		return 0, fmt.Errorf("%.40q is not a finite number", field)
-	}
-	return value, nil
 }
 
 // differentiate fills dx. It fits a parabola through each row and its two neighbours (at an end, through the first or last three rows) and takes

@@ -182,11 +182,7 @@ func (p *parser) row(fields []string, to *piece, l *labels) (place int, err erro
 		if err != nil {
 			return i, err
 		}
-		if c.Kind == Block {
-			to.Blocks[c.Block][row*p.layout.Widths[c.Block]+c.Place] = float32(value)
-		} else {
-			to.Wide[i][row] = value
-		}
+		to.set(i, row, value)
 	}
 	if p.time >= 0 && l.falls(label, to.Wide[p.time][row]) {
 		p.falls.Add(1)

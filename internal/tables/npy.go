@@ -65,7 +65,7 @@ func readNPY(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 	if !a.named {
 		return nil, errors.New("the array has no names of columns; save a structured array, or arrays by name with numpy.savez(file, q=q, p=p, t=t)")
 	}
-	t, layout, err := tableOf([]array{a}, choose)
+	t, err := tableOf([]array{a}, choose)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func readNPY(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 		content := io.NewSectionReader(file, int64(a.header)+int64(first)*int64(a.row), int64(rows)*int64(a.row))
 		spans = append(spans, span{array: a, first: first, rows: rows, open: func() (io.ReadCloser, error) { return io.NopCloser(content), nil }})
 	}
-	return t, t.fill(layout, spans)
+	return t, t.fill(spans)
 }
 
 // readHeader reads the header of an array that fills size bytes.
@@ -252,7 +252,7 @@ func (e element) label(content []byte) (string, error) {
 }
 
 // tableOf returns a table with memory for arrays of as many rows each, and sets the columns of their fields.
-func tableOf(arrays []array, choose Choose) (*Table, Layout, error) {
+func tableOf(arrays []array, choose Choose) (*Table, error) {
 	var names []string
 	for _, a := range arrays {
 		for i := range a.fields {
@@ -262,9 +262,9 @@ func tableOf(arrays []array, choose Choose) (*Table, Layout, error) {
 	}
 	layout, err := choose(names)
 	if err != nil {
-		return nil, layout, err
+		return nil, err
 	}
-	return newTable(layout, arrays[0].rows), layout, nil
+	return newTable(layout, arrays[0].rows), nil
 }
 
 // span is a part of an array's rows, and what opens its bytes.
@@ -275,13 +275,13 @@ type span struct {
 }
 
 // fill reads spans in parallel.
-func (t *Table) fill(layout Layout, spans []span) error {
+func (t *Table) fill(spans []span) error {
 	parts, errs := make([]part, len(spans)), make([]error, len(spans))
 	var workers errgroup.Group
 	workers.SetLimit(runtime.GOMAXPROCS(0))
 	for i, s := range spans {
 		workers.Go(func() error {
-			parts[i], errs[i] = t.read(layout, s)
+			parts[i], errs[i] = t.read(s)
 			return nil
 		})
 	}
@@ -294,7 +294,7 @@ func (t *Table) fill(layout Layout, spans []span) error {
 }
 
 // read reads a span.
-func (t *Table) read(layout Layout, s span) (part, error) {
+func (t *Table) read(s span) (part, error) {
 	content, err := s.open()
 	if err != nil {
 		return part{}, err
@@ -310,10 +310,10 @@ func (t *Table) read(layout Layout, s span) (part, error) {
 			return part{}, fmt.Errorf("the rows from %d on cannot be read: %w", s.first+first+1, err)
 		}
 		for _, f := range s.fields {
-			if err := t.decode(layout, f, buffer[:rows*s.row], s.row, s.first+first, l); err != nil {
+			if err := t.decode(f, buffer[:rows*s.row], s.row, s.first+first, l); err != nil {
 				return part{}, err
 			}
-			labelled = labelled || layout.Columns[f.column].Kind == Label
+			labelled = labelled || t.layout.Columns[f.column].Kind == Label
 		}
 	}
 	if _, err := io.ReadFull(content, make([]byte, 1)); !errors.Is(err, io.EOF) { // a zip compares its checksum only at the end
@@ -326,8 +326,8 @@ func (t *Table) read(layout Layout, s span) (part, error) {
 }
 
 // decode puts a field of rows into the table's rows from first on.
-func (t *Table) decode(layout Layout, f field, content []byte, row, first int, l *labels) (err error) {
-	c := layout.Columns[f.column]
+func (t *Table) decode(f field, content []byte, row, first int, l *labels) (err error) {
+	c := t.layout.Columns[f.column]
 	var before []byte
 	label := int32(0)
 	for i := first; len(content) > 0; i, content = i+1, content[row:] {
@@ -343,25 +343,12 @@ func (t *Table) decode(layout Layout, f field, content []byte, row, first int, l
 		} else if c.Kind != Skip {
 			var value float64
 			if value, err = f.number(raw); err == nil {
-				err = t.put(layout, f.column, i, value)
+				err = t.put(f.column, i, value)
 			}
 		}
 		if err != nil {
 			return &placed{i, f.column, c.Name, err}
 		}
-	}
-	return nil
-}
-
-// put stores a number.
-func (t *Table) put(layout Layout, column, row int, value float64) error {
-	if err := checkNumber(value); err != nil {
-		return err
-	}
-	if c := &layout.Columns[column]; c.Kind == Block {
-		t.Blocks[c.Block][row*layout.Widths[c.Block]+c.Place] = float32(value)
-	} else {
-		t.Wide[column][row] = value
 	}
 	return nil
 }

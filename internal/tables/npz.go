@@ -35,13 +35,13 @@ func readNPZ(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 			return nil, fmt.Errorf("the array %.60q has %d rows, and %.60q has %d", record.Name, arrays[i].rows, packed.File[0].Name, arrays[0].rows)
 		}
 	}
-	t, layout, err := tableOf(arrays, choose)
+	t, err := tableOf(arrays, choose)
 	if err != nil {
 		return nil, err
 	}
 	var spans []span
 	for i, a := range arrays {
-		if !slices.ContainsFunc(a.fields, func(f field) bool { return layout.Columns[f.column].Kind != Skip }) {
+		if !slices.ContainsFunc(a.fields, func(f field) bool { return t.layout.Columns[f.column].Kind != Skip }) {
 			continue
 		}
 		spans = append(spans, span{array: a, rows: a.rows, open: func() (io.ReadCloser, error) {
@@ -52,7 +52,7 @@ func readNPZ(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 			return content, err
 		}})
 	}
-	return t, t.fill(layout, spans)
+	return t, t.fill(spans)
 }
 
 // checkSizes returns an error if records announce more bytes than the file can hold or inflate to.

@@ -58,7 +58,7 @@ func readParquet(file io.ReaderAt, size int64, choose Choose) (t *Table, err err
 		rows += int(count)
 	}
 	t = newTable(layout, rows)
-	return t, t.readGroups(layout, columns, content.RowGroups())
+	return t, t.readGroups(columns, content.RowGroups())
 }
 
 // guarded runs a function of the library, which panics on some damaged files, and returns a panic as an error.
@@ -102,7 +102,7 @@ func checkTypes(columns []*parquet.Column, layout Layout) error {
 	return nil
 }
 
-func (t *Table) readGroups(layout Layout, columns []*parquet.Column, groups []parquet.RowGroup) error {
+func (t *Table) readGroups(columns []*parquet.Column, groups []parquet.RowGroup) error {
 	var workers errgroup.Group
 	workers.SetLimit(runtime.GOMAXPROCS(0))
 	errs, parts := make([]error, len(groups)*len(columns)), make([]part, len(groups))
@@ -111,13 +111,13 @@ func (t *Table) readGroups(layout Layout, columns []*parquet.Column, groups []pa
 		rows := part{first: first, rows: int(group.NumRows())}
 		parts[g] = rows
 		for i, c := range columns {
-			if layout.Columns[i].Kind == Skip {
+			if t.layout.Columns[i].Kind == Skip {
 				continue
 			}
 			workers.Go(func() error {
 				errs[g*len(columns)+i] = guarded(func() error {
-					names, err := t.readChunk(layout, i, group.ColumnChunks()[c.Index()], rows)
-					if layout.Columns[i].Kind == Label {
+					names, err := t.readChunk(i, group.ColumnChunks()[c.Index()], rows)
+					if t.layout.Columns[i].Kind == Label {
 						parts[g].names = names
 					}
 					return err
@@ -136,7 +136,7 @@ func (t *Table) readGroups(layout Layout, columns []*parquet.Column, groups []pa
 }
 
 // readChunk reads a column of a row group, and returns its labels if it has some.
-func (t *Table) readChunk(layout Layout, column int, chunk parquet.ColumnChunk, rows part) ([]string, error) {
+func (t *Table) readChunk(column int, chunk parquet.ColumnChunk, rows part) ([]string, error) {
 	pages := chunk.Pages()
 	defer func() { _ = pages.Close() }()
 	l, left := newLabels(), rows.rows
@@ -146,9 +146,9 @@ func (t *Table) readChunk(layout Layout, column int, chunk parquet.ColumnChunk, 
 			return l.names, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("column %d (%s) is damaged: %w", column+1, layout.Columns[column].Name, err)
+			return nil, fmt.Errorf("column %d (%s) is damaged: %w", column+1, t.layout.Columns[column].Name, err)
 		}
-		count, err := t.readPage(layout, column, page, part{first: rows.first + rows.rows - left, rows: left}, l)
+		count, err := t.readPage(column, page, part{first: rows.first + rows.rows - left, rows: left}, l)
 		parquet.Release(page)
 		if err != nil {
 			return nil, err
@@ -158,8 +158,8 @@ func (t *Table) readChunk(layout Layout, column int, chunk parquet.ColumnChunk, 
 }
 
 // readPage reads a page into rows, and returns the number of its rows.
-func (t *Table) readPage(layout Layout, column int, page parquet.Page, rows part, l *labels) (int, error) {
-	name, count := layout.Columns[column].Name, int(page.NumValues())
+func (t *Table) readPage(column int, page parquet.Page, rows part, l *labels) (int, error) {
+	name, count := t.layout.Columns[column].Name, int(page.NumValues())
 	if page.NumNulls() > 0 {
 		row := rows.first + max(0, bytes.IndexByte(page.DefinitionLevels(), 0))
 		return 0, &placed{row, column, name, errors.New("the value is null; each row needs one")}
@@ -167,7 +167,7 @@ func (t *Table) readPage(layout Layout, column int, page parquet.Page, rows part
 	if count > rows.rows {
 		return 0, fmt.Errorf("column %d (%s) has more rows than its row group", column+1, name)
 	}
-	to := pageTarget{Table: t, layout: layout, column: column, first: rows.first, count: count, labels: l}
+	to := pageTarget{Table: t, column: column, first: rows.first, count: count, labels: l}
 	values := page.Data()
 	if dictionary := page.Dictionary(); dictionary != nil {
 		to.indexed, to.indices, values = true, values.Int32(), dictionary.Page().Data()
@@ -190,7 +190,6 @@ func (t *Table) readPage(layout Layout, column int, page parquet.Page, rows part
 // pageTarget is where the values of a page go.
 type pageTarget struct {
 	*Table
-	layout               Layout
 	column, first, count int
 	labels               *labels
 	indexed              bool    // whether the page holds indices of values in a dictionary
@@ -205,7 +204,7 @@ func putNumbers[T float32 | float64 | int32 | int64](to pageTarget, values []T) 
 		return err
 	}
 	for i := range to.count {
-		if err := to.put(to.layout, to.column, to.first+i, float64(values[to.index(i)])); err != nil {
+		if err := to.put(to.column, to.first+i, float64(values[to.index(i)])); err != nil {
 			return &placed{to.first + i, to.column, to.layout.Columns[to.column].Name, err}
 		}
 	}

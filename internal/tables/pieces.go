@@ -19,7 +19,7 @@ type piece struct {
 
 // newPiece returns a piece with memory for up to the given number of rows.
 func newPiece(layout Layout, rows int) (*piece, error) {
-	p := &piece{Table: Table{Wide: make([][]float64, len(layout.Columns))}}
+	p := &piece{Table: Table{layout: layout, Wide: make([][]float64, len(layout.Columns))}}
 	size := 0
 	for _, width := range layout.Widths {
 		size += 4 * width * rows
@@ -82,7 +82,7 @@ func join(layout Layout, pieces []*piece) *Table {
 		}
 		at := first
 		copies.Go(func() error {
-			t.paste(layout, at, p)
+			t.paste(at, p)
 			p.free()
 			return nil
 		})
@@ -94,9 +94,9 @@ func join(layout Layout, pieces []*piece) *Table {
 }
 
 // paste copies a piece to the rows from at on.
-func (t *Table) paste(layout Layout, at int, p *piece) {
+func (t *Table) paste(at int, p *piece) {
 	for i, block := range t.Blocks {
-		width := layout.Widths[i]
+		width := t.layout.Widths[i]
 		copy(block[at*width:], p.Blocks[i][:p.Rows*width])
 	}
 	for i, wide := range t.Wide {

@@ -56,7 +56,9 @@ type Table struct {
 	Names  []string    // the labels, in the order of their first rows
 	Hash   string      // SHA-256 of the file in hexadecimal digits
 
-	lines []shift // of a CSV file
+	layout Layout
+	lines  []shift // of a CSV file
+	order  []int   // the place of each row in the file; nil if it is that of the table
 }
 
 // shift says that a row and those after it, up to the next shift, are in successive lines from a line on.
@@ -64,6 +66,9 @@ type shift struct{ row, line int }
 
 // Where returns the place of a row for an error, such as "line 17" in a CSV file and "row 16" in others. Rows count from 0, places from 1.
 func (t *Table) Where(row int) string {
+	if t.order != nil {
+		row = t.order[row]
+	}
 	if t.lines == nil {
 		return fmt.Sprint("row ", row+1)
 	}
@@ -72,6 +77,78 @@ func (t *Table) Where(row int) string {
 		i--
 	}
 	return fmt.Sprint("line ", t.lines[i].line+row-t.lines[i].row)
+}
+
+// Number returns a number of a column that is read.
+func (t *Table) Number(row, column int) float64 {
+	if c := &t.layout.Columns[column]; c.Kind == Block {
+		return float64(t.Blocks[c.Block][row*t.layout.Widths[c.Block]+c.Place])
+	}
+	return t.Wide[column][row]
+}
+
+// set stores a number.
+func (t *Table) set(column, row int, value float64) {
+	if c := &t.layout.Columns[column]; c.Kind == Block {
+		t.Blocks[c.Block][row*t.layout.Widths[c.Block]+c.Place] = float32(value)
+	} else {
+		t.Wide[column][row] = value
+	}
+}
+
+// put stores a number that is finite and that float32 can hold.
+func (t *Table) put(column, row int, value float64) error {
+	if err := checkNumber(value); err != nil {
+		return err
+	}
+	t.set(column, row, value)
+	return nil
+}
+
+// Group brings the rows of each label together, in the order of the labels' first rows, and returns the row after the last one of each. Without
+// labels, all rows are one group.
+func (t *Table) Group() (ends []int) {
+	if t.Labels == nil {
+		return []int{t.Rows}
+	}
+	ends = make([]int, len(t.Names))
+	for _, label := range t.Labels {
+		ends[label]++
+	}
+	for i := range len(ends) - 1 {
+		ends[i+1] += ends[i]
+	}
+	if !slices.IsSorted(t.Labels) {
+		t.sort(ends)
+	}
+	return ends
+}
+
+// sort sorts the rows by their labels. Those with the same label keep their order.
+func (t *Table) sort(ends []int) {
+	next := append([]int{0}, ends...)
+	t.order = make([]int, t.Rows)
+	for row, label := range t.Labels {
+		t.order[next[label]] = row
+		next[label]++
+	}
+	for i, block := range t.Blocks {
+		t.Blocks[i] = sorted(block, t.order, t.layout.Widths[i])
+	}
+	for i, wide := range t.Wide {
+		if wide != nil {
+			t.Wide[i] = sorted(wide, t.order, 1)
+		}
+	}
+	t.Labels = sorted(t.Labels, t.order, 1)
+}
+
+func sorted[T any](values []T, order []int, width int) []T {
+	rows := make([]T, 0, len(values))
+	for _, row := range order {
+		rows = append(rows, values[row*width:(row+1)*width]...)
+	}
+	return rows
 }
 
 // Read reads a table. The extension of its name tells the format: .npy, .npz, .parquet, or else CSV. An error names the file, the line or row, and
@@ -128,7 +205,7 @@ func hashOf(file io.Reader) string {
 
 // newTable returns a table with memory for rows.
 func newTable(layout Layout, rows int) *Table {
-	t := &Table{Rows: rows, Wide: make([][]float64, len(layout.Columns))}
+	t := &Table{Rows: rows, layout: layout, Wide: make([][]float64, len(layout.Columns))}
 	for _, width := range layout.Widths {
 		t.Blocks = append(t.Blocks, make([]float32, rows*width))
 	}
