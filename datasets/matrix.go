@@ -60,6 +60,29 @@ func (m Matrix) column(j int) []float64 {
 	return values
 }
 
+// variance returns the mean squared distance of the rows from their mean.
+func (m Matrix) variance() float64 {
+	means := make([]float64, m.Columns)
+	for i := range m.Rows() {
+		for j, v := range m.Row(i) {
+			means[j] += float64(v) / float64(m.Rows())
+		}
+	}
+	return m.meanSquare(means)
+}
+
+// meanSquare returns the mean squared distance of the rows from a point.
+func (m Matrix) meanSquare(point []float64) float64 {
+	sum := 0.0
+	for i := range m.Rows() {
+		for j, v := range m.Row(i) {
+			distance := float64(v) - point[j]
+			sum += distance * distance
+		}
+	}
+	return sum / float64(m.Rows())
+}
+
 // unwrap removes jumps of more than half a turn between successive rows of a column. A turn of 0 is none.
 func (m Matrix) unwrap(j int, turn float64) {
 	for i := 1; i < m.Rows() && turn > 0; i++ {

@@ -10,7 +10,6 @@ import (
 	"gonum.org/v1/gonum/diff/fd"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/interp"
-	"gonum.org/v1/gonum/stat"
 
 	"hnn/integrator"
 )
@@ -132,12 +131,7 @@ func (s Samples) slice(first, last int) Samples {
 
 // period returns the period of a harmonic oscillation that has the variance and the mean squared derivative of the rows.
 func period(rows Samples) float64 {
-	deviation, speed := 0.0, 0.0
-	for axis := range rows.X.Columns {
-		deviation += stat.PopVariance(rows.X.column(axis), nil)
-		speed += stat.MomentAbout(2, rows.DX.column(axis), 0, nil)
-	}
-	return 2 * math.Pi * math.Sqrt(deviation/speed)
+	return 2 * math.Pi * math.Sqrt(rows.X.variance()/rows.DX.meanSquare(make([]float64, rows.DX.Columns)))
 }
 
 // compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. All are
