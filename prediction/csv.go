@@ -3,17 +3,61 @@ package prediction
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 	"strconv"
 
 	"hnn/datasets"
 	"hnn/internal/files"
+	"hnn/internal/tables"
 )
 
-// Write writes a CSV file and replaces an older one atomically. Its columns are those of WriteCSV.
+// Write writes a file and replaces an older one atomically. By the extension of its name it is .npz, .parquet, or else CSV. Its columns are those
+// of WriteCSV.
 func Write(path string, at datasets.Observations, p Prediction) error {
-	return files.Replace(path, func(w io.Writer) error { return WriteCSV(w, at, p) })
+	return files.Replace(path, func(w io.Writer) error {
+		switch filepath.Ext(path) {
+		case ".npz":
+			return tables.WriteNPZ(w, p.rows(), outputs(at, p))
+		case ".parquet":
+			return tables.WriteParquet(w, outputs(at, p))
+		}
+		return WriteCSV(w, at, p)
+	})
+}
+
+// outputs returns the columns of predictions, row by row.
+func outputs(at datasets.Observations, p Prediction) []tables.Output {
+	list := []tables.Output{{Name: "trajectory", Labels: func(yield func(string) bool) {
+		p.each(func(i, _ int) bool { return yield(label(at.Trajectories[i], i)) })
+	}}}
+	for _, c := range columns(at, p) {
+		list = append(list, tables.Output{Name: c.name, Numbers: func(yield func(float64) bool) {
+			p.each(func(i, k int) bool { return yield(c.number(at.Trajectories[i], p.Trajectories[i], k)) })
+		}})
+	}
+	return list
+}
+
+// rows returns the number of rows of all trajectories.
+func (p Prediction) rows() (count int) {
+	for _, t := range p.Trajectories {
+		count += len(t.States)
+	}
+	return count
+}
+
+// each calls use for every row of every trajectory, until it returns false.
+func (p Prediction) each(use func(trajectory, row int) bool) {
+	for i, t := range p.Trajectories {
+		for k := range t.States {
+			if !use(i, k) {
+				return
+			}
+		}
+	}
 }
 
 // WriteCSV writes the predictions of the trajectories of at, in their order. The columns are trajectory, t, q1.., p1..;
@@ -57,27 +101,40 @@ func WriteCSV(w io.Writer, at datasets.Observations, p Prediction) error {
 	return failure
 }
 
-func header(at datasets.Observations, p Prediction) string {
-	text := "trajectory,t"
-	components := func(prefix string) {
-		for _, letter := range []string{"q", "p"} {
-			for i := range at.Positions {
-				text += "," + prefix + letter + strconv.Itoa(i+1)
-			}
+// column is a column of numbers.
+type column struct {
+	name   string
+	number func(o datasets.Observed, t Predicted, row int) float64
+}
+
+// columns returns the columns of predictions after the first one, trajectory. The time comes first.
+func columns(at datasets.Observations, p Prediction) []column {
+	list := []column{{"t", func(o datasets.Observed, _ Predicted, k int) float64 { return o.Times[k] }}}
+	components := func(prefix string, rows func(Predicted) [][]float64) {
+		for i := range 2 * at.Positions {
+			name := fmt.Sprint(prefix, []string{"q", "p"}[i/at.Positions], i%at.Positions+1)
+			list = append(list, column{name, func(_ datasets.Observed, t Predicted, k int) float64 { return rows(t)[k][i] }})
 		}
 	}
-	components("")
-	if p.Energy {
-		text += ",H"
+	energy := func(there bool, name string, values func(Predicted) []float64) {
+		if there {
+			list = append(list, column{name, func(_ datasets.Observed, t Predicted, k int) float64 { return values(t)[k] }})
+		}
 	}
-	if p.Friction {
-		text += ",dissipated"
-	}
-	if p.Driven {
-		text += ",supplied"
-	}
+	components("", func(t Predicted) [][]float64 { return t.States })
+	energy(p.Energy, "H", func(t Predicted) []float64 { return t.H })
+	energy(p.Friction, "dissipated", func(t Predicted) []float64 { return t.Dissipated })
+	energy(p.Driven, "supplied", func(t Predicted) []float64 { return t.Supplied })
 	if p.Trajectories[0].Deviations != nil {
-		components("sd_")
+		components("sd_", func(t Predicted) [][]float64 { return t.Deviations })
+	}
+	return list
+}
+
+func header(at datasets.Observations, p Prediction) string {
+	text := "trajectory"
+	for _, c := range columns(at, p) {
+		text += "," + c.name
 	}
 	return text + "\n"
 }
@@ -95,7 +152,7 @@ func format(at datasets.Observations, p Prediction, spans []span) []byte {
 	text := make([]byte, 0, count*len(header(at, p))*2) // a number takes about twice the room of a name
 	var name bytes.Buffer
 	names := csv.NewWriter(&name)
-	number := func(v float64) { text = strconv.AppendFloat(append(text, ','), v, 'g', digits, 64) }
+	time, others := columns(at, p)[0], columns(at, p)[1:]
 	for _, s := range spans {
 		t, observed := p.Trajectories[s.trajectory], at.Trajectories[s.trajectory]
 		name.Reset()
@@ -104,23 +161,9 @@ func format(at datasets.Observations, p Prediction, spans []span) []byte {
 		name.Truncate(name.Len() - 1) // the end of the line
 		for k := s.first; k < s.last; k++ {
 			text = append(append(text, name.Bytes()...), ',')
-			text = strconv.AppendFloat(text, observed.Times[k], 'g', -1, 64)
-			for _, v := range t.States[k] {
-				number(v)
-			}
-			if p.Energy {
-				number(t.H[k])
-			}
-			if p.Friction {
-				number(t.Dissipated[k])
-			}
-			if p.Driven {
-				number(t.Supplied[k])
-			}
-			if t.Deviations != nil {
-				for _, v := range t.Deviations[k] {
-					number(v)
-				}
+			text = strconv.AppendFloat(text, time.number(observed, t, k), 'g', -1, 64)
+			for _, c := range others {
+				text = strconv.AppendFloat(append(text, ','), c.number(observed, t, k), 'g', digits, 64)
 			}
 			text = append(text, '\n')
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,15 +35,15 @@ type options struct {
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
 	o := options{seeds: command.Seeds{0}}
 	flags := command.Flags("predict")
-	flags.StringVar(&o.data, "data", "", "CSV `file` that the model was trained on")
-	flags.StringVar(&o.at, "at", "", "CSV `file` of trajectories; each is predicted from its first row, at its times, with its inputs")
+	flags.StringVar(&o.data, "data", "", "`file` that the model was trained on: CSV, or .npy, .npz or .parquet")
+	flags.StringVar(&o.at, "at", "", "`file` of trajectories, as -data; each is predicted from its first row, at its times, with its inputs")
 	flags.StringArrayVar(&o.starts, "start", nil, "a `state` to start from in place of -at, such as q1=1,p1=0, with inputs u1=… and constants if the data have them; you can repeat the flag")
 	flags.StringVar(&o.times, "times", "", "`first:last:step` of the times at which to predict from each -start")
 	flags.StringVar(&o.model, "model", hamiltonian.Port.Name, "`name` of the trained model")
 	flags.Var(&o.seeds, "seeds", "`seeds` of the trained models, such as 0-4 or 0,2,5-7 (default 0); several models form an ensemble, and the output has their mean and standard deviation")
 	flags.StringVar(&o.Integrator, "integrator", prediction.RK45, "`name` of the integrator: "+strings.Join(prediction.Integrators, ", "))
 	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time scale of the training data)")
-	flags.StringVar(&o.out, "out", "-", "CSV `file` to write; - is the standard output")
+	flags.StringVar(&o.out, "out", "-", "`file` to write: .npz, .parquet, or else CSV; - is CSV to the standard output")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` of the trained models")
 	command.Threads(flags, &o.Threads, "")
 	table := command.Table(flags)
@@ -55,11 +56,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	o.table = *table
 	switch {
 	case o.data == "":
-		return errors.New("-data is missing; it takes the CSV file that the model was trained on")
+		return errors.New("-data is missing; it takes the file that the model was trained on")
 	case (o.at == "") == (o.starts == nil):
 		return errors.New("give either -at with a table of trajectories, or -start with -times")
 	case (o.starts == nil) != (o.times == ""):
 		return errors.New("-start and -times go together, as in -start q=1,p=0 -times 0:10:0.01")
+	}
+	if filepath.Ext(o.out) == ".npy" {
+		return fmt.Errorf("-out %s: predictions are written as .npz, which names their columns, .parquet or .csv", o.out)
 	}
 	return command.Interruptible(ctx, func() error { return predict(o, stdout, stderr) })
 }

@@ -145,6 +145,7 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		"would make 1e+12 steps in trajectory 1": append(flags, "-start", "q=1,p=0,u=0", "-times", "0:1:0.1", "-integrator", "midpoint", "-step", "1e-12"),
 		`has "q=1e39"`:                           append(flags, "-start", "q=1e39,p=0,u=0", "-times", "0:1:0.1"),
 		"no such file":                           append(flags, "-at", "nothing.csv"),
+		"written as .npz":                        append(flags, "-at", flags[1], "-out", "out.npy"),
 		"-help lists":                            {"-cudda"},
 	} {
 		_, _, err := execute(t, arguments...)
