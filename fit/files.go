@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
@@ -49,14 +51,18 @@ func request(o Options, observed datasets.Observations) (string, error) {
 	return hex.EncodeToString(sum[:]), err
 }
 
-// Trained returns the finished model in a folder if Fit would give the same one. Otherwise it returns nil.
+// Trained returns the finished model in a folder, which Fit would give again for the same options and observations. It returns an error if the model
+// is one of others, and nil if there is none or its file is damaged.
 func Trained(files nets.Run, o Options, observed datasets.Observations) (*Result, error) {
 	r, err := Load(files.Finished)
 	if err != nil {
-		return nil, nil // Fit makes a damaged file again
+		return nil, nil
 	}
 	wanted, err := request(o, observed)
-	if err != nil || r.Record.Request != wanted {
+	if err == nil && r.Record.Request != wanted {
+		err = fmt.Errorf("%s is a finished model of other options or data; train without -resume to replace it", files.Finished)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -65,16 +71,25 @@ func Trained(files nets.Run, o Options, observed datasets.Observations) (*Result
 // Save writes the model to its file. A model whose training was interrupted is not finished. After a crash, the file is
 // whole: the new one or the one before.
 func (r *Result) Save(files nets.Run, finished bool) error {
-	record, err := json.MarshalIndent(r.Record, "", "  ")
+	record, err := nets.EncodeSettings(r.Record)
 	if err != nil {
 		return err
 	}
 	content, err := nets.EncodeCheckpoint(r.Parameters.Entries(),
-		nets.Attachment{Name: nets.SettingsFile, Content: append(record, '\n')}, nets.Attachment{Name: nets.LossesFile, Content: r.losses()})
+		nets.Attachment{Name: nets.SettingsFile, Content: record}, nets.Attachment{Name: nets.LossesFile, Content: r.losses()})
 	if err != nil {
 		return err
 	}
-	return files.Save(content, finished)
+	if !finished {
+		return files.SaveUnfinished(content)
+	}
+	if err := files.SaveFinished(content); err != nil {
+		return err
+	}
+	if err := os.Remove(files.Unfinished); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // losses returns the losses as CSV.
@@ -106,15 +121,16 @@ func Load(path string) (*Result, error) {
 
 func decode(checkpoint nets.Checkpoint) (*Result, error) {
 	r := &Result{}
-	// A field of a later version could change what the others mean.
-	decoder := json.NewDecoder(bytes.NewReader(checkpoint.Attachments[nets.SettingsFile]))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&r.Record)
-	switch {
-	case r.Record.Scaling == nil:
+	var kind struct{ Scaling *hamiltonian.Scaling }
+	content := checkpoint.Attachments[nets.SettingsFile]
+	if json.Unmarshal(content, &kind) != nil || kind.Scaling == nil {
 		return nil, errors.New("this is no model of a measured system; ./train makes one if the table has times and no derivatives")
-	case err != nil:
-		return nil, fmt.Errorf("its settings: %w", err)
+	}
+	if err := nets.DecodeSettings(content, &r.Record); err != nil {
+		return nil, err
+	}
+	if !(r.Record.TestFraction >= 0 && r.Record.TestFraction < 1) {
+		return nil, fmt.Errorf("its settings: the test fraction is %g; it must be at least 0 and below 1", r.Record.TestFraction)
 	}
 	model, err := hamiltonian.Find(r.Record.Model)
 	if err != nil {

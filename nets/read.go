@@ -3,6 +3,7 @@ package nets
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,26 @@ func ReadCheckpoint(path string, attachments ...string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("cannot read the checkpoint %s: %w", shortened(path, 120), err)
 	}
 	return checkpoint, nil
+}
+
+// VerifyCheckpoint returns an error unless every record of a file has the right checksum, also those that ReadCheckpoint does not read.
+func VerifyCheckpoint(path string) error {
+	packed, err := zip.OpenReader(path)
+	if err != nil {
+		return fmt.Errorf("%s is damaged: %w", shortened(path, 120), withoutPath(err))
+	}
+	defer func() { _ = packed.Close() }()
+	for _, record := range packed.File {
+		reader, err := record.Open()
+		if err == nil {
+			_, err = io.Copy(io.Discard, reader)
+			err = cmp.Or(err, reader.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("%s: the record %s is damaged: %w", shortened(path, 120), quoted(record.Name), err)
+		}
+	}
+	return nil
 }
 
 // DecodeCheckpoint is ReadCheckpoint for the content of a file.
@@ -79,8 +100,12 @@ func readCheckpoint(file io.ReaderAt, size int64, attachments []string) (Checkpo
 		c.Entries[array.name] = Entry{Name: array.name, Shape: array.shape, Data: data}
 	}
 	for _, name := range attachments {
-		if _, ok := a.records[a.folder+name]; !ok {
+		record, ok := a.records[a.folder+name]
+		if !ok {
 			continue
+		}
+		if size := record.UncompressedSize64; strings.HasSuffix(name, ".json") && size > mostPickleBytes {
+			return Checkpoint{}, fmt.Errorf("%s has %d bytes; at most %d are read", quoted(name), size, mostPickleBytes)
 		}
 		if c.Attachments[name], err = a.content(name); err != nil {
 			return Checkpoint{}, err

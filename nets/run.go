@@ -1,12 +1,14 @@
 package nets
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"hnn/internal/files"
@@ -35,13 +37,21 @@ const (
 // Origin says what a run learns from. The settings in a run's file contain these fields.
 type Origin struct {
 	Task string `json:"task"`
-	File string `json:"data,omitempty"`        // the user's data
+	File string `json:"data,omitempty"`        // absolute path of the user's data
 	Hash string `json:"data_sha256,omitempty"` // SHA-256 of that file
+}
+
+// data names the data in a message.
+func (o Origin) data() string {
+	if o.File == "" {
+		return "its own data"
+	}
+	return strconv.Quote(o.File)
 }
 
 // Claim prepares the folder for a training, before it spends any time: it makes the folder, locks the run's files, and checks that a file of about
 // the given number of bytes can be written there. It removes what a killed training left. The caller calls release at the end. Claim returns an
-// error if the files are those of another task, or of another table of the same name.
+// error if the files are those of another task, or of another table of the same name, or cannot be read.
 func (r Run) Claim(origin Origin, bytes int64) (release func(), err error) {
 	folder := filepath.Dir(r.Finished)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -50,20 +60,24 @@ func (r Run) Claim(origin Origin, bytes int64) (release func(), err error) {
 	if release, err = files.Lock(r.lock); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Finished, err)
 	}
-	for _, err := range []error{r.checkOrigin(r.Finished, origin), r.checkOrigin(r.Unfinished, origin), r.clean(folder), r.checkSpace(folder, bytes)} {
-		if err != nil {
-			release()
-			return nil, err
-		}
+	if err := cmp.Or(r.checkOrigin(r.Finished, origin), r.checkOrigin(r.Unfinished, origin), r.clean(folder), files.Probe(r.Unfinished, bytes)); err != nil {
+		release()
+		return nil, err
 	}
 	return release, nil
 }
 
 // checkOrigin refuses to replace a whole file of another origin. The same table may have changed: it has the same path.
 func (r Run) checkOrigin(path string, origin Origin) error {
+	if there, err := os.Lstat(path); err == nil && there.IsDir() {
+		return fmt.Errorf("%s is a folder, and the run needs a file of that name", path)
+	}
 	checkpoint, err := ReadCheckpoint(path, SettingsFile)
-	if err != nil {
-		return nil
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return err
+	case err != nil:
+		return nil // there is none, or it is damaged
 	}
 	var there Origin
 	if json.Unmarshal(checkpoint.Attachments[SettingsFile], &there) != nil || there.Task == "" {
@@ -72,10 +86,16 @@ func (r Run) checkOrigin(path string, origin Origin) error {
 	switch {
 	case there.Task != origin.Task:
 		return fmt.Errorf("%s is a model of %q, and would become one of %q; choose another -save-dir", path, there.Task, origin.Task)
-	case there.Hash != origin.Hash && there.File != origin.File:
-		return fmt.Errorf("%s learned from %q, and would learn from %q; choose another -save-dir", path, there.File, origin.File)
+	case there.Hash != origin.Hash && (there.File != origin.File || !isFile(origin.File)):
+		return fmt.Errorf("%s learned from %s, and would learn from %s; choose another -save-dir", path, there.data(), origin.data())
 	}
 	return nil
+}
+
+// isFile reports whether a path names a file, and no pipe: what comes out of a pipe is something else each time.
+func isFile(path string) bool {
+	there, err := os.Stat(path)
+	return err == nil && there.Mode().IsRegular()
 }
 
 // clean removes the temporary files of a training that was killed while it saved.
@@ -95,38 +115,16 @@ func (r Run) clean(folder string) error {
 	return nil
 }
 
-func (r Run) checkSpace(folder string, bytes int64) error {
-	free, err := files.Probe(r.Unfinished) // which has the longest name
-	if err != nil {
-		return fmt.Errorf("the run cannot be saved: %w", err)
-	}
-	if need := 2 * bytes; free < need { // the old file and the new one exist at the same time
-		return fmt.Errorf("%s has %d kB of free disk space, and the run needs %d kB", folder, free>>10, need>>10+1)
-	}
-	return nil
-}
+// SaveUnfinished replaces the file of the unfinished run. It makes the folder if necessary.
+func (r Run) SaveUnfinished(content []byte) error { return r.save(r.Unfinished, content) }
 
-// Save replaces the file of the unfinished run. If the run is finished, this file then becomes that of the finished run. Save makes the folder if
-// necessary.
-func (r Run) Save(content []byte, finished bool) error {
-	if err := os.MkdirAll(filepath.Dir(r.Finished), 0o755); err != nil {
-		return err
-	}
-	if err := files.Write(r.Unfinished, content); err != nil || !finished {
-		return err
-	}
-	if err := os.Rename(r.Unfinished, r.Finished); err != nil {
-		return err
-	}
-	return files.Sync(filepath.Dir(r.Finished))
-}
+// SaveFinished replaces the file of the finished run. It makes the folder if necessary. The caller removes the file of the unfinished run if it holds
+// no more than this.
+func (r Run) SaveFinished(content []byte) error { return r.save(r.Finished, content) }
 
-// Last returns the path of the unfinished run or, if there is none, that of the finished run. It is empty if there is no run.
-func (r Run) Last() (string, error) {
-	for _, path := range []string{r.Unfinished, r.Finished} {
-		if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return path, err
-		}
+func (r Run) save(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
 	}
-	return "", nil
+	return files.Write(path, content)
 }

@@ -1,6 +1,7 @@
 package nets
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ func saved(t *testing.T, settings string) (run Run, folder string) {
 	run = NewRun(folder, "my-hnn")
 	content, err := EncodeCheckpoint([]Entry{{Name: "a", Shape: []int64{1}, Data: []float32{1}}}, Attachment{SettingsFile, []byte(settings)})
 	if err == nil {
-		err = run.Save(content, true)
+		err = run.SaveFinished(content)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -24,13 +25,18 @@ func saved(t *testing.T, settings string) (run Run, folder string) {
 
 // Another task and another table of the same name keep their files. A table that has changed, or moved, is still the same.
 func TestClaimKeepsOtherRuns(t *testing.T) {
-	run, _ := saved(t, `{"task": "my", "data": "a/my.csv", "data_sha256": "1"}`)
+	table := filepath.Join(t.TempDir(), "my.csv")
+	if err := os.WriteFile(table, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run, _ := saved(t, fmt.Sprintf(`{"task": "my", "data": %q, "data_sha256": "1"}`, table))
 	for want, origin := range map[string]Origin{
-		"":                         {"my", "a/my.csv", "1"},
-		" ":                        {"my", "a/my.csv", "2"},
+		"":                         {"my", table, "1"},
+		" ":                        {"my", table, "2"},
 		"  ":                       {"my", "b/my.csv", "1"},
-		`learned from "a/my.csv"`:  {"my", "b/my.csv", "2"},
-		`a model of "my", and wou`: {"your", "a/my.csv", "1"},
+		`learned from "` + table:   {"my", "b/my.csv", "2"},
+		"from its own data":        {"my", "", ""},
+		`a model of "my", and wou`: {"your", table, "1"},
 	} {
 		release, err := run.Claim(origin, 0)
 		if strings.TrimSpace(want) == "" {
@@ -62,7 +68,7 @@ func TestClaim(t *testing.T) {
 	if err != nil || len(entries) != 3 || entries[0].Name() != ".my-hnn-unfinished.tar1.bak" || entries[2].Name() != "my-hnn.tar" {
 		t.Errorf("the folder has %v, error %v", entries, err)
 	}
-	if _, err := run.Claim(Origin{Task: "my"}, 1<<60); err == nil || !strings.Contains(err.Error(), "free disk space") {
+	if _, err := run.Claim(Origin{Task: "my"}, 1<<60); err == nil || !strings.Contains(err.Error(), "cannot be written there") {
 		t.Errorf("2^60 bytes gave the error %v", err)
 	}
 	long := NewRun(folder, strings.Repeat("x", 238)) // the name of the finished file fits, and that of a temporary one does not
@@ -77,29 +83,71 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// A finished run stays until the next one is finished.
+// The two files of a run are written apart from each other.
 func TestSave(t *testing.T) {
 	run, _ := saved(t, "{}")
 	before, err := os.ReadFile(run.Finished)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Save([]byte("new"), false); err != nil {
+	if err := run.SaveUnfinished([]byte("new")); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := os.ReadFile(run.Finished); string(after) != string(before) || err != nil {
-		t.Errorf("an unfinished run changed the finished one, error %v", err)
+	for path, want := range map[string]string{run.Finished: string(before), run.Unfinished: "new"} {
+		if content, err := os.ReadFile(path); string(content) != want || err != nil {
+			t.Errorf("%s holds %q, error %v", path, content, err)
+		}
 	}
-	if last, err := run.Last(); last != run.Unfinished || err != nil {
-		t.Errorf("the last run is %s, error %v", last, err)
+}
+
+// Settings are read if they were written so, and otherwise the error says why not.
+func TestSettings(t *testing.T) {
+	type settings struct {
+		Task  string `json:"task"`
+		Steps int    `json:"steps"`
 	}
-	if err := run.Save([]byte("newer"), true); err != nil {
+	written, err := EncodeSettings(settings{"my", 3})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if after, err := os.ReadFile(run.Finished); string(after) != "newer" || err != nil {
-		t.Errorf("the finished run holds %q, error %v", after, err)
+	for content, want := range map[string]string{
+		string(written):                         "",
+		`{"task": "my", "steps": 3, "more": 1}`: `unknown field "more"`,
+		`{"task": "my"}`:                        "lack steps",
+		`{}`:                                    "lack steps, task",
+		`{"task": "my", "steps": "3"}`:          `"steps" is a string, which it cannot be`,
+		`{"task": "my", "steps": 3`:             "unexpected EOF",
+		``:                                      "EOF",
+		`{"task": "my", "steps": 3}`:            "not written as ./train writes them",
+		string(written) + "x":                   "invalid character 'x'",
+		strings.Replace(string(written), "3", "3,\n  \"steps\": 4", 1): "not written as",
+		strings.Replace(string(written), "steps", "STEPS", 1):          "lack steps",
+	} {
+		var s settings
+		err := DecodeSettings([]byte(content), &s)
+		if want == "" {
+			if err != nil || s != (settings{"my", 3}) {
+				t.Errorf("%v, error %v", s, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 300 {
+			t.Errorf("%s gave the error %v, want %q", content, err, want)
+		}
 	}
-	if last, err := run.Last(); last != run.Finished || err != nil {
-		t.Errorf("the last run is %s, error %v", last, err)
+}
+
+// What comes out of a pipe is other data each time, even if the pipe has the same name.
+func TestClaimOfPipe(t *testing.T) {
+	run, _ := saved(t, `{"task": "stdin", "data": "/dev/stdin", "data_sha256": "1"}`)
+	if _, err := run.Claim(Origin{"stdin", "/dev/stdin", "2"}, 0); err == nil || !strings.Contains(err.Error(), "choose another -save-dir") {
+		t.Errorf("got the error %v", err)
+	}
+	if err := os.Remove(run.Finished); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(run.Finished, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Claim(Origin{Task: "stdin"}, 0); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder in place of the file gave the error %v", err)
 	}
 }

@@ -3,10 +3,12 @@ package trainer
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"hnn/nets"
@@ -48,10 +50,10 @@ func (t *Trainer) Claim(folder string) (release func(), err error) {
 		int64(number*vectors*parameters)+int64(lossesOfStep*t.Settings.TotalSteps)+archive)
 }
 
-// Save writes the run to its file in a folder. final is nil for a run that did not reach its last step. After a crash, the file is
-// whole: the new one or the one before.
+// Save writes the run to its file in a folder. final is nil for a run that did not reach its last step. After a crash, the file is whole: the new
+// one or the one before. With final, Save removes the file of the unfinished run if it holds no more steps of this run.
 func (t *Trainer) Save(folder string, final *Final) error {
-	settings, err := json.MarshalIndent(state{t.Settings, final, len(t.Losses.Train)}, "", "  ")
+	settings, err := nets.EncodeSettings(state{t.Settings, final, len(t.Losses.Train)})
 	if err != nil {
 		return err
 	}
@@ -60,13 +62,23 @@ func (t *Trainer) Save(folder string, final *Final) error {
 		return err
 	}
 	content, err := nets.EncodeCheckpoint(t.Model.Parameters.Entries(),
-		nets.Attachment{Name: nets.SettingsFile, Content: append(settings, '\n')},
+		nets.Attachment{Name: nets.SettingsFile, Content: settings},
 		nets.Attachment{Name: nets.LossesFile, Content: t.losses()},
 		nets.Attachment{Name: trainingFile, Content: training})
 	if err != nil {
 		return err
 	}
-	return t.Settings.Files(folder).Save(content, final != nil)
+	files := t.Settings.Files(folder)
+	if final == nil {
+		return files.SaveUnfinished(content)
+	}
+	if err := files.SaveFinished(content); err != nil {
+		return err
+	}
+	if before, err := t.Settings.find(files.Unfinished); err == nil && before.Steps > 0 && before.Steps <= len(t.Losses.Train) {
+		return os.Remove(files.Unfinished)
+	}
+	return nil
 }
 
 // losses returns the losses as CSV.
@@ -101,20 +113,41 @@ func (t *Trainer) training() ([]byte, error) {
 	return nets.EncodeCheckpoint(entries)
 }
 
-// Saved says how far the run of a file is.
+// Saved says how far the run of a file is. It is zero if there is no file.
 type Saved struct {
+	Path     string
 	Steps    int // that its weights have had: the last one is Steps − 1
 	Finished bool
 }
 
-// Find returns how far the run in a folder is: the unfinished one or, without it, the finished one. Without any run, Saved is zero. It returns an
-// error if the file is damaged, or if the run has other settings. TotalSteps and the path of the data may differ.
+// ErrOtherSettings says that a file is of a run with other settings or other data. The errors of Find, Unfinished and Resume wrap it.
+var ErrOtherSettings = errors.New("the run has other settings")
+
+// Find returns how far the run in a folder is: the unfinished one or, if it has more steps, the finished one. It returns an error if a file is damaged,
+// or if the run has other settings. TotalSteps and the path of the data may differ.
 func (s Settings) Find(folder string) (Saved, error) {
-	path, err := s.Files(folder).Last()
-	if path == "" || err != nil {
+	unfinished, err := s.Unfinished(folder)
+	if err != nil {
 		return Saved{}, err
 	}
-	checkpoint, err := nets.ReadCheckpoint(path, nets.SettingsFile, nets.LossesFile, trainingFile) // any damage is found
+	finished, err := s.find(s.Files(folder).Finished)
+	if finished.Steps > unfinished.Steps || unfinished.Steps == 0 {
+		return finished, err
+	}
+	return unfinished, nil
+}
+
+// Unfinished is Find for the unfinished run alone.
+func (s Settings) Unfinished(folder string) (Saved, error) { return s.find(s.Files(folder).Unfinished) }
+
+func (s Settings) find(path string) (Saved, error) {
+	checkpoint, err := nets.ReadCheckpoint(path, nets.SettingsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Saved{}, nil
+	}
+	if err == nil {
+		err = nets.VerifyCheckpoint(path)
+	}
 	if err != nil {
 		return Saved{}, err
 	}
@@ -125,24 +158,23 @@ func (s Settings) Find(folder string) (Saved, error) {
 	if err != nil {
 		return Saved{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return Saved{there.Steps, there.Final != nil}, nil
+	return Saved{path, there.Steps, there.Final != nil}, nil
 }
 
 // Resume restores the run in a folder, as Find finds it. Run then continues exactly where that run stopped. Without a run in the folder, the
 // trainer stays at its start. Resume returns an error if the run has had more steps than TotalSteps allows.
 func (t *Trainer) Resume(folder string) error {
 	saved, err := t.Settings.Find(folder)
-	if err != nil || saved.Steps == 0 {
+	switch {
+	case errors.Is(err, ErrOtherSettings):
+		return fmt.Errorf("%w; give the same ones, or train anew without -resume", err)
+	case err != nil || saved.Steps == 0:
 		return err
-	}
-	path, err := t.Settings.Files(folder).Last()
-	if err != nil {
-		return err
-	}
-	if saved.Steps > t.Settings.TotalSteps+1 {
+	case saved.Steps > t.Settings.TotalSteps+1:
 		return fmt.Errorf("%s has made step %d already, and the last step is to be %d; give at least -total-steps %d, or train anew without -resume",
-			path, saved.Steps-1, t.Settings.TotalSteps, saved.Steps-1)
+			saved.Path, saved.Steps-1, t.Settings.TotalSteps, saved.Steps-1)
 	}
+	path := saved.Path
 	checkpoint, err := nets.ReadCheckpoint(path, trainingFile)
 	if err != nil {
 		return err
@@ -161,6 +193,9 @@ func (t *Trainer) restore(checkpoint nets.Checkpoint, steps int) error {
 	generator, _ := training.Entries[generatorKey].Data.([]uint8)
 	train, _ := training.Entries[trainKey].Data.([]float32)
 	test, _ := training.Entries[testKey].Data.([]float32)
+	if slices.ContainsFunc(train, func(loss float32) bool { return !finite(loss) }) {
+		return errors.New("the state of its training has a loss that is not finite")
+	}
 	if generator == nil || len(train) != steps || len(test) != steps {
 		return fmt.Errorf("the state of its training has %d and %d losses of %d steps", len(train), len(test), steps)
 	}
@@ -188,13 +223,10 @@ func readState(c nets.Checkpoint) (s state, err error) {
 	if !ok {
 		return s, errors.New("the checkpoint has no settings; ./train writes them")
 	}
-	// A field of a later version could change what the others mean.
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
-		return s, fmt.Errorf("its settings: %w", err)
+	if err := nets.DecodeSettings(content, &s); err != nil {
+		return s, err
 	}
-	if s.Steps < 0 || s.Steps > s.TotalSteps+1 {
+	if s.Steps < 1 || s.Steps > s.TotalSteps+1 {
 		return s, fmt.Errorf("its settings: %d steps are done, and the last step is %d", s.Steps, s.TotalSteps)
 	}
 	if err := s.Check(); err != nil {
@@ -222,5 +254,5 @@ func (s Settings) compare(there Settings) error {
 	if differ == nil {
 		return nil
 	}
-	return fmt.Errorf("the run has other settings: %s; give the same ones, or train anew without -resume", strings.Join(differ, ", "))
+	return fmt.Errorf("%w: %s", ErrOtherSettings, strings.Join(differ, ", "))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,10 +66,13 @@ func newPlan(o options) (*plan, error) {
 					"-task", task.Name, "-model", model.Name, "-seed", fmt.Sprint(seed), "-total-steps", fmt.Sprint(settings.TotalSteps)}
 				path := settings.Files(o.runs(seed)).Finished
 				saved, err := settings.Find(o.runs(seed))
+				if errors.Is(err, trainer.ErrOtherSettings) {
+					return nil, fmt.Errorf("%w; choose another -out", err)
+				}
 				if saved.Steps > settings.TotalSteps+1 {
 					return nil, fmt.Errorf("%s has made step %d, and would end at step %d here; choose another -out", path, saved.Steps-1, settings.TotalSteps)
 				}
-				if err == nil { // otherwise the file is damaged, or of another version of the program, and is made again
+				if err == nil { // otherwise the file is damaged, and is made again
 					training.Program = append(training.Program, "-resume")
 				}
 				training.Done = saved.Finished && saved.Steps == settings.TotalSteps+1

@@ -197,3 +197,23 @@ func TestMissingHome(t *testing.T) {
 		}
 	}
 }
+
+// An interrupted run is not lost to a shorter one, and not to one of other settings.
+func TestInterruptedRunStays(t *testing.T) {
+	folder := t.TempDir()
+	command := running(t, "-task", "real", "-total-steps", "1000000", "-save-dir", folder)
+	_ = command.Process.Signal(syscall.SIGINT)
+	_ = command.Wait()
+	before := contents(t, folder)
+	flags := []string{"-task", "real", "-save-dir", folder, "-total-steps", "1"}
+	if complaint, status := execution(t, "", flags...); status != 0 || !strings.Contains(complaint, "steps of this run, which was interrupted") {
+		t.Errorf("a shorter run: exit status %d, and on stderr %q", status, complaint)
+	}
+	if complaint, status := execution(t, "", append(flags, "-learn-rate", "0.01")...); status != 1 || !strings.Contains(complaint, `learn_rate was "0.001" and is "0.01"; it was interrupted`) {
+		t.Errorf("other settings: exit status %d, and on stderr %q", status, complaint)
+	}
+	after := contents(t, folder)
+	if name := "real-hnn-unfinished.tar"; len(after) != 2 || after[name] == "" || after[name] != before[name] {
+		t.Errorf("there are %d files, and the interrupted run is the same: %t", len(after), after[name] == before[name])
+	}
+}

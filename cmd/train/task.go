@@ -83,18 +83,16 @@ func (r *training) begin() error {
 		r.saved = len(r.Losses.Train)
 		return err
 	}
-	unfinished := r.Settings.Files(r.saveDir).Unfinished
-	path, err := r.Settings.Files(r.saveDir).Last()
-	if path != unfinished || err != nil {
-		return err
-	}
-	there, err := r.Settings.Find(r.saveDir)
-	if err != nil {
+	before, err := r.Settings.Unfinished(r.saveDir)
+	switch {
+	case errors.Is(err, trainer.ErrOtherSettings):
+		return fmt.Errorf("%w; it was interrupted, so remove the file, or choose another -save-dir", err)
+	case err != nil:
 		r.note("%v; this run will replace it", err)
-		return nil
+	case before.Steps > 0:
+		r.saved = before.Steps
+		r.note("%s holds %d steps of this run, which was interrupted; -resume continues it, and only a longer run replaces it", before.Path, before.Steps)
 	}
-	r.saved = there.Steps
-	r.note("%s holds %d steps of an interrupted run with these settings; -resume continues it, and this run replaces it when it is longer", unfinished, there.Steps)
 	return nil
 }
 
@@ -148,15 +146,14 @@ func (r *training) interrupted() error {
 	if err := r.save(); err != nil {
 		return err
 	}
-	steps := len(r.Losses.Train)
-	path, err := r.Settings.Files(r.saveDir).Last()
-	switch {
+	there, err := r.Settings.Find(r.saveDir)
+	switch steps := len(r.Losses.Train); {
 	case err != nil:
 		return err
-	case steps == 0 && r.saved == 0:
+	case there.Steps == 0:
 		r.note("interrupted before the first step")
 	default:
-		r.note("interrupted after %d steps; %s holds the model after %d, and -resume continues the run", steps, path, max(steps, r.saved))
+		r.note("interrupted after %d steps; %s holds the model after %d, and -resume continues the run", steps, there.Path, there.Steps)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -83,19 +84,20 @@ func Abandon() {
 	})
 }
 
-// Probe makes a temporary file for a file and removes it. An error says why the file could not be written. free is the free space of its disk in
-// bytes.
-func Probe(path string) (free int64, err error) {
+// Probe finds out whether a file of a number of bytes can be written, and leaves none. The error says why not.
+func Probe(path string, bytes int64) error {
 	file, err := pending(path)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer discard(file)
-	var disk unix.Statfs_t
-	if err := unix.Fstatfs(int(file.Fd()), &disk); err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+	err = unix.Fallocate(int(file.Fd()), 0, 0, max(1, bytes))
+	switch {
+	case err == nil, errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS): // some file systems cannot tell
+		return nil
+	default:
+		return fmt.Errorf("%s needs %d kB, which cannot be written there: %w", path, bytes>>10+1, err)
 	}
-	return int64(disk.Bavail) * disk.Bsize, nil
 }
 
 // Sync makes the names of files in a folder durable.

@@ -96,3 +96,18 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("error %v, and the folder has %v", err, list)
 	}
 }
+
+// A link in place of a lock leads to a file that is none.
+func TestLockIsNoLink(t *testing.T) {
+	folder := t.TempDir()
+	thesis, lock := filepath.Join(folder, "thesis"), filepath.Join(folder, "lock")
+	if err := errors.Join(os.WriteFile(thesis, []byte("text"), 0o600), os.Symlink(thesis, lock)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(lock); err == nil {
+		t.Error("a link was locked")
+	}
+	if content, err := os.ReadFile(thesis); string(content) != "text" || err != nil {
+		t.Errorf("the file behind the link holds %q, error %v", content, err)
+	}
+}

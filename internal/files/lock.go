@@ -17,7 +17,7 @@ const patience = time.Second
 // says who holds it; unlock removes the file. If another program holds the lock for longer than patience, the error says which one.
 func Lock(path string) (unlock func(), err error) {
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		file, err := open(path)
 		if err != nil {
 			return nil, err
 		}
@@ -43,4 +43,20 @@ func Lock(path string) (unlock func(), err error) {
 			_ = file.Close()
 		}, nil
 	}
+}
+
+// open opens the file of a lock, or makes it. A link could lead to a file that is none.
+func open(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
+	if errors.Is(err, os.ErrPermission) { // the file of another user, which can be locked all the same
+		file, err = os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if there, err := file.Stat(); err != nil || !there.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s is no regular file; remove it", path)
+	}
+	return file, nil
 }
