@@ -93,7 +93,6 @@ type Metrics struct {
 	Energy      string                   `json:"energy_from,omitempty"` // empty if no energy is known
 	Integration Integration              `json:"integration"`
 	Change      *EnergyMetrics           `json:"energy_change,omitempty"`
-	Figures     []string                 `json:"figures"` // names of the files with the figures, once they are drawn
 }
 
 // ModelMetrics are the numbers of one model.

@@ -4,6 +4,7 @@ package datasets
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -110,7 +111,7 @@ type Task struct {
 	Dimension   int    // of a state: n positions and n momenta
 	Bodies      int    // bodies that move in a plane; 0 for any other system
 	Labels      Labels
-	File        string // the user's data; empty for a task that has its own
+	File        string // absolute path of the user's data; empty for a task that has its own
 	Hash        string // SHA-256 of File in hexadecimal digits: runs know their data by it
 	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.
 	Observed *Observations
@@ -196,12 +197,20 @@ func (t Task) WithFile(path string) (Task, error) {
 	if _, err := t.Parse(path, string(content), false); err != nil {
 		return Task{}, err
 	}
-	t.File, t.Hash = path, hash
+	t.File, t.Hash = absolute(path), hash
 	t.Generate = func(uint32) (Dataset, error) { return t.Parse(path, string(content), false) }
 	if t.Increments != nil {
 		t.Increments = func(uint32) (Dataset, error) { return t.Parse(path, string(content), true) }
 	}
 	return t, nil
+}
+
+// absolute returns the absolute path of a file, which names it from every folder.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path // the working folder is gone
 }
 
 // linspace returns n values from start to stop, both included, rounded as numpy.linspace rounds them.

@@ -74,7 +74,7 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 			return Task{}, err
 		}
 	}
-	task, err := fromObservations(Task{Name: name, File: t.path, Hash: t.Hash}, observed)
+	task, err := fromObservations(Task{Name: name, File: absolute(t.path), Hash: t.Hash}, observed)
 	if err != nil {
 		return Task{}, err
 	}

@@ -77,9 +77,6 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}); err != nil {
 		return err
 	}
-	for _, path := range paths {
-		a.Metrics.Figures = append(a.Metrics.Figures, filepath.Base(path))
-	}
 	metrics, err := json.MarshalIndent(a.Metrics, "", "  ")
 	if err != nil {
 		return err

@@ -105,6 +105,9 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		progress := newProgress(stderr, p)
 		runError = schedule.Run(ctx, p.jobs, p.processors)
 		progress.Shutdown()
+		if err := p.record(); err != nil {
+			return err
+		}
 		ended = append(ended, p.jobs...)
 	}
 	p, err := newPlan(o) // what is done now, by any shard

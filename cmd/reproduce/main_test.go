@@ -98,31 +98,46 @@ func TestPlan(t *testing.T) {
 	if j, err := springJob(o); err != nil || j.Done || slices.Contains(j.Program, "-resume") {
 		t.Errorf("a damaged run: %+v, error %v", j, err)
 	}
-	metrics := filepath.Join(o.results(3), "spring-metrics.json")
-	if err := os.WriteFile(metrics, []byte(`{"models": {"hnn": {"train_loss": 1}}}`), 0o600); err != nil {
-		t.Fatal(err)
+}
+
+// An analysis is done while its manifest lists the wanted runs, and no listed file has changed.
+func TestManifest(t *testing.T) {
+	folder := t.TempDir()
+	m := manifest{folder: folder, task: "spring", runs: []string{"runs/spring-hnn.tar"}}
+	if m.holds() {
+		t.Error("a manifest that does not exist holds")
 	}
-	if !covers(metrics, []string{"hnn"}) || covers(metrics, []string{"hnn", "baseline"}) || covers(metrics+"x", nil) {
-		t.Error("metrics of one model do not cover that model alone")
+	write := func(name, content string) {
+		t.Helper()
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(metrics, []byte(`{"models": {"hnn": {"train_loss": 1}}, "figures": ["spring-field.png"]}`), 0o600); err != nil {
-		t.Fatal(err)
+	write("runs/spring-hnn.tar", "run")
+	write("results/spring-metrics.json", "{}")
+	write("results/pend-metrics.json", "{}")
+	if err := m.write(); err != nil || !m.holds() {
+		t.Errorf("a new manifest does not hold, error %v", err)
 	}
-	figure := filepath.Join(o.results(3), "spring-field.png")
-	if covers(metrics, []string{"hnn"}) {
-		t.Error("metrics cover a model although a figure is missing")
+	// The first line is from: printf run | sha256sum
+	want := "acba25512100f80b56fc3ccd14c65be55d94800cda77585c5f41a887e398f9be  runs/spring-hnn.tar\n"
+	if content, err := os.ReadFile(m.path()); err != nil || !strings.HasPrefix(string(content), want) || strings.Contains(string(content), "pend") {
+		t.Errorf("the manifest is %s, error %v", content, err)
 	}
-	if err := os.WriteFile(figure, nil, 0o600); err != nil || !covers(metrics, []string{"hnn"}) {
-		t.Errorf("metrics and figures cover no model, error %v", err)
+	write("results/pend-metrics.json", "{ }")
+	if !m.holds() {
+		t.Error("a file of another task ends a manifest")
 	}
-	if !newer(metrics, path) {
-		t.Error("metrics written after a checkpoint are not newer")
+	for name, before := range map[string]string{"runs/spring-hnn.tar": "run", "results/spring-metrics.json": "{}"} {
+		write(name, "other")
+		if m.holds() {
+			t.Errorf("%s has changed, and the manifest holds", name)
+		}
+		write(name, before)
 	}
-	if err := os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	if newer(metrics, path) {
-		t.Error("metrics written before a checkpoint are newer")
+	if m.runs = append(m.runs, "runs/spring-baseline.tar"); m.holds() {
+		t.Error("a manifest without one of the runs holds")
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +21,7 @@ import (
 type plan struct {
 	jobs       []*schedule.Job
 	works      map[*schedule.Job]work
+	results    map[*schedule.Job]manifest // of the analyses
 	processors int
 	threads    int // of a training
 }
@@ -39,7 +39,7 @@ func newPlan(o options) (*plan, error) {
 		return nil, err
 	}
 	programs = filepath.Dir(programs)
-	p := &plan{works: map[*schedule.Job]work{}, processors: runtime.GOMAXPROCS(0)}
+	p := &plan{works: map[*schedule.Job]work{}, results: map[*schedule.Job]manifest{}, processors: runtime.GOMAXPROCS(0)}
 	p.threads = max(1, p.processors/(len(o.models)*len(o.tasks)*len(o.seeds)))
 	cuda := fmt.Sprintf("-cuda=%t", o.cuda)
 	var names []string
@@ -51,10 +51,10 @@ func newPlan(o options) (*plan, error) {
 			return nil, err
 		}
 		for _, task := range o.tasks {
-			metrics := filepath.Join(o.results(seed), task.Name+"-metrics.json")
 			analysis := p.add(o, seed, task.Name+"-analyze", 2, work{task.Name, 10 * time.Second})
 			analysis.Program = []string{filepath.Join(programs, "analyze"), "-task", task.Name, "-models", strings.Join(names, ","), "-runs", o.runs(seed), "-out", o.results(seed)}
-			analysis.Done = covers(metrics, names)
+			analysis.Done = true
+			results := manifest{folder: o.folder(seed), task: task.Name}
 			for _, model := range o.models {
 				settings := trainer.DefaultSettings(task)
 				settings.Model, settings.Seed = model.Name, seed
@@ -77,8 +77,11 @@ func newPlan(o options) (*plan, error) {
 				}
 				training.Done = saved.Finished && saved.Steps == settings.TotalSteps+1
 				analysis.After = append(analysis.After, training)
-				analysis.Done = analysis.Done && training.Done && newer(metrics, path)
+				analysis.Done = analysis.Done && training.Done
+				results.runs = append(results.runs, filepath.Join("runs", filepath.Base(path)))
 			}
+			analysis.Done = analysis.Done && results.holds()
+			p.results[analysis] = results
 		}
 	}
 	slices.SortStableFunc(p.jobs, func(a, b *schedule.Job) int { return cmp.Compare(p.works[b].expected, p.works[a].expected) })
@@ -109,26 +112,14 @@ func duration(task datasets.Task, model hamiltonian.Model, s trainer.Settings) t
 	return time.Duration(s.TotalSteps*cmp.Or(s.BatchSize, 1000)) * row
 }
 
-// covers reports whether a file of metrics has those of all the models, and its figures exist.
-func covers(path string, models []string) bool {
-	var metrics struct {
-		Models  map[string]json.RawMessage
-		Figures []string
+// record writes the manifests of the analyses that have ended well.
+func (p *plan) record() error {
+	for _, j := range p.jobs {
+		if results, ok := p.results[j]; ok && j.Took > 0 && j.Err == nil {
+			if err := results.write(); err != nil {
+				return err
+			}
+		}
 	}
-	content, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(content, &metrics) != nil {
-		return false
-	}
-	lost := func(name string) bool {
-		_, err := os.Stat(filepath.Join(filepath.Dir(path), filepath.Base(name)))
-		return err != nil
-	}
-	return !slices.ContainsFunc(models, func(name string) bool { return metrics.Models[name] == nil }) && !slices.ContainsFunc(metrics.Figures, lost)
-}
-
-// newer reports whether a file exists and was not written before another one.
-func newer(path, than string) bool {
-	a, missing := os.Stat(path)
-	b, err := os.Stat(than)
-	return missing == nil && err == nil && !a.ModTime().Before(b.ModTime())
+	return nil
 }
