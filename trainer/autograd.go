@@ -111,7 +111,7 @@ type side struct {
 }
 
 func newAutomatic(t *Trainer) (*automatic, error) {
-	if err := libtorch.Configure(t.Execution.Threads); err != nil {
+	if err := libtorch.Configure(t.Execution.threads()); err != nil {
 		return nil, err
 	}
 	o, err := newOracle(t.Model, t.rows, t.Execution.CUDA)
@@ -169,12 +169,18 @@ func (a *automatic) work(in *side, i int, batch kernels.Batch[float32], test boo
 		s := libtorch.Scope{CUDA: a.keep.CUDA}
 		defer s.Free()
 		loss := s.Mean(a.errors(&s, batch, in.rows.Tensor, in.noise.Tensor, test))
+		if batch.Whole > 0 {
+			loss = s.Scale(float64(batch.Count)/float64(batch.Whole), loss)
+		}
 		var gradients []*ts.Tensor
 		if !test {
 			gradients = s.Gradients(loss, a.values, false)
 		}
 		if s.Err() != nil {
 			return s.Err()
+		}
+		if err := a.sum(&s, loss, gradients); err != nil {
+			return err
 		}
 		if !test {
 			if err := a.optimize(&s, gradients); err != nil {
@@ -198,6 +204,22 @@ func (a *automatic) work(in *side, i int, batch kernels.Batch[float32], test boo
 		return err
 	}
 	return in.loss.Download(i)
+}
+
+// sum adds up the losses and the gradients of all processes.
+func (a *automatic) sum(s *libtorch.Scope, loss *ts.Tensor, gradients []*ts.Tensor) error {
+	if a.trainer.Execution.Group.Size() == 1 { // on a GPU this memory is none of the processor's
+		return nil
+	}
+	parts := make([][]float32, len(gradients))
+	for i, gradient := range gradients {
+		parts[i] = libtorch.Memory[float32](s, gradient)
+	}
+	value := libtorch.Memory[float32](s, loss)
+	if s.Err() != nil {
+		return s.Err()
+	}
+	return a.trainer.ranks.sum(&value[0], parts...)
 }
 
 // optimize makes a step of the optimizer.

@@ -5,7 +5,7 @@ import (
 	"hnn/internal/kernels"
 )
 
-// engine computes the steps of a run. It holds a copy of the parameters and of the optimizer's state.
+// engine computes the steps of a run, on the rows of this process, and adds up what all processes compute. It holds a copy of the parameters and of the optimizer's state.
 type engine interface {
 	// unread returns the number of steps after which the trainer reads the losses.
 	unread() int
@@ -29,7 +29,7 @@ type closedForm struct {
 }
 
 func newClosedForm(t *Trainer) (*closedForm, error) {
-	model, err := t.Model.kernel(t.rows, len(t.state), t.Execution.Threads)
+	model, err := t.Model.kernel(t.rows, len(t.state), t.Execution.threads())
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +85,9 @@ func (c *closedForm) update(step, _ int, batch kernels.Batch[float32]) error {
 		return err
 	}
 	c.train = float32(loss)
+	if err := c.trainer.ranks.sum(&c.train, c.model.Vector(kernels.Gradient)); err != nil {
+		return err
+	}
 	if err := c.trainer.Optimizer.Step(step+1, &c.parameters); err != nil || !c.changed {
 		return err
 	}
@@ -94,8 +97,11 @@ func (c *closedForm) update(step, _ int, batch kernels.Batch[float32]) error {
 
 func (c *closedForm) evaluate(_ int, batch kernels.Batch[float32]) error {
 	loss, err := c.model.Loss(batch)
+	if err != nil {
+		return err
+	}
 	c.test = float32(loss)
-	return err
+	return c.trainer.ranks.sum(&c.test)
 }
 
 func (c *closedForm) losses(train, test []float32) error {

@@ -43,7 +43,7 @@ func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, th
 
 func (t *Trainer) closedFinal() (Final, error) {
 	t.rows = newRows(t.Data)
-	model, err := t.Model.kernel(t.rows, 0, t.Execution.Threads)
+	model, err := t.Model.kernel(t.rows, 0, t.Execution.threads())
 	if err != nil {
 		return Final{}, err
 	}
@@ -66,7 +66,7 @@ const (
 func (t *Trainer) automaticFinal() (Final, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := libtorch.Configure(t.Execution.Threads); err != nil {
+	if err := libtorch.Configure(t.Execution.threads()); err != nil {
 		return Final{}, err
 	}
 	t.rows = newRows(t.Data)

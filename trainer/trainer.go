@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hnn/datasets"
+	"hnn/internal/distributed"
+	"hnn/internal/kernels"
 	"hnn/internal/libtorch"
 	"hnn/nets"
 )
@@ -25,9 +27,21 @@ type Losses struct {
 // Execution selects the device and the threads of a run. The results of the closed form do not depend on the number of threads. With
 // automatic differentiation, the last digits depend on the threads and the device.
 type Execution struct {
-	Threads int  // 0 for all processors
+	Threads int  // 0 for all processors, or for the part of them that the group leaves to this process
 	CUDA    bool // train on the first GPU, with automatic differentiation
 	Record  bool // on a GPU, record a step's work in a CUDA graph and replay it
+
+	// Group is the processes that train together, nil for this one alone. Each makes a trainer with the same task and settings, and calls Run. The losses
+	// differ from those of one process by rounding.
+	Group *distributed.Group
+}
+
+// threads returns the number of threads of this process, 0 for all processors.
+func (e Execution) threads() int {
+	if e.Threads == 0 && e.Group.LocalSize() > 1 {
+		return max(1, runtime.GOMAXPROCS(0)/e.Group.LocalSize())
+	}
+	return e.Threads
 }
 
 // Trainer trains a model. You may replace its fields, for example Loss or Optimizer, before the first Run. Each trainer has its own random
@@ -43,6 +57,7 @@ type Trainer struct {
 	Losses    Losses
 
 	rows      rows // of Data; set by Run and Final
+	ranks     ranks
 	drawNoise bool
 	sampler   sampler
 	state     []nets.Parameters                      // the optimizer's state vectors
@@ -56,6 +71,9 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 	}
 	if settings.File != task.File || settings.Hash != task.Hash {
 		return nil, fmt.Errorf("the settings name the data %q, and the task has %q", settings.File, task.File)
+	}
+	if execution.CUDA && execution.Group.Size() > 1 {
+		return nil, errors.New("several processes train on their processors, and not on a GPU; leave CUDA out, or start one process")
 	}
 	if execution.CUDA {
 		if err := libtorch.LoadCUDA(); err != nil {
@@ -104,9 +122,6 @@ func (t *Trainer) initialise(task datasets.Task) (err error) {
 
 // newEngine returns automatic differentiation if Settings.Autograd is set or the run uses a GPU, and otherwise the closed form.
 func (t *Trainer) newEngine() (engine, error) {
-	if t.state == nil {
-		t.newState()
-	}
 	if t.Settings.Autograd || t.Execution.CUDA {
 		return newAutomatic(t)
 	}
@@ -133,9 +148,19 @@ func (t *Trainer) vectors() []nets.Parameters {
 // Run trains from the step after the last recorded one up to Settings.TotalSteps. It calls done with the losses of every step; done may be nil.
 // If the context ends, Run stops after the present step with the context's error, and another Run continues. After any other error, the model and the losses
 // are as they were before Run. If a loss is not finite, the error names the step.
+//
+// Several processes begin with the state of rank 0. If the context of one ends, all stop after the same step, with the same error. If one is lost, the
+// error of the others names it.
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	t.ranks = ranks{group: t.Execution.Group, ended: ctx.Err}
+	if t.state == nil {
+		t.newState()
+	}
+	if err := t.share(); err != nil {
+		return err
+	}
 	begin := len(t.Losses.Train)
 	if err := check(t.Data, t.Settings.BatchSize); err != nil {
 		return err
@@ -149,8 +174,8 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 	if err != nil {
 		return err
 	}
-	err = t.run(ctx, e, done)
-	if err == nil || errors.Is(err, ctx.Err()) {
+	err = t.run(e, done)
+	if err == nil || errors.Is(err, t.ranks.stop()) {
 		err = errors.Join(err, e.store())
 	} else {
 		t.Losses = Losses{t.Losses.Train[:begin], t.Losses.Test[:begin]}
@@ -159,7 +184,7 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 	return errors.Join(err, e.close())
 }
 
-func (t *Trainer) run(ctx context.Context, e engine, done func(step int, train, test float32)) error {
+func (t *Trainer) run(e engine, done func(step int, train, test float32)) error {
 	for first := len(t.Losses.Train); first <= t.Settings.TotalSteps; first = len(t.Losses.Train) {
 		count := min(e.unread(), t.Settings.TotalSteps+1-first)
 		for i := range count {
@@ -183,7 +208,7 @@ func (t *Trainer) run(ctx context.Context, e engine, done func(step int, train, 
 				return t.diverged(step, train, *test)
 			}
 		}
-		if err := ctx.Err(); err != nil {
+		if err := t.ranks.stop(); err != nil {
 			return err
 		}
 	}
@@ -192,17 +217,26 @@ func (t *Trainer) run(ctx context.Context, e engine, done func(step int, train, 
 
 // step makes one optimizer step. Every TestEvery steps it also evaluates the test loss.
 func (t *Trainer) step(e engine, step, i int) error {
-	batch, err := t.draw(false)
+	batch, err := t.drawPart(false)
 	if err != nil {
 		return err
 	}
 	if err := e.update(step, i, batch); err != nil || step%t.Settings.TestEvery != 0 {
 		return err
 	}
-	if batch, err = t.draw(true); err != nil {
+	if batch, err = t.drawPart(true); err != nil {
 		return err
 	}
 	return e.evaluate(i, batch)
+}
+
+// drawPart draws a batch and returns the rows that this process computes.
+func (t *Trainer) drawPart(test bool) (kernels.Batch[float32], error) {
+	batch, err := t.draw(test)
+	if err != nil {
+		return batch, err
+	}
+	return t.ranks.part(batch)
 }
 
 // diverged explains a loss that is not finite. No update precedes the training loss of step 0.

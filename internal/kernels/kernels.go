@@ -10,6 +10,7 @@ package kernels
 import "C"
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -261,6 +262,7 @@ type Batch[T Real] struct {
 	DX         []T     // row-major, n numbers per row; nil for images
 	Rows       []int64 // rows of X and DX, or first frames; nil for the first Count
 	Count      int
+	Whole      int // rows of the batch that these are a part of, 0 for Count; the losses and the gradients of all parts add up to those of the batch
 	Noise      []T // Count rows of n numbers, added to the prediction or to the latent states that enter the field; may be nil
 	NoiseScale float64
 	Scheme     Scheme
@@ -318,7 +320,7 @@ func (m *Model[T]) loss(b Batch[T], gradient int, each []float64) (float64, erro
 		return 0, fmt.Errorf("kernels: Noise has %d numbers; %d rows of %d are needed", len(b.Noise), b.Count, m.n)
 	}
 	// Go memory that is passed to C must not hold Go pointers, so the fields are separate arguments.
-	batch := C.hnn_batch{count: C.int64_t(b.Count), scheme: C.int64_t(b.Scheme), gradient: C.int64_t(gradient),
+	batch := C.hnn_batch{count: C.int64_t(b.Count), whole: C.int64_t(cmp.Or(b.Whole, b.Count)), scheme: C.int64_t(b.Scheme), gradient: C.int64_t(gradient),
 		noise_scale: C.double(b.NoiseScale), step: C.double(b.Step), scale: C.double(b.Scale)}
 	result := C.hnn_loss(m.handle, batch, pointer(b.X), pointer(b.DX), pointer(b.Steps), (*C.int64_t)(unsafe.SliceData(b.Rows)), pointer(b.Noise),
 		(*C.double)(unsafe.SliceData(each)))
@@ -330,10 +332,10 @@ var (
 	errNoEnergy = errors.New("kernels: Config.Energy names no term with scalars")
 )
 
-// Loss returns the mean loss of a batch.
+// Loss returns the mean loss of a batch, or the share of a part in it.
 func (m *Model[T]) Loss(b Batch[T]) (float64, error) { return m.loss(b, 0, nil) }
 
-// Gradient returns the mean loss of a batch and writes its gradient to Vector(Gradient).
+// Gradient returns what Loss returns and writes its gradient to Vector(Gradient).
 func (m *Model[T]) Gradient(b Batch[T]) (float64, error) { return m.loss(b, 1, nil) }
 
 // Errors writes the terms of the mean loss to out. These are Count rows of n squared errors or, for images, one loss per sample.

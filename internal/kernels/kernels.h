@@ -39,8 +39,9 @@ typedef struct {
   int64_t instruction_set, doubles, threads, state, layers, terms, frame_size, frames, dimension, columns, energy;
 } hnn_config;
 
+// whole is the number of rows of the mean, of which the count rows may be a part.
 typedef struct {
-  int64_t count, scheme, gradient;
+  int64_t count, whole, scheme, gradient;
   double noise_scale, step, scale;
 } hnn_batch;
 
@@ -65,7 +66,7 @@ int64_t hnn_size(hnn_model* model, int networks);
 const char* hnn_updated(hnn_model* model);
 const char* hnn_adam(hnn_model* model, int64_t step, double learning_rate, double weight_decay);
 
-// Returns the mean loss. Computes its gradient if batch.gradient is 1. Writes the terms of the mean to errors if it is not NULL.
+// Returns the mean loss, or the part of it of these rows. Computes its gradient if batch.gradient is 1. Writes the terms of the mean to errors if it is not NULL.
 hnn_result hnn_loss(hnn_model* model, hnn_batch batch, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise,
                     double* errors);
 

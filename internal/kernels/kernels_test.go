@@ -127,7 +127,7 @@ func loss[T Real](m *Model[T], c testCase, gradient bool) (float64, []T, error) 
 
 func batch[T Real](c testCase) Batch[T] {
 	b := c.batch
-	return Batch[T]{convert[T](b.X), convert[T](b.DX), b.Rows, b.Count, convert[T](b.Noise), b.NoiseScale, b.Scheme, b.Step, b.Scale,
+	return Batch[T]{convert[T](b.X), convert[T](b.DX), b.Rows, b.Count, b.Whole, convert[T](b.Noise), b.NoiseScale, b.Scheme, b.Step, b.Scale,
 		convert[T](b.Steps)}
 }
 
@@ -466,6 +466,48 @@ func TestThreads(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The losses and the gradients of the parts of a batch add up to those of the batch.
+func TestParts(t *testing.T) {
+	for _, c := range cases() {
+		if c.windows.Count > 0 {
+			continue
+		}
+		m := open[float64](t, c.config)
+		want, _, err := loss(m, c, true)
+		must(t, err)
+		whole := slices.Clone(m.Vector(Gradient))
+		sum, gradient := 0.0, make([]float64, len(whole))
+		for _, limits := range [][2]int{{0, c.batch.Count / 3}, {c.batch.Count / 3, c.batch.Count}} {
+			part := c
+			part.batch = rowsOf(c.batch, limits[0], limits[1], len(c.batch.Noise)/c.batch.Count)
+			if part.batch.Count == 0 {
+				continue
+			}
+			value, _, err := loss(m, part, true)
+			must(t, err)
+			sum += value
+			floats.Add(gradient, m.Vector(Gradient))
+		}
+		near(t, c.name+": the sum of the losses", []float64{sum}, []float64{want}, 1e-12)
+		near(t, c.name+": the sum of the gradients", gradient, whole, 1e-10)
+	}
+}
+
+// rowsOf returns some rows of a batch whose noise has so many columns.
+func rowsOf(b Batch[float64], first, last, columns int) Batch[float64] {
+	var rows []int64
+	for i := first; i < last; i++ {
+		row := int64(i)
+		if b.Rows != nil {
+			row = b.Rows[i]
+		}
+		rows = append(rows, row)
+	}
+	b.Whole = b.Count
+	b.Rows, b.Count, b.Noise = rows, last-first, b.Noise[first*columns:last*columns]
+	return b
 }
 
 var reference = map[string]func(float64) float64{

@@ -9,6 +9,7 @@ struct Batch {
   long count;
   const T* noise;  // may be null
   double noise_scale, step, scale;
+  long whole;      // the rows of the mean, of which these may be a part
   const T* steps;  // the length of the step from each row, for the schemes other than HNN_RK4
   long scheme;
   T* gradient;     // of the weights; null for the loss alone
@@ -86,7 +87,7 @@ class Derivatives {
     if (!b.gradient) return;
     for (long s = count - 1; s >= 0; s--) {
       T* r = (*field.dxdt)(place(s));
-      const double weight = 2 * factor * stages[s].weight / (b.count * n);
+      const double weight = 2 * factor * stages[s].weight / (b.whole * n);
       for (long q = 0; q < rows; q++)
         for (long j = 0; j < n; j++) r[q * stride + j] = T(weight * residual[q * n + j]);
       for (long a = s + 1; a < count; a++) {
@@ -128,7 +129,7 @@ class Derivatives {
       for (long r = 0; r < rows; r++) sum += errors[r];
       if (b.gradient) pool.run(pool.chunks(), [&](Chunk chunk) { field.weights(chunk, {{}, rows * steps, b.gradient, start > 0}); });
     }
-    return sum / (b.count * n);
+    return sum / (b.whole * n);
   }
 
   void evaluate(int what, const T* states, T* result, long count) {
@@ -339,7 +340,7 @@ class Images {
           field.weights(chunk, {{}, rows, b.gradient, start > 0});
         });
     }
-    return sum / b.count;
+    return sum / b.whole;
   }
 
  private:
@@ -402,7 +403,7 @@ class Images {
       Vector<T> squares{};
       each<T>(image_stride, [&](long k) {
         squares += at(difference + k) * at(difference + k);
-        at(difference + k) *= T(2) / T(b.count * all);
+        at(difference + k) *= T(2) / T(b.whole * all);
       });
       double unlike = 0;
       for (long k = 0; k < Lanes<T>::count; k++) unlike += squares[k];
@@ -411,14 +412,14 @@ class Images {
       T *dz0 = (*dz)(now) + r * stride, *dz1 = (*dz)(next) + r * stride, *f = (*field.dxdt)(here) + r * stride;
       double moved = 0;
       for (long j = 0; j < latent; j++) {
-        const T e = z1[j] - z0[j] - f[j], derivative = T(0.2) / T(b.count * latent) * e;
+        const T e = z1[j] - z0[j] - f[j], derivative = T(0.2) / T(b.whole * latent) * e;
         moved += e * e;
         dz1[j] = derivative, dz0[j] = -derivative, f[j] = -derivative;
       }
       const long half = latent / 2;
       double canonical = 0;
       for (long j = 0; j < half; j++) {
-        const T e = z0[half + j] - (z1[j] - z0[j]), derivative = T(2) / T(b.count * half) * e;
+        const T e = z0[half + j] - (z1[j] - z0[j]), derivative = T(2) / T(b.whole * half) * e;
         canonical += e * e;
         dz0[half + j] += derivative, dz0[j] += derivative, dz1[j] -= derivative;
       }

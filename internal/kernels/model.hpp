@@ -98,7 +98,7 @@ struct Model : hnn_model {
 
   double loss(const hnn_batch& b, const void* x, const void* dx, const void* steps, const int64_t* rows, const void* noise, double* errors) override {
     const Batch<T> batch{static_cast<const T*>(x), static_cast<const T*>(dx),    rows,     b.count,         static_cast<const T*>(noise), b.noise_scale, b.step,
-                         b.scale,                  static_cast<const T*>(steps), b.scheme, b.gradient == 1 ? +kept[HNN_GRADIENT] : nullptr, errors};
+                         b.scale, b.whole,         static_cast<const T*>(steps), b.scheme, b.gradient == 1 ? +kept[HNN_GRADIENT] : nullptr, errors};
     return images ? images->loss(batch) : derivatives->loss(batch);
   }
 

@@ -1,0 +1,135 @@
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"hnn/internal/distributed"
+	"hnn/internal/kernels"
+	"hnn/nets"
+)
+
+// ranks is what a run exchanges with the other processes of Execution.Group. They draw the same batches, and each computes its part of the rows.
+type ranks struct {
+	group  *distributed.Group
+	ended  func() error // the error of this process's context
+	buffer []float32    // the gradient, the loss, and for each of reasons how many contexts it has ended
+	reason error        // why all processes stop after the present step
+}
+
+// reasons are the errors of a context that has ended, the stronger one first.
+var reasons = []error{context.Canceled, context.DeadlineExceeded}
+
+// part returns the rows of a batch that this process computes.
+func (r *ranks) part(batch kernels.Batch[float32]) (kernels.Batch[float32], error) {
+	rank, size := r.group.Rank(), r.group.Size()
+	if size == 1 {
+		return batch, nil
+	}
+	if batch.Count < size {
+		return batch, fmt.Errorf("the batch has %d rows for %d processes; each needs one", batch.Count, size)
+	}
+	first, last := batch.Count*rank/size, batch.Count*(rank+1)/size
+	mine := part(batch, first, last)
+	mine.Whole = batch.Count
+	if batch.Noise != nil {
+		columns := len(batch.Noise) / batch.Count
+		mine.Noise = batch.Noise[first*columns : last*columns]
+	}
+	return mine, nil
+}
+
+// sum adds up the losses and the gradients of all parts, and learns whether a context of any process has ended.
+func (r *ranks) sum(loss *float32, gradient ...[]float32) error {
+	if r.group.Size() == 1 {
+		return nil
+	}
+	r.buffer = r.buffer[:0]
+	for _, g := range gradient {
+		r.buffer = append(r.buffer, g...)
+	}
+	count := len(r.buffer)
+	r.buffer = append(append(r.buffer, *loss), make([]float32, len(reasons))...)
+	ended := r.buffer[count+1:]
+	for i, reason := range reasons {
+		if errors.Is(r.ended(), reason) {
+			ended[i] = 1
+		}
+	}
+	if err := r.group.Sum(r.buffer); err != nil {
+		return err
+	}
+	rest := r.buffer
+	for _, g := range gradient {
+		rest = rest[copy(g, rest):]
+	}
+	*loss = r.buffer[count]
+	for i, processes := range ended {
+		if processes > 0 && r.reason == nil {
+			r.reason = reasons[i]
+		}
+	}
+	return nil
+}
+
+// stop returns why the run stops after the present step, or nil.
+func (r *ranks) stop() error {
+	if r.group.Size() == 1 {
+		return r.ended()
+	}
+	return r.reason
+}
+
+// share gives all processes the state of rank 0. It returns an error where the settings differ.
+func (t *Trainer) share() error {
+	group := t.Execution.Group
+	if group.Size() == 1 {
+		return nil
+	}
+	var content []byte
+	if group.Rank() == 0 {
+		var err error
+		if content, err = t.encode(); err != nil {
+			return err
+		}
+	}
+	content, err := group.Broadcast(content)
+	if err != nil || group.Rank() == 0 {
+		return err
+	}
+	return t.decode(content)
+}
+
+// encode returns the settings and the state of the training.
+func (t *Trainer) encode() ([]byte, error) {
+	settings, err := json.Marshal(state{Settings: t.Settings, Steps: len(t.Losses.Train)})
+	if err != nil {
+		return nil, err
+	}
+	training, err := t.training()
+	if err != nil {
+		return nil, err
+	}
+	return nets.EncodeCheckpoint(t.Model.Parameters.Entries(),
+		nets.Attachment{Name: nets.SettingsFile, Content: settings}, nets.Attachment{Name: trainingFile, Content: training})
+}
+
+func (t *Trainer) decode(content []byte) error {
+	checkpoint, err := nets.DecodeCheckpoint(content, nets.SettingsFile, trainingFile)
+	if err != nil {
+		return err
+	}
+	var there state
+	if err := json.Unmarshal(checkpoint.Attachments[nets.SettingsFile], &there); err != nil {
+		return err
+	}
+	if err := t.Settings.compare(there.Settings); err != nil {
+		return fmt.Errorf("of rank 0, %w", err)
+	}
+	if there.TotalSteps != t.Settings.TotalSteps {
+		return fmt.Errorf("of rank 0, the last step is %d, and here it is %d; give all processes the same -total-steps", there.TotalSteps, t.Settings.TotalSteps)
+	}
+	return t.restore(checkpoint, there.Steps)
+}
