@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/distributed"
 	"hnn/nets"
 	"hnn/trainer"
 )
@@ -81,6 +83,12 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		return err
 	}
+	group, err := distributed.Join(ctx, os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	o.execution.Group = group
 	task, err := command.Task(ctx, s.Task, *data, *table)
 	if err != nil {
 		return err
@@ -99,6 +107,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}
 	if o.printEvery < 1 {
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
+	}
+	if task.Observed != nil && group.Size() > 1 {
+		return errors.New("a table with times and without derivatives is for one process, and this is one of several; start it without torchrun or srun")
 	}
 	if task.Observed != nil {
 		return o.measure(ctx, flags, task, *loss, stdout, stderr)

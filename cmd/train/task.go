@@ -38,6 +38,9 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	if err != nil {
 		return err
 	}
+	if o.execution.Group.Rank() > 0 {
+		return r.follow(ctx)
+	}
 	release, err := r.Claim(o.saveDir)
 	if err != nil {
 		return err
@@ -94,6 +97,15 @@ func (r *training) begin() error {
 		r.note("%s holds %d steps of this run, which was interrupted; -resume continues it, and only a longer run replaces it", before.Path, before.Steps)
 	}
 	return nil
+}
+
+// follow makes the steps of a process other than rank 0, which alone reads, writes and prints. All stop where rank 0 saves the run.
+func (r *training) follow(ctx context.Context) error {
+	for {
+		if err := r.Run(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 func (r *training) note(format string, values ...any) {
