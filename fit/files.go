@@ -147,3 +147,21 @@ func decode(checkpoint nets.Checkpoint) (*Result, error) {
 	r.Parameters = r.Equation.Shapes()
 	return r, r.Parameters.Load(checkpoint)
 }
+
+// Bytes returns about the size of a model's file, and not less: that of the largest form, with the losses of all steps.
+func (o Options) Bytes(observed datasets.Observations) int64 {
+	const number, lossesOfStep, mostSteps, rest = 4, 40, 10_000, 20_000
+	c := hamiltonian.Config{
+		Dimension: 2 * observed.Positions, Hidden: cmp.Or(o.Hidden, 128), HiddenLayers: o.Layers, Activation: o.Activation, FieldType: o.FieldType,
+		Inputs: len(observed.Inputs), Constants: len(observed.Constants), Kinetic: hamiltonian.General, Friction: hamiltonian.StateFriction,
+	}
+	bytes := int64(rest + lossesOfStep*mostSteps*o.Effort)
+	for _, p := range o.Model.Equation(c).Shapes() {
+		elements := int64(number)
+		for _, length := range p.Shape {
+			elements *= length
+		}
+		bytes += elements
+	}
+	return bytes
+}

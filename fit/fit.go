@@ -64,7 +64,7 @@ func (o Options) Check() error {
 	case o.Model.Name != hamiltonian.Port.Name && (o.Kinetic != "" || o.Friction != ""):
 		return fmt.Errorf("a choice of the kinetic energy or the friction is for the model %s; the model %s has only one form", hamiltonian.Port.Name, o.Model.Name)
 	case o.Hidden < 0 || o.Hidden > nets.MostUnits || o.Layers < 1 || o.Layers > nets.MostLayers:
-		return fmt.Errorf("there are %d hidden layers of %d units; there must be at most %d of at most %d", o.Layers, o.Hidden, nets.MostLayers, nets.MostUnits)
+		return fmt.Errorf("there are %d hidden layers of %d units; there must be from 1 to %d of at most %d", o.Layers, o.Hidden, nets.MostLayers, nets.MostUnits)
 	case !(o.Effort > 0) || o.Effort > 1e4:
 		return fmt.Errorf("the effort is %g; it must be above 0 and at most 10000", o.Effort)
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):

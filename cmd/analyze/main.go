@@ -38,7 +38,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		" (default: every model that has a checkpoint; for a measured system, baseline, hnn and port)")
 	files := flags.StringArray("checkpoint", nil, "`model=file` reads a model's weights from this file, ours or PyTorch's; you can repeat the flag")
 	out := flags.String("out", "results", "`folder` for the figures and the metrics")
-	change := flags.Float64("add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a trajectory, in the units of the task's energy; "+
+	var change float64
+	command.Float64(flags, &change, "add-energy", 0, "`energy` that a model with a conserved Hamiltonian adds to a trajectory, in the units of the task's energy; "+
 		"negative to remove energy, 0 for the difference between the quartiles of the data's energies")
 	quiet := flags.Bool("quiet", false, "print only errors")
 	table := command.Table(flags)
@@ -48,8 +49,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 		return err
 	}
-	if math.IsNaN(*change) || math.IsInf(*change, 0) {
-		return fmt.Errorf("-add-energy is %g; it must be a finite energy", *change)
+	if math.IsNaN(change) || math.IsInf(change, 0) {
+		return fmt.Errorf("-add-energy is %g; it must be a finite energy", change)
 	}
 	task, err := command.Task(ctx, *name, *data, *table)
 	if err != nil {
@@ -70,7 +71,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	var a *analysis.Analysis
 	var paths []string
 	if err := command.Interruptible(ctx, func() (err error) {
-		if a, err = analysis.Run(task, checkpoints, *change, say); err == nil {
+		if a, err = analysis.Run(task, checkpoints, change, say); err == nil {
 			paths, err = figures.Write(*out, a, say)
 		}
 		return err
@@ -99,7 +100,7 @@ func find(task datasets.Task, runs string, models, files []string) ([]analysis.C
 	paths, all := map[string]string{}, len(models) == 0
 	for _, pair := range files {
 		name, path, ok := strings.Cut(pair, "=")
-		if !ok {
+		if !ok || path == "" {
 			return nil, fmt.Errorf("-checkpoint is %q; it must be MODEL=FILE", pair)
 		}
 		paths[name], models = path, append(models, name)

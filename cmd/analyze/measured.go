@@ -66,13 +66,14 @@ func measured(ctx context.Context, task datasets.Task, folder, out string, model
 // learn trains a model and saves it.
 func learn(ctx context.Context, task datasets.Task, folder string, model hamiltonian.Model, train datasets.Observations, fraction float64) (*fit.Result, error) {
 	files, origin := fit.Files(folder, task.Name, model.Name, 0), nets.Origin{Task: task.Name, File: task.File, Hash: task.Hash}
-	release, err := files.Claim(origin, 0)
+	options := fit.DefaultOptions(model)
+	release, err := files.Claim(origin, options.Bytes(train))
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	var r *fit.Result
-	if err := command.Interruptible(ctx, func() (err error) { r, err = fit.Fit(ctx, fit.DefaultOptions(model), train, nil); return err }); err != nil {
+	if err := command.Interruptible(ctx, func() (err error) { r, err = fit.Fit(ctx, options, train, nil); return err }); err != nil {
 		return nil, err
 	}
 	r.Record.Origin, r.Record.TestFraction = origin, fraction

@@ -42,7 +42,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.StringVar(&o.model, "model", hamiltonian.Port.Name, "`name` of the trained model")
 	flags.Var(&o.seeds, "seeds", "`seeds` of the trained models, such as 0-4 or 0,2,5-7 (default 0); several models form an ensemble, and the output has their mean and standard deviation")
 	flags.StringVar(&o.Integrator, "integrator", prediction.RK45, "`name` of the integrator: "+strings.Join(prediction.Integrators, ", "))
-	flags.Float64Var(&o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time scale of the training data)")
+	command.Float64(flags, &o.Step, "step", 0, "longest step of leapfrog and midpoint (default: 1/50 of the time scale of the training data)")
 	flags.StringVar(&o.out, "out", "-", "`file` to write: .npz, .parquet, or else CSV; - is CSV to the standard output")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` of the trained models")
 	command.Threads(flags, &o.Threads, "")
@@ -69,16 +69,26 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 }
 
 func predict(o options, stdout, stderr io.Writer) error {
-	at, err := observations(o)
+	data, err := datasets.ReadObservations(o.data, o.table)
 	if err != nil {
 		return err
 	}
+	at, err := trajectories(o, data)
+	if err != nil {
+		return err
+	}
+	inputs := []string{o.data, o.at}
 	var models []*hamiltonian.Evaluator
 	for _, seed := range o.seeds {
-		model, err := load(o, uint64(seed))
+		path := fit.Files(o.saveDir, datasets.TableName(o.data), o.model, uint64(seed)).Finished
+		model, err := load(o, path, seed)
 		if err != nil {
 			return err
 		}
+		if model.Record.Hash != data.Hash {
+			at.Notes = append(at.Notes, fmt.Sprintf("%s learned from %s when it had other content", path, o.data))
+		}
+		inputs = append(inputs, path)
 		e, err := model.Evaluator(1)
 		if err != nil {
 			return err
@@ -90,6 +100,9 @@ func predict(o options, stdout, stderr io.Writer) error {
 		if steps := (t.Times[len(t.Times)-1] - t.Times[0]) / o.Step; o.Step > 0 && steps > mostSteps {
 			return fmt.Errorf("-step %g would make %.2g steps in trajectory %d; at most %g are possible", o.Step, steps, i+1, mostSteps)
 		}
+	}
+	if err := command.Apart("out", o.out, inputs...); err != nil {
+		return err
 	}
 	p, err := prediction.Run(models, at, o.Options)
 	if err != nil {
@@ -105,16 +118,17 @@ func predict(o options, stdout, stderr io.Writer) error {
 }
 
 // load returns the trained model of a seed.
-func load(o options, seed uint64) (hamiltonian.Dynamics, error) {
-	path := fit.Files(o.saveDir, datasets.TableName(o.data), o.model, seed).Finished
+func load(o options, path string, seed uint32) (*fit.Result, error) {
 	r, err := fit.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("there is no model %s; `./train -data %s -model %s -seed %d` makes one, and -save-dir, -model and -seeds name others", path, o.data, o.model, seed)
+	switch task := datasets.TableName(o.data); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no model %s; `./train -data %s -model %s -seed %d` makes one, and -save-dir, -model and -seeds name others", path, o.data, o.model, seed)
+	case err != nil:
+		return nil, err
+	case r.Record.Task != task || r.Record.Model != o.model:
+		return nil, fmt.Errorf("%s is a model %q of %q, and a model %s of %s is needed here", path, r.Record.Model, r.Record.Task, o.model, task)
 	}
-	if err != nil {
-		return hamiltonian.Dynamics{}, err
-	}
-	return r.Dynamics, nil
+	return r, nil
 }
 
 const (
@@ -122,12 +136,8 @@ const (
 	mostSteps = 1e9 // of a trajectory: an hour
 )
 
-// observations returns the trajectories to predict.
-func observations(o options) (datasets.Observations, error) {
-	data, err := datasets.ReadObservations(o.data, o.table)
-	if err != nil {
-		return data, err
-	}
+// trajectories returns the trajectories to predict.
+func trajectories(o options, data datasets.Observations) (datasets.Observations, error) {
 	if o.at != "" {
 		return datasets.ReadAt(o.at, data)
 	}
@@ -192,7 +202,10 @@ func parseStart(text string, data datasets.Observations) (datasets.Observed, err
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		if i < 0 || err != nil || !(math.Abs(v) <= math.MaxFloat32) {
-			return datasets.Observed{}, fmt.Errorf("-start %s has %q; it must give a number to each of %s", text, part, strings.Join(names, ", "))
+			return datasets.Observed{}, fmt.Errorf("-start %s has %q; it must give a number within float32 to each of %s", text, part, strings.Join(names, ", "))
+		}
+		if !slices.Contains(missing, names[i]) {
+			return datasets.Observed{}, fmt.Errorf("-start %s gives %s twice", text, names[i])
 		}
 		values[i] = v
 		missing = slices.DeleteFunc(missing, func(n string) bool { return n == names[i] })

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"hnn/fit"
 	"hnn/hamiltonian"
+	"hnn/nets"
 )
 
 func execute(t *testing.T, arguments ...string) (stdout, stderr string, err error) {
@@ -39,7 +41,7 @@ func trained(t *testing.T, stiffness ...float64) []string {
 	}
 	for seed, k := range stiffness {
 		config := hamiltonian.Config{Dimension: 2, Hidden: 4, HiddenLayers: 1, Activation: "tanh", FieldType: hamiltonian.Solenoidal, Inputs: 1, Kinetic: hamiltonian.Quadratic, Friction: hamiltonian.NoFriction}
-		r := fit.Result{Record: fit.Record{Model: hamiltonian.Port.Name, Config: config, Scaling: hamiltonian.Unit(2, 1)}}
+		r := fit.Result{Record: fit.Record{Origin: nets.Origin{Task: "spring"}, Model: hamiltonian.Port.Name, Config: config, Scaling: hamiltonian.Unit(2, 1)}}
 		r.Equation = hamiltonian.Port.Equation(config)
 		r.Parameters = r.Equation.Zeros()
 		values := map[string][2]float64{"kinetic.": {1, 1}, "elastic.": {1, k}, "input.": {1}}
@@ -155,5 +157,33 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 	}
 	if out, _, err := execute(t, "-help"); err != nil || !strings.Contains(out, "-integrator") {
 		t.Errorf("-help gave %q and the error %v", out, err)
+	}
+}
+
+// The output overwrites no input, and a model of another table is refused.
+func TestOtherFiles(t *testing.T) {
+	flags := trained(t, 1)
+	data, folder := flags[1], flags[3]
+	start := []string{"-start", "q=1,p=0,u=0", "-times", "0:1:0.1"}
+	for _, path := range []string{data, filepath.Join(folder, "spring-port.tar")} {
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = execute(t, append(append(flags, start...), "-out", path)...)
+		if after, _ := os.ReadFile(path); err == nil || !strings.Contains(err.Error(), "would overwrite "+path) || !bytes.Equal(before, after) {
+			t.Errorf("-out %s gave the error %v", path, err)
+		}
+	}
+	other := filepath.Join(folder, "other.csv")
+	content, err := os.ReadFile(data)
+	if err == nil {
+		err = errors.Join(os.WriteFile(other, content, 0o600), os.Rename(filepath.Join(folder, "spring-port.tar"), filepath.Join(folder, "other-port.tar")))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := execute(t, append(start, "-data", other, "-save-dir", folder)...); err == nil || !strings.Contains(err.Error(), `is a model "port" of "spring"`) {
+		t.Errorf("a model of another table gave the error %v", err)
 	}
 }

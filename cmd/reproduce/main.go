@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 			return help(stdout, flags)
 		}
 		return err
+	}
+	for _, list := range [][]string{*tasks, *models} {
+		for i, name := range list {
+			if slices.Contains(list[:i], name) {
+				return fmt.Errorf("%q is given twice", name)
+			}
+		}
 	}
 	for _, name := range *tasks {
 		task, err := datasets.Find(name)
@@ -218,7 +226,7 @@ func processorName() string {
 }
 
 func help(w io.Writer, flags *pflag.FlagSet) error {
-	fmt.Fprintf(w, `Trains the models of every task, analyzes them, and writes one report with the paper's tables and figures beside the published ones.
+	_, err := fmt.Fprintf(w, `Trains the models of every task, analyzes them, and writes one report with the paper's tables and figures beside the published ones.
 
   ./reproduce                        everything, seed 0
   ./reproduce -quick                 a rough preview
@@ -232,5 +240,5 @@ results of ./analyze, and the output of both in .log files. A command that an ea
 training continues. If a command fails, the report says why, and the other commands run. Several machines can share the work and the folder:
 ./reproduce -shard 1/4, and so on to 4/4.
 `, strings.Join(hamiltonian.Names(), ","), flags.FlagUsages())
-	return nil
+	return err
 }

@@ -24,7 +24,9 @@ func TestErrorsAreOneLineThatSaysWhatIsRight(t *testing.T) {
 		`"-1" is no seed`: {"-seeds", "-1"},
 		`second time`:     {"-seeds", "0,1,0"},
 		"choose one of":   {"-models", "hnn,cnn"},
-		`no task ""`:      {"-tasks=,"},
+		`no task ""`:      {"-tasks=real,"},
+		`"real" is given`: {"-tasks=real,spring,real"},
+		`"hnn" is given`:  {"-models=hnn,hnn"},
 		"-help lists":     {"-quik"},
 	} {
 		var out bytes.Buffer

@@ -48,23 +48,23 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	command.Int(flags, &s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
 	command.Int(flags, &s.HiddenDim, "hidden-dim", s.HiddenDim, "units of a hidden layer; 64 or 128 by default for a measured system")
 	command.Int(flags, &s.Layers, "layers", s.Layers, "hidden layers of each network")
-	flags.Float64Var(&s.LearnRate, "learn-rate", s.LearnRate, "learning rate of Adam")
+	command.Float64(flags, &s.LearnRate, "learn-rate", s.LearnRate, "learning rate of Adam")
 	flags.StringVar((*string)(&s.Nonlinearity), "nonlinearity", string(s.Nonlinearity), "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
 	flags.StringVar((*string)(&s.FieldType), "field-type", string(s.FieldType),
 		"field of a model with two scalar outputs F1 and F2 (J·∇F2, ∇F1 or their sum): "+strings.Join(hamiltonian.FieldTypes, ", "))
 	rk4 := flags.Bool("use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
 	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
 		"the derivative; the learned field is then up to 1/h times too large")
-	flags.Float64Var(&s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
+	command.Float64(flags, &s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
 	data := flags.String("data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
 	loss := flags.String("loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
 	table := command.Table(flags)
 	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, with masses that depend on the configuration, or general (default: chosen by validation if momenta were measured)")
 	flags.StringVar((*string)(&o.fit.Friction), "friction", "", "friction of the model port: none, constant or state (default: none or constant, chosen by validation)")
-	flags.Float64Var(&o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of the energy's network, for a measured system; tasks have that of their published scripts")
+	command.Float64(flags, &o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of the energy's network, for a measured system; tasks have that of their published scripts")
 	flags.Var(&o.seeds, "seeds", "`seeds` of models of a measured system, one for each, such as 0-4 or 0,2,5-7; ./predict takes them as an ensemble")
-	flags.Float64Var(&o.testFraction, "test-fraction", command.TestFraction, "share of a measured system's trajectories that training does not see: the last ones")
-	flags.Float64Var(&o.fit.Effort, "effort", 1, "multiplies the numbers of gradient steps for a measured system")
+	command.Float64(flags, &o.testFraction, "test-fraction", command.TestFraction, "share of a measured system's trajectories that training does not see: the last ones")
+	command.Float64(flags, &o.fit.Effort, "effort", 1, "multiplies the numbers of gradient steps for a measured system")
 	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder up to total-steps, or start it if there is none; for a measured system, keep a model that is finished")
 	flags.DurationVar(&o.saveEvery, "save-every", time.Minute, "`time` between two saves of a task's training, such as 30s or 5m")
@@ -202,7 +202,7 @@ Tasks:
 	for _, m := range hamiltonian.Models {
 		fmt.Fprintf(w, "  %-12s %s\n", m.Name, m.Description)
 	}
-	fmt.Fprintf(w, `
+	_, err := fmt.Fprintf(w, `
 A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn (or q), the momenta p1..pn, the time
 t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name: q1 [deg].
 
@@ -219,5 +219,5 @@ A run writes one file, TASK-MODEL.tar: the weights, which PyTorch's torch.load o
 that -resume needs. Before its end, the file has the name TASK-MODEL-unfinished.tar. A model of a measured system is such a file too, with the
 name TASK-MODEL-seed1.tar for -seed 1. unzip -p TASK-MODEL.tar archive/losses.csv prints the losses.
 `, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
-	return nil
+	return err
 }

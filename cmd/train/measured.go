@@ -27,11 +27,14 @@ func measured(ctx context.Context, task datasets.Task, o options, stdout, stderr
 	places := make([]nets.Run, len(o.seeds))
 	for i, seed := range o.seeds {
 		places[i] = fit.Files(o.saveDir, task.Name, o.fit.Model.Name, uint64(seed))
-		release, err := places[i].Claim(origin, 0)
+		release, err := places[i].Claim(origin, o.fit.Bytes(*task.Observed))
 		if err != nil {
 			return err
 		}
 		defer release()
+		if err := command.Apart("progress", o.progress, task.File, places[i].Finished, places[i].Unfinished); err != nil {
+			return err
+		}
 	}
 	if !o.quiet {
 		for _, note := range task.Observed.Notes {

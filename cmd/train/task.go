@@ -46,6 +46,10 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		return err
 	}
 	defer release()
+	files := r.Settings.Files(o.saveDir)
+	if err := command.Apart("progress", o.progress, task.File, files.Finished, files.Unfinished); err != nil {
+		return err
+	}
 	if err := r.begin(); err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 		return err
 	}
 	if o.verbose {
-		fmt.Fprintf(stdout, "Saved %s\n", r.Settings.Files(o.saveDir).Finished)
+		fmt.Fprintf(stdout, "Saved %s\n", files.Finished)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -62,7 +63,7 @@ type intValue int
 func (v *intValue) Set(text string) error {
 	number, err := strconv.Atoi(text)
 	if err != nil {
-		return fmt.Errorf("must be a whole number from %d to %d", math.MinInt, math.MaxInt)
+		return errors.New("must be a whole number")
 	}
 	*v = intValue(number)
 	return nil
@@ -70,6 +71,26 @@ func (v *intValue) Set(text string) error {
 
 func (v *intValue) String() string { return strconv.Itoa(int(*v)) }
 func (v *intValue) Type() string   { return "int" }
+
+// Float64 is Int for numbers with a fraction. Hexadecimal digits and underscores, which Go's literals may have, are errors.
+func Float64(flags *pflag.FlagSet, value *float64, name string, byDefault float64, usage string) {
+	*value = byDefault
+	flags.Var((*floatValue)(value), name, usage)
+}
+
+type floatValue float64
+
+func (v *floatValue) Set(text string) error {
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.ContainsAny(text, "xX_") {
+		return errors.New("must be a number")
+	}
+	*v = floatValue(number)
+	return nil
+}
+
+func (v *floatValue) String() string { return strconv.FormatFloat(float64(*v), 'g', -1, 64) }
+func (v *floatValue) Type() string   { return "float64" }
 
 // Uint32 is Int for numbers from 0 to 4294967295.
 func Uint32(flags *pflag.FlagSet, value *uint32, name string, byDefault uint32, usage string) {
@@ -98,6 +119,20 @@ func Table(flags *pflag.FlagSet) *datasets.TableOptions {
 	flags.Float64SliceVar(&o.Masses, "mass", nil, "`masses` of the positions, for momenta that were not measured (default: 1)")
 	flags.Lookup("mass").DefValue = "" // pflag would print [] as a second default
 	return o
+}
+
+// Apart returns an error if the output of a flag is one of the files that a command reads, or that it writes too.
+func Apart(flag, output string, others ...string) error {
+	there, err := os.Stat(output)
+	if err != nil || !there.Mode().IsRegular() {
+		return nil // it does not exist yet, or is a pipe or a device
+	}
+	for _, path := range others {
+		if other, err := os.Stat(path); err == nil && os.SameFile(there, other) {
+			return fmt.Errorf("-%s %s would overwrite %s; give another file", flag, output, path)
+		}
+	}
+	return nil
 }
 
 // TestFraction is the part of a table's trajectories that training does not see, by default.

@@ -114,7 +114,7 @@ func (j *Job) run(ctx context.Context) error {
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = time.Minute // an interrupted training saves its files
 	var complaint bytes.Buffer
-	command.Stdout, command.Stderr = log, io.MultiWriter(log, &complaint)
+	command.Stdout, command.Stderr = log, io.MultiWriter(&complaint, log)
 	command.ExtraFiles = []*os.File{written} // the command's file descriptor 3
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	err = command.Start()

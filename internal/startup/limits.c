@@ -2,12 +2,15 @@
 // the dynamic linker calls the functions of .preinit_array when it has loaded the libraries, and before it initialises any of them.
 
 #define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // Measured on Linux, x86-64, with LibTorch 2.11: when its libraries are loaded, a command takes 480 MB of address space. Go's runtime then reserves
@@ -21,6 +24,8 @@ static const struct need {
     {"the limit of the address space", "ulimit -v", PROT_NONE, 500, 2000, 32},
     {"the limit of data", "ulimit -d", PROT_READ | PROT_WRITE, 100, 300, 12},
 };
+
+static const rlim_t fewest_files = 16; // with fewer than 10, LibTorch or Go fails
 
 static void give_up(const char *program, const char *what, const char *limit, size_t needed, const char *unit)
 {
@@ -71,6 +76,14 @@ static void check(int argc, char **argv, char **environment)
         if (reserved == MAP_FAILED)
             give_up(program, n->what, n->limit, n->libraries + size, " MB");
         munmap(reserved, size << 20);
+    }
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < fewest_files)
+        give_up(program, "the limit of open files", "ulimit -n", fewest_files, "");
+    char folder[PATH_MAX];
+    if (getcwd(folder, sizeof folder) == NULL && errno == ENOENT) { // LibTorch's oneMKL would end the program
+        dprintf(STDERR_FILENO, "%.60s: the working folder has been removed; go to another one\n", program);
+        _exit(1);
     }
     if (!at_once(threads))
         give_up(program, "the limit of processes and threads", "ulimit -u, or pids.max of a container", threads, " more");

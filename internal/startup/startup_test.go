@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -85,6 +86,20 @@ func TestTooFewThreads(t *testing.T) {
 	out, complaint, status := limited(t, "ulimit -u 1 2>/dev/null || ulimit -p 1") // bash, dash
 	line := regexp.MustCompile(`^(startup\.test|program): the limit of processes and threads is too low for LibTorch and Go \(ulimit -u, .*\); about [1-9]\d+ more are needed\n$`)
 	if out != "" || !line.MatchString(complaint) || status != 1 {
+		t.Errorf("the status is %d, GOTCH_CACHE is %q, and on stderr: %s", status, out, complaint)
+	}
+}
+
+func TestTooFewFiles(t *testing.T) {
+	out, complaint, status := limited(t, "ulimit -n 8")
+	if want := " is too low for LibTorch and Go (ulimit -n); about 16 are needed\n"; out != "" || !strings.HasSuffix(complaint, want) || status != 1 {
+		t.Errorf("the status is %d, and on stderr: %s", status, complaint)
+	}
+}
+
+func TestRemovedFolder(t *testing.T) {
+	out, complaint, status := limited(t, `program=$(realpath "$0"); folder=$(mktemp -d) && cd "$folder" && rmdir "$folder" && set -- && exec "$program" || true`)
+	if out != "" || !strings.HasSuffix(complaint, ": the working folder has been removed; go to another one\n") || status != 1 {
 		t.Errorf("the status is %d, GOTCH_CACHE is %q, and on stderr: %s", status, out, complaint)
 	}
 }
