@@ -16,7 +16,8 @@ import (
 	"hnn/internal/tables"
 )
 
-// FromTable makes a task from a CSV file of observations. The first line names the columns, in any order:
+// FromTable makes a task from a table of observations: a CSV file, whose first line names the columns, or .npy, .npz or .parquet. The columns come in
+// any order:
 //
 //	q1..qn             the positions; q means q1
 //	p1..pn             the momenta; optional if there are times, which then serve to estimate them
@@ -26,11 +27,15 @@ import (
 //	trajectory         a name or number shared by the rows of a trajectory; without this column all rows are one trajectory
 //	any other name     a number that is the same in all rows of a trajectory, such as a mass
 //
-// A unit may follow a name, as in q1 [deg]. Lines that begin with # are comments. If the table has no derivatives, a parabola through three
+// A unit may follow a name, as in q1 [deg]. Lines of CSV that begin with # are comments. If the table has no derivatives, a parabola through three
 // successive rows gives them. The task is named after the file, without folder and extension. The test set is the last 20% of the trajectories,
 // and at least one. Of a single trajectory, it is the last 20% of the rows. With up to 3000 training rows, training takes 2000 steps, each on
 // all rows. With more, each step takes a batch of 300 rows for each processor, at least 600, and at most the test set; there are 10,000 steps, or
-// more to pass over all rows once. Errors name the file, the line and the column. A line has up to 1 MiB and 10,000 columns, names are printable and have up to 100 bytes, and numbers fit into float32.
+// more to pass over all rows once.
+//
+// Errors name the file, the line of CSV or else the row, and the column. A line has up to 1 MiB and a table up to 10,000 columns, names are printable
+// and have up to 100 bytes, and numbers fit into float32. In a table with derivatives, only the first 100,000 rows tell angles, and times or jumps
+// that seem wrong.
 func FromTable(path string) (Task, error) { return FromTableWith(path, TableOptions{}) }
 
 // TableName returns the name of a table's task: that of the file, without folder and extension.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -157,6 +158,58 @@ func (b broken) Read(p []byte) (int, error) {
 func TestReadError(t *testing.T) {
 	if _, err := readCSV("own.csv", broken{strings.NewReader("t,q,p\n0,1,2\n")}, nil); !oneLine(err, "the disk is broken") {
 		t.Errorf("got the error %v", err)
+	}
+}
+
+// Rows of two trajectories that alternate, with an angle that wraps after each turn, give the same samples in every format. The angle of the second
+// one goes down from -1 by 1/2 in a row.
+func TestFormatsGiveOneTask(t *testing.T) {
+	const count = 42
+	column := func(value func(trajectory, row int) float64) func(func(float64) bool) {
+		return func(yield func(float64) bool) {
+			for k := range count {
+				if !yield(value(k%2, k/2)) {
+					return
+				}
+			}
+		}
+	}
+	angle := func(i, k int) float64 { return []float64{float64(k) / 2, -1 - float64(k)/2}[i] }
+	outputs := []tables.Output{
+		{Name: "q", Numbers: column(func(i, k int) float64 { return math.Remainder(angle(i, k), 2*math.Pi) })},
+		{Name: "p", Numbers: column(func(i, k int) float64 { return math.Sin(float64(k + i)) })},
+		{Name: "dq", Numbers: column(func(i, k int) float64 { return float64(100*i + k) })},
+		{Name: "dp", Numbers: column(func(i, k int) float64 { return -float64(100*i + k) })},
+		{Name: "t", Numbers: column(func(_, k int) float64 { return float64(k) })},
+		{Name: "trajectory", Numbers: column(func(i, _ int) float64 { return float64(7 - i) })},
+	}
+	write := func(name string, write func(w io.Writer) error) string {
+		var content bytes.Buffer
+		path := filepath.Join(t.TempDir(), name)
+		if err := write(&content); err != nil || os.WriteFile(path, content.Bytes(), 0o600) != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	labels := slices.Clone(outputs)
+	labels[5] = tables.Output{Name: "trajectory", Labels: slices.Values(slices.Repeat([]string{"7", "6"}, count/2))}
+	for _, path := range []string{
+		write("own.npz", func(w io.Writer) error { return tables.WriteNPZ(w, count, outputs) }),
+		write("own.parquet", func(w io.Writer) error { return tables.WriteParquet(w, labels) }),
+	} {
+		task, err := FromTable(path)
+		data := generated(t, task, err)
+		for i, s := range []Samples{data.Train, data.Test} {
+			if s.X.Rows() != count/2 {
+				t.Fatalf("%s: %d rows, want %d", path, s.X.Rows(), count/2)
+			}
+			for k := range count / 2 {
+				x, dx := s.X.Row(k), s.DX.Row(k)
+				if math.Abs(float64(x[0])-angle(i, k)) > 1e-5 || x[1] != float32(math.Sin(float64(k+i))) || dx[0] != float32(100*i+k) || dx[1] != -dx[0] {
+					t.Errorf("%s: row %d of set %d is %v with the derivative %v", path, k, i, x, dx)
+				}
+			}
+		}
 	}
 }
 

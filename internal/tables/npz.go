@@ -59,7 +59,8 @@ func readNPZ(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 func checkSizes(records []*zip.File, size uint64) error {
 	for _, record := range records {
 		if record.CompressedSize64 > size || record.UncompressedSize64/mostInflation > record.CompressedSize64 {
-			return fmt.Errorf("the array %.60q announces %d bytes in %d, and the file has %d", record.Name, record.UncompressedSize64, record.CompressedSize64, size)
+			return fmt.Errorf("the array %.60q announces %d bytes in %d, more than the file can hold", record.Name, record.UncompressedSize64,
+				record.CompressedSize64)
 		}
 		size -= record.CompressedSize64
 	}

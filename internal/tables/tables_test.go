@@ -56,7 +56,8 @@ func TestFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := []string{"q1 [m]", "q2 [m]", "p1", "p2", "t", "trajectory"}
-	for _, path := range []string{csv, "testdata/rows.npy", "testdata/rows.npz", "testdata/compressed.npz", "testdata/rows.parquet", "testdata/plain.parquet"} {
+	paths := []string{csv, "testdata/rows.npy", "testdata/rows.npz", "testdata/compressed.npz", "testdata/rows.parquet", "testdata/plain.parquet"}
+	for _, path := range paths {
 		table, err := Read(path, choose(t, names...))
 		if err != nil {
 			t.Error(err)
@@ -182,7 +183,8 @@ func TestChunks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(text))); table.Hash != want || table.Rows != rows || !slices.Equal(table.Names, []string{"a,0", "a,1", "a,2"}) {
+		labels := []string{"a,0", "a,1", "a,2"}
+		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(text))); table.Hash != want || table.Rows != rows || !slices.Equal(table.Names, labels) {
 			t.Fatalf("%d rows of %q with the hash %s, want %s", table.Rows, table.Names, table.Hash, want)
 		}
 		line := 0
