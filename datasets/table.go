@@ -189,8 +189,6 @@ func (t *userTable) wrong(row, place int, format string, values ...any) error {
 	return fmt.Errorf("%s, %s, column %d (%s): "+format, append([]any{t.path, t.Where(row), place + 1, t.names[place]}, values...)...)
 }
 
-const manyFalls = 1000 // of the time, which end the reading, and are counted no further
-
 func (t *userTable) checkTimes() (err error) {
 	if t.time < 0 {
 		return nil
@@ -210,8 +208,8 @@ func (t *userTable) checkTimes() (err error) {
 	}
 	if falls > 1 && len(t.ends) == 1 {
 		count := fmt.Sprint(falls)
-		if falls > manyFalls {
-			count = fmt.Sprint("more than ", manyFalls)
+		if falls > tables.MostFalls {
+			count = fmt.Sprint("more than ", tables.MostFalls)
 		}
 		err = fmt.Errorf("%w, but fall back %s times: a column trajectory, which labels the rows of each trajectory, seems to be missing", err, count)
 	}

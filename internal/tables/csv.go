@@ -18,10 +18,12 @@ import (
 )
 
 const (
-	comment   = '#'
-	quote     = '"'
-	mostFalls = 1000 // of the time along labels, before a table that is wrong is read no further
+	comment = '#'
+	quote   = '"'
 )
+
+// MostFalls is how often the time may fall back along labels before a CSV table, which is wrong and may have no end, is read no further.
+const MostFalls = 1000
 
 // ReadCSV reads a CSV table, which may be a pipe. The first line names the columns. Lines that begin with # are comments. A line has up to 1 MiB.
 // A field in quotes ends in its line. Errors name the table by the given name.
@@ -119,7 +121,7 @@ func (p *parser) pieces(c chunk, source *chunks) (pieces []*piece, err error) {
 		now := c
 		workers.Go(func() error {
 			defer now.free()
-			if piece.err = p.parse(now, piece); piece.err != nil || p.falls.Load() > mostFalls {
+			if piece.err = p.parse(now, piece); piece.err != nil || p.falls.Load() > MostFalls {
 				stop.Store(true)
 			}
 			return nil

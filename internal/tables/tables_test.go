@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -220,6 +222,30 @@ func TestFirstError(t *testing.T) {
 	}
 }
 
+// Decimals of every length are the numbers of strconv, the sign of zero included.
+func TestNumbers(t *testing.T) {
+	random := rand.New(rand.NewPCG(0, 0))
+	fields := []string{"0", "-0", "-0.0", "5.", ".5", "-.5", "123456789012345", "1234567890.12345", ".123456789012345", "1234567890123456", "9007199254740993",
+		"0.3", "+1", " 1", "1e5", "1.5E-3", "000000000000001", ".0000000000000001"}
+	for range 100_000 {
+		digits := strconv.FormatUint(random.Uint64N(uint64(math.Pow10(1+random.IntN(18)))), 10)
+		point := random.IntN(len(digits) + 1)
+		fields = append(fields, []string{"", "-"}[random.IntN(2)]+digits[:point]+"."+digits[point:])
+	}
+	for _, field := range fields {
+		got, err := ParseNumber(field)
+		want, _ := strconv.ParseFloat(strings.TrimSpace(field), 64)
+		if err != nil || math.Float64bits(got) != math.Float64bits(want) {
+			t.Fatalf("%s is %v, want %v; error %v", field, got, want, err)
+		}
+	}
+	for _, field := range []string{"", ".", "-", "-.", "1.2.3", "--1", "1-", "1 2", "1,5", "nan", "0b1", "1_0"} {
+		if got, err := ParseNumber(field); err == nil {
+			t.Errorf("%q is the number %g", field, got)
+		}
+	}
+}
+
 func TestHostileText(t *testing.T) {
 	for content, want := range map[string]string{
 		"":                        "text is empty; its first line must name the columns, such as q1, p1, dq1, dp1",
@@ -256,7 +282,7 @@ func TestEndlessTimes(t *testing.T) {
 		return copy(p, strings.Repeat("1,2\n", len(p)/4+1)), nil
 	}))
 	table, err := ReadCSV("text", io.MultiReader(strings.NewReader("q,t\n"), endless), byName)
-	if most := (2*runtime.GOMAXPROCS(0) + 4) * longestLine; err != nil || table.Rows <= mostFalls || count > most {
+	if most := (2*runtime.GOMAXPROCS(0) + 4) * longestLine; err != nil || table.Rows <= MostFalls || count > most {
 		t.Errorf("%d bytes were read, want at most %d; error %v", count, most, err)
 	}
 }
