@@ -56,7 +56,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
 		"the derivative; the learned field is then up to 1/h times too large")
 	command.Float64(flags, &s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
-	data := flags.String("data", "", "CSV `file` of a system of your own (without -task), or measurements that replace the embedded ones (task real)")
+	data := flags.String("data", "", "`file` of a system of your own (without -task): .csv, .npz, .npy or .parquet; or measurements that replace the embedded ones (task real)")
 	loss := flags.String("loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
 	table := command.Table(flags)
 	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, with masses that depend on the configuration, or general (default: chosen by validation if momenta were measured)")
@@ -203,8 +203,9 @@ Tasks:
 		fmt.Fprintf(w, "  %-12s %s\n", m.Name, m.Description)
 	}
 	_, err := fmt.Fprintf(w, `
-A system of your own is a CSV file. Its first line names the columns, in any order: the positions q1..qn (or q), the momenta p1..pn, the time
-t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name: q1 [deg].
+A system of your own is a table: .csv, .npz, .npy or .parquet. It names its columns, in any order: the positions q1..qn (or q), the momenta
+p1..pn, the time t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name:
+q1 [deg].
 
 A table with times is a measured system. If it has no momenta, train estimates them. Training compares windows of the trajectories.
 Validation trajectories choose the form of the energy, and whether there is friction. The last 20%% of the trajectories, or of the rows of a
