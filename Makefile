@@ -5,7 +5,7 @@ export LIBTORCH LIBTORCH_VERSION LIBTORCH_VARIANT
 GO := . ./.libtorch/env && go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: build demo test fuzz test-arm64 reproduce bench bench-systems gpu lint clean libtorch
+.PHONY: build demo test fuzz test-arm64 test-distributed reproduce bench bench-systems gpu lint clean libtorch
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
@@ -29,6 +29,15 @@ fuzz: libtorch
 # The kernels' tests on arm64, in an emulator.
 test-arm64:
 	@scripts/test-arm64
+
+# Training on several processes that torchrun starts, and starts again when one is killed (docs/scale.md). pip installs torchrun, with PyTorch.
+test-distributed: build .bench/torchrun/installed
+	@PATH=$(CURDIR)/.bench/torchrun/bin:$$PATH scripts/test-distributed
+
+.bench/torchrun/installed:
+	python3 -m venv .bench/torchrun
+	.bench/torchrun/bin/pip install --quiet --disable-pip-version-check torch==2.11.0 numpy
+	touch $@
 
 # A report with every table and figure of the paper.
 reproduce: build
