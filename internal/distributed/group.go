@@ -34,7 +34,7 @@ const (
 
 const (
 	answerTime  = time.Second    // that a rank has to answer
-	partingTime = answerTime / 2 // that the rank with the store stays for the questions of the others
+	partingTime = answerTime / 2 // that the rank with the store stays when it knows the answer
 )
 
 // Join connects this process with the others that the environment names. variable returns variables as os.Getenv does: RANK, WORLD_SIZE and
@@ -72,6 +72,7 @@ func (g *Group) join() (err error) {
 	case err != nil:
 		return fmt.Errorf("lost contact with %s: %w", g.keeper(), err)
 	case len(absent) > 0:
+		g.linger()
 		return fmt.Errorf("waited %v in vain for %s", g.timeout, g.names(absent))
 	}
 	listening, err := g.open(false) // a connection for what may wait for ever
@@ -176,13 +177,18 @@ func (g *Group) explain(cause error) error {
 	if err != nil {
 		return fmt.Errorf("lost contact with %s", g.keeper())
 	}
-	if g.rank == 0 && !g.agent {
-		time.Sleep(partingTime)
-	}
+	g.linger()
 	if ranks := <-absent; len(ranks) > 0 {
 		return fmt.Errorf("lost contact with %s", g.names(ranks))
 	}
 	return fmt.Errorf("%d processes could not exchange their numbers: %w", g.size, cause)
+}
+
+// linger keeps the store, if this rank holds it, until the others have asked it who is lost.
+func (g *Group) linger() {
+	if g.rank == 0 && !g.agent {
+		time.Sleep(partingTime)
+	}
 }
 
 // callRoll returns the ranks that do not answer.
