@@ -208,7 +208,7 @@ func (a *automatic) work(in *side, i int, batch kernels.Batch[float32], test boo
 
 // sum adds up the losses and the gradients of all processes.
 func (a *automatic) sum(s *libtorch.Scope, loss *ts.Tensor, gradients []*ts.Tensor) error {
-	if a.trainer.Execution.Group.Size() == 1 { // on a GPU this memory is none of the processor's
+	if a.trainer.Execution.group().Size() == 1 { // on a GPU this memory is none of the processor's
 		return nil
 	}
 	parts := make([][]float32, len(gradients))

@@ -6,14 +6,24 @@ import (
 	"errors"
 	"fmt"
 
-	"hnn/internal/distributed"
 	"hnn/internal/kernels"
 	"hnn/nets"
 )
 
+// Group is processes that compute together. Each has a number, its rank. ./train makes one of the processes that torchrun, Slurm or Kubernetes start.
+type Group interface {
+	Rank() int      // from 0 to Size − 1
+	Size() int      // the number of processes
+	LocalSize() int // the number of those that share this one's processors
+	// Sum replaces values, as many in each process, by their sums over all processes. All get the same bits.
+	Sum(values []float32) error
+	// Broadcast returns in every process the content that rank 0 gives.
+	Broadcast(content []byte) ([]byte, error)
+}
+
 // ranks is what a run exchanges with the other processes of Execution.Group. They draw the same batches, and each computes its part of the rows.
 type ranks struct {
-	group  *distributed.Group
+	group  Group
 	ended  func() error // the error of this process's context
 	buffer []float32    // the gradient, the loss, and for each of reasons how many contexts it has ended
 	reason error        // why all processes stop after the present step
@@ -84,7 +94,7 @@ func (r *ranks) stop() error {
 
 // share gives all processes the state of rank 0. It returns an error where the settings differ.
 func (t *Trainer) share() error {
-	group := t.Execution.Group
+	group := t.Execution.group()
 	if group.Size() == 1 {
 		return nil
 	}

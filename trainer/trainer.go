@@ -33,13 +33,21 @@ type Execution struct {
 
 	// Group is the processes that train together, nil for this one alone. Each makes a trainer with the same task and settings, and calls Run. The losses
 	// differ from those of one process by rounding.
-	Group *distributed.Group
+	Group Group
+}
+
+// group returns the processes that train together.
+func (e Execution) group() Group {
+	if e.Group == nil {
+		return (*distributed.Group)(nil)
+	}
+	return e.Group
 }
 
 // threads returns the number of threads of this process, 0 for all processors.
 func (e Execution) threads() int {
-	if e.Threads == 0 && e.Group.LocalSize() > 1 {
-		return max(1, runtime.GOMAXPROCS(0)/e.Group.LocalSize())
+	if local := e.group().LocalSize(); e.Threads == 0 && local > 1 {
+		return max(1, runtime.GOMAXPROCS(0)/local)
 	}
 	return e.Threads
 }
@@ -72,7 +80,7 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 	if settings.File != task.File || settings.Hash != task.Hash {
 		return nil, fmt.Errorf("the settings name the data %q, and the task has %q", settings.File, task.File)
 	}
-	if execution.CUDA && execution.Group.Size() > 1 {
+	if execution.CUDA && execution.group().Size() > 1 {
 		return nil, errors.New("several processes train on their processors, and not on a GPU; leave CUDA out, or start one process")
 	}
 	if execution.CUDA {
@@ -154,7 +162,7 @@ func (t *Trainer) vectors() []nets.Parameters {
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	t.ranks = ranks{group: t.Execution.Group, ended: ctx.Err}
+	t.ranks = ranks{group: t.Execution.group(), ended: ctx.Err}
 	if t.state == nil {
 		t.newState()
 	}
