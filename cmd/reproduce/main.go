@@ -48,7 +48,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.Var(&o.seeds, "seeds", "`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard errors")
 	flags.BoolVar(&o.quick, "quick", false, "take a tenth of the steps")
 	flags.StringVar(&o.out, "out", "reproduction", "`folder` for the runs, the figures and the report")
-	flags.Var(&o.shard, "shard", "`i/n` does the i-th of n parts of the trainings; the call that ends last, or a later one, writes the report (default: the task of a Slurm job array)")
+	flags.Var(&o.shard, "shard", "`i/n` does the i-th of n parts of the trainings; the call that finds all trainings done writes the report (default: all, or the part of the index of a Slurm job array)")
 	command.CUDA(flags, &o.cuda)
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {

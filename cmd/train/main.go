@@ -59,13 +59,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	data := flags.String("data", "", "`file` of a system of your own (without -task): .csv, .npz, .npy or .parquet; or measurements that replace the embedded ones (task real)")
 	loss := flags.String("loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
 	table := command.Table(flags)
-	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, with masses that depend on the configuration, or general (default: chosen by validation if momenta were measured)")
+	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, configuration (quadratic, with masses that depend on the positions) or general (default: chosen by validation; without measured momenta, quadratic with the masses of -mass)")
 	flags.StringVar((*string)(&o.fit.Friction), "friction", "", "friction of the model port: none, constant or state (default: none or constant, chosen by validation)")
-	command.Float64(flags, &o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of the energy's network, for a measured system; tasks have that of their published scripts")
+	command.Float64(flags, &o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of the energy's network, for a measured system; tasks use that of the published scripts, tables with derivatives none")
 	flags.Var(&o.seeds, "seeds", "`seeds` of models of a measured system, one for each, such as 0-4 or 0,2,5-7; ./predict takes them as an ensemble")
-	command.Float64(flags, &o.testFraction, "test-fraction", command.TestFraction, "share of a measured system's trajectories that training does not see: the last ones")
+	command.Float64(flags, &o.testFraction, "test-fraction", command.TestFraction, "share of a measured system's trajectories, or of the rows of a single one, kept for the test: the last ones")
 	command.Float64(flags, &o.fit.Effort, "effort", 1, "multiplies the numbers of gradient steps for a measured system")
-	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the checkpoint, the losses and the settings")
+	flags.StringVar(&o.saveDir, "save-dir", "runs", "`folder` for the file of the run")
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in the save folder up to total-steps, or start it if there is none; for a measured system, keep a model that is finished")
 	flags.DurationVar(&o.saveEvery, "save-every", time.Minute, "`time` between two saves of a task's training, such as 30s or 5m")
 	command.Int(flags, &o.printEvery, "print-every", 200, "steps between two lines of -verbose and -progress; a task of images evaluates its test loss only then")
@@ -184,7 +184,7 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
   ./train -task real               the default model on the measured pendulum
   ./train -task spring -baseline   the baseline on the mass-spring system
   ./train -task pend -verbose -total-steps 600
-  ./train -data my.csv             a system of your own; its files are named my-MODEL
+  ./train -data my.csv             a system of your own; its file is my-MODEL.tar
 
 Tasks:
 `)
@@ -207,18 +207,19 @@ A system of your own is a table: .csv, .npz, .npy or .parquet. It names its colu
 p1..pn, the time t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name:
 q1 [deg].
 
-A table with times is a measured system. If it has no momenta, train estimates them. Training compares windows of the trajectories.
+A table with times and without derivatives is a measured system. If it has no momenta, train estimates them. Training compares windows of the trajectories.
 Validation trajectories choose the form of the energy, and whether there is friction. The last 20%% of the trajectories, or of the rows of a
 single one, are the test set. docs/measured.md says more.
 
 With the derivatives dq1..dqn, dp1..dpn, models train as in the tasks: 2000 steps on all rows. With more than 3000 training rows, a step takes
-300 rows for each processor, but at least 600, and there are 10000 steps, or more to pass over all rows once. There is no weight decay.
+300 rows for each processor, at least 600 and at most the number of test rows, and there are 10000 steps, or more to pass over all rows once.
+There is no weight decay. To resume on another machine, give -batch-size.
 
 Flags (one dash or two, - or _ between words):
 %s
 A run writes one file, TASK-MODEL.tar: the weights, which PyTorch's torch.load opens, with the settings, the losses of every step and the state
-that -resume needs. Before its end, the file has the name TASK-MODEL-unfinished.tar. A model of a measured system is such a file too, with the
-name TASK-MODEL-seed1.tar for -seed 1. unzip -p TASK-MODEL.tar archive/losses.csv prints the losses.
+that -resume needs. During training, the file is TASK-MODEL-unfinished.tar. A model of a measured system is such a file too; -seed 1 gives
+TASK-MODEL-seed1.tar. For a task, the seed is not part of the name. unzip -p TASK-MODEL.tar archive/losses.csv prints the losses.
 `, strings.ReplaceAll(flags.FlagUsages(), "(default: the task's) (default -1)", "(default: the task's)"))
 	return err
 }
