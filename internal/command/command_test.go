@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -46,6 +47,8 @@ func TestMain(m *testing.M) {
 		Main("child", run)
 		return
 	}
+	// Under nohup, SIGHUP is ignored, and programs that the tests start would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(m.Run())
 }
 
