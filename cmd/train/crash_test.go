@@ -123,6 +123,7 @@ func running(t *testing.T, arguments ...string) *exec.Cmd {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = command.Process.Kill() }) // if the test has failed
 	lines := bufio.NewScanner(stdout)
 	for range 3 {
 		if !lines.Scan() {
