@@ -74,8 +74,11 @@ type Motion struct {
 	Energy [][]float64   // of these states; nil if no energy is known
 }
 
-// mostStates bounds the training states that figures show and that energies are taken from.
-const mostStates = 20_000
+// Training returns the training states or, of more than 20,000, that many evenly spaced ones, for figures and for the levels of energy.
+func (a *Analysis) Training() [][]float64 {
+	const most = 20_000
+	return a.Data.Train.X.Float64(most)
+}
 
 // Moving returns the sources with known trajectories: all models, and the truth if more than its starts is known.
 func (a *Analysis) Moving() []*Source {
@@ -278,7 +281,7 @@ func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
 		return nil
 	}
 	if a.Task.ImageSide == 0 {
-		s.Plane = &Plane{Samples: a.Data.Train.X.Float64(mostStates), Path: s.Example.States[0]}
+		s.Plane = &Plane{Samples: a.Training(), Path: s.Example.States[0]}
 	}
 	return s.Plane.fill(s.field, s.hamiltonian)
 }

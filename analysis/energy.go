@@ -81,7 +81,7 @@ func (a *Analysis) changeEnergy(change float64) error {
 		}
 		return nil
 	}
-	s, energy, states := a.Sources[i], a.energy, a.Data.Train.X.Float64(mostStates)
+	s, energy, states := a.Sources[i], a.energy, a.Training()
 	if a.Task.Bodies > 0 {
 		states = a.trials.Starts()
 	}

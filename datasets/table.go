@@ -73,11 +73,11 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	observed := t.taught(o)
-	if t.derivatives == nil {
-		if observed, err = t.differentiated(o); err != nil {
-			return Task{}, err
-		}
+	var observed sequence
+	if t.derivatives != nil {
+		observed = t.taught(o)
+	} else if observed, err = t.differentiated(o); err != nil {
+		return Task{}, err
 	}
 	task, err := fromObservations(Task{Name: name, File: absolute(t.path), Hash: t.Hash}, observed)
 	if err != nil {
@@ -92,9 +92,6 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 
 // taught returns the samples of a table with derivatives, in the memory that the table was read into. The angles that o tells are unwrapped.
 func (t *userTable) taught(o Observations) sequence {
-	if t.derivatives == nil {
-		return sequence{}
-	}
 	s := sequence{Samples: Samples{X: Matrix{2 * o.Positions, t.Blocks[states]}, DX: Matrix{2 * o.Positions, t.Blocks[slopes]}}, ends: t.ends}
 	if t.time >= 0 {
 		s.Times = t.Wide[t.time]

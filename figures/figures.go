@@ -207,8 +207,7 @@ func reversal(a *analysis.Analysis) *figure {
 func coordinates(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-coordinates", Figure: panels.Figure{Width: 190, Height: 175, Keys: sourceKeys(a.Moving())}}
 	truth := a.Sources[0]
-	const mostDots = 20_000
-	training := a.Data.Train.X.Float64(mostDots)
+	training := a.Training()
 	scale := truth.Example.States[0]
 	if len(scale) < 2 {
 		scale = training

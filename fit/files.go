@@ -68,8 +68,8 @@ func Trained(files nets.Run, o Options, observed datasets.Observations) (*Result
 	return r, nil
 }
 
-// Save writes the model to its file. A model whose training was interrupted is not finished. After a crash, the file is
-// whole: the new one or the one before.
+// Save writes the model to its file. A model whose training was interrupted is not finished. After a crash, the file is whole: the new one or the
+// one before.
 func (r *Result) Save(files nets.Run, finished bool) error {
 	record, err := nets.EncodeSettings(r.Record)
 	if err != nil {
@@ -155,13 +155,5 @@ func (o Options) Bytes(observed datasets.Observations) int64 {
 		Dimension: 2 * observed.Positions, Hidden: cmp.Or(o.Hidden, 128), HiddenLayers: o.Layers, Activation: o.Activation, FieldType: o.FieldType,
 		Inputs: len(observed.Inputs), Constants: len(observed.Constants), Kinetic: hamiltonian.General, Friction: hamiltonian.StateFriction,
 	}
-	bytes := int64(rest + lossesOfStep*mostSteps*o.Effort)
-	for _, p := range o.Model.Equation(c).Shapes() {
-		elements := int64(number)
-		for _, length := range p.Shape {
-			elements *= length
-		}
-		bytes += elements
-	}
-	return bytes
+	return int64(rest+lossesOfStep*mostSteps*o.Effort) + number*o.Model.Equation(c).Shapes().Count()
 }

@@ -13,14 +13,18 @@ const mostParameters = 1 << 28
 
 // Check returns an error if there are too many parameters for one model. Their values need not exist yet.
 func (p Parameters) Check() error {
-	count := int64(0)
-	for _, parameter := range p {
-		count += elements(parameter.Shape)
-	}
-	if count > mostParameters {
+	if count := p.Count(); count > mostParameters {
 		return fmt.Errorf("the model has %d parameters; at most %d are allowed, so choose fewer or smaller layers", count, mostParameters)
 	}
 	return nil
+}
+
+// Count returns the number of values in all arrays, also if they do not exist yet.
+func (p Parameters) Count() (count int64) {
+	for _, parameter := range p {
+		count += elements(parameter.Shape)
+	}
+	return count
 }
 
 // Allocate gives zeros to the parameters that have no values yet.

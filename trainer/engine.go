@@ -5,7 +5,8 @@ import (
 	"hnn/internal/kernels"
 )
 
-// engine computes the steps of a run, on the rows of this process, and adds up what all processes compute. It holds a copy of the parameters and of the optimizer's state.
+// engine computes the steps of a run, on the rows of this process, and adds up what all processes compute. It holds a copy of the parameters and
+// of the optimizer's state.
 type engine interface {
 	// unread returns the number of steps after which the trainer reads the losses.
 	unread() int

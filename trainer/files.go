@@ -40,31 +40,16 @@ func (t *Trainer) Claim(folder string) (release func(), err error) {
 	const number = 4        // bytes of a float32
 	const lossesOfStep = 40 // bytes of a step's losses, in both forms
 	const archive = 20_000  // more than the rest of the file
-	parameters := 0
-	for _, p := range t.Model.Parameters {
-		parameters += len(p.Values)
-	}
-	vectors := 1 + len(t.Optimizer.State())
+	vectors := int64(1 + len(t.Optimizer.State()))
 	return t.Settings.Files(folder).Claim(
 		nets.Origin{Task: t.Settings.Task, File: t.Settings.File, Hash: t.Settings.Hash},
-		int64(number*vectors*parameters)+int64(lossesOfStep*t.Settings.TotalSteps)+archive)
+		number*vectors*t.Model.Parameters.Count()+int64(lossesOfStep*t.Settings.TotalSteps)+archive)
 }
 
 // Save writes the run to its file in a folder. final is nil for a run that did not reach its last step. After a crash, the file is whole: the new
 // one or the one before. With final, Save removes the file of the unfinished run if it holds no more steps of this run.
 func (t *Trainer) Save(folder string, final *Final) error {
-	settings, err := nets.EncodeSettings(state{t.Settings, final, len(t.Losses.Train)})
-	if err != nil {
-		return err
-	}
-	training, err := t.training()
-	if err != nil {
-		return err
-	}
-	content, err := nets.EncodeCheckpoint(t.Model.Parameters.Entries(),
-		nets.Attachment{Name: nets.SettingsFile, Content: settings},
-		nets.Attachment{Name: nets.LossesFile, Content: t.losses()},
-		nets.Attachment{Name: trainingFile, Content: training})
+	content, err := t.encode(final, nets.Attachment{Name: nets.LossesFile, Content: t.losses()})
 	if err != nil {
 		return err
 	}
@@ -79,6 +64,20 @@ func (t *Trainer) Save(folder string, final *Final) error {
 		return os.Remove(files.Unfinished)
 	}
 	return nil
+}
+
+// encode returns the run as a checkpoint, with further attachments.
+func (t *Trainer) encode(final *Final, more ...nets.Attachment) ([]byte, error) {
+	settings, err := nets.EncodeSettings(state{t.Settings, final, len(t.Losses.Train)})
+	if err != nil {
+		return nil, err
+	}
+	training, err := t.training()
+	if err != nil {
+		return nil, err
+	}
+	attachments := append([]nets.Attachment{{Name: nets.SettingsFile, Content: settings}}, more...)
+	return nets.EncodeCheckpoint(t.Model.Parameters.Entries(), append(attachments, nets.Attachment{Name: trainingFile, Content: training})...)
 }
 
 // losses returns the losses as CSV.

@@ -2,7 +2,6 @@ package trainer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -101,7 +100,7 @@ func (t *Trainer) share() error {
 	var content []byte
 	if group.Rank() == 0 {
 		var err error
-		if content, err = t.encode(); err != nil {
+		if content, err = t.encode(nil); err != nil {
 			return err
 		}
 	}
@@ -112,27 +111,14 @@ func (t *Trainer) share() error {
 	return t.decode(content)
 }
 
-// encode returns the settings and the state of the training.
-func (t *Trainer) encode() ([]byte, error) {
-	settings, err := json.Marshal(state{Settings: t.Settings, Steps: len(t.Losses.Train)})
-	if err != nil {
-		return nil, err
-	}
-	training, err := t.training()
-	if err != nil {
-		return nil, err
-	}
-	return nets.EncodeCheckpoint(t.Model.Parameters.Entries(),
-		nets.Attachment{Name: nets.SettingsFile, Content: settings}, nets.Attachment{Name: trainingFile, Content: training})
-}
-
+// decode restores the run that rank 0 has encoded, which may have no step yet.
 func (t *Trainer) decode(content []byte) error {
 	checkpoint, err := nets.DecodeCheckpoint(content, nets.SettingsFile, trainingFile)
 	if err != nil {
 		return err
 	}
 	var there state
-	if err := json.Unmarshal(checkpoint.Attachments[nets.SettingsFile], &there); err != nil {
+	if err := nets.DecodeSettings(checkpoint.Attachments[nets.SettingsFile], &there); err != nil {
 		return err
 	}
 	if err := t.Settings.compare(there.Settings); err != nil {

@@ -154,8 +154,8 @@ func (t *Trainer) vectors() []nets.Parameters {
 }
 
 // Run trains from the step after the last recorded one up to Settings.TotalSteps. It calls done with the losses of every step; done may be nil.
-// If the context ends, Run stops after the present step with the context's error, and another Run continues. After any other error, the model and the losses
-// are as they were before Run. If a loss is not finite, the error names the step.
+// If the context ends, Run stops after the present step with the context's error, and another Run continues. After any other error, the model and
+// the losses are as they were before Run. If a loss is not finite, the error names the step.
 //
 // Several processes begin with the state of rank 0. If the context of one ends, all stop after the same step, with the same error. If one is lost, the
 // error of the others names it.

@@ -24,6 +24,7 @@ import (
 	"hnn/figures"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/wait"
 	"hnn/trainer"
 )
 
@@ -70,7 +71,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	defer end()
 	var a *analysis.Analysis
 	var paths []string
-	if err := command.Interruptible(ctx, func() (err error) {
+	if err := wait.For(ctx, func() (err error) {
 		if a, err = analysis.Run(task, checkpoints, change, say); err == nil {
 			paths, err = figures.Write(*out, a, say)
 		}

@@ -13,6 +13,7 @@ import (
 	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/wait"
 	"hnn/nets"
 	"hnn/verdict"
 )
@@ -31,7 +32,7 @@ func measured(ctx context.Context, task datasets.Task, folder, out string, model
 	defer end()
 	var results []*fit.Result
 	var fraction float64
-	if err := command.Interruptible(ctx, func() (err error) { results, fraction, err = load(task, folder, models); return err }); err != nil {
+	if err := wait.For(ctx, func() (err error) { results, fraction, err = load(task, folder, models); return err }); err != nil {
 		return err
 	}
 	train, test := task.Observed.Split(fraction)
@@ -49,7 +50,7 @@ func measured(ctx context.Context, task datasets.Task, folder, out string, model
 		}
 	}
 	say("writing the page")
-	if err := command.Interruptible(ctx, func() error {
+	if err := wait.For(ctx, func() error {
 		v, err := verdict.Examine(train, test, results)
 		if err != nil {
 			return err
@@ -73,7 +74,7 @@ func learn(ctx context.Context, task datasets.Task, folder string, model hamilto
 	}
 	defer release()
 	var r *fit.Result
-	if err := command.Interruptible(ctx, func() (err error) { r, err = fit.Fit(ctx, options, train, nil); return err }); err != nil {
+	if err := wait.For(ctx, func() (err error) { r, err = fit.Fit(ctx, options, train, nil); return err }); err != nil {
 		return nil, err
 	}
 	r.Record.Origin, r.Record.TestFraction = origin, fraction

@@ -19,6 +19,7 @@ import (
 	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/wait"
 	"hnn/prediction"
 )
 
@@ -65,7 +66,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	if filepath.Ext(o.out) == ".npy" {
 		return fmt.Errorf("-out %s: predictions are written as .npz, which names their columns, .parquet or .csv", o.out)
 	}
-	return command.Interruptible(ctx, func() error { return predict(o, stdout, stderr) })
+	return wait.For(ctx, func() error { return predict(o, stdout, stderr) })
 }
 
 func predict(o options, stdout, stderr io.Writer) error {

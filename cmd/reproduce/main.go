@@ -100,27 +100,24 @@ func reproduce(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%s: %w", o.out, err)
 	}
 	defer unlock()
+	var p *plan // the last one says what is done by any shard
 	var ended []*schedule.Job
 	var runError error
 	for runError == nil {
-		p, err := newPlan(o)
-		if err != nil {
+		if p, err = newPlan(o); err != nil {
 			return err
 		}
-		if p.jobs = p.part(o.shard, ended); len(p.jobs) == 0 {
+		jobs := p.part(o.shard, ended)
+		if len(jobs) == 0 {
 			break
 		}
-		progress := newProgress(stderr, p)
-		runError = schedule.Run(ctx, p.jobs, p.processors)
+		progress := newProgress(stderr, p, jobs)
+		runError = schedule.Run(ctx, jobs, p.processors)
 		progress.Shutdown()
 		if err := p.record(); err != nil {
 			return err
 		}
-		ended = append(ended, p.jobs...)
-	}
-	p, err := newPlan(o) // what is done now, by any shard
-	if err != nil {
-		return err
+		ended = append(ended, jobs...)
 	}
 	times, err := recordTimes(o.out, o.shard, ended)
 	if err != nil {

@@ -13,18 +13,18 @@ import (
 	"hnn/internal/schedule"
 )
 
-// newProgress shows a bar for each task, and one for all of them with the time left. If w is not a terminal, it prints a line for each
-// command that has ended instead. The caller calls Shutdown on the result when the jobs have ended.
-func newProgress(w io.Writer, p *plan) *mpb.Progress {
+// newProgress shows a bar for each task of some jobs of a plan, and one for all of them with the time left. If w is not a terminal, it prints a line
+// for each command that has ended instead. The caller calls Shutdown on the result when the jobs have ended.
+func newProgress(w io.Writer, p *plan, jobs []*schedule.Job) *mpb.Progress {
 	const all = "all"
 	progress, bars, totals := command.Bars(w, true), map[string]*mpb.Bar{}, map[string]int64{}
-	for _, j := range p.jobs {
+	for _, j := range jobs {
 		if todo := p.works[j]; !j.Done {
 			totals[todo.task] += int64(todo.expected)
 			totals[all] += int64(todo.expected)
 		}
 	}
-	for _, j := range p.jobs {
+	for _, j := range jobs {
 		todo, counted := p.works[j], int64(0)
 		if !j.Done && bars[todo.task] == nil {
 			bars[todo.task] = command.Bar(progress, todo.task, totals[todo.task])

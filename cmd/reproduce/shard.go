@@ -73,22 +73,19 @@ func (s shard) name(stem, extension string) string {
 // part returns the jobs to run now: the shard's trainings that are not done, and the analyses whose trainings are done or run now, by whichever shard.
 // It leaves out those that have ended in this call.
 func (p *plan) part(s shard, ended []*schedule.Job) []*schedule.Job {
-	known := func(j *schedule.Job) bool {
-		return slices.ContainsFunc(ended, func(e *schedule.Job) bool { return e.Name == j.Name })
-	}
 	var jobs []*schedule.Job
 	number := 0
 	for _, j := range p.jobs {
 		if len(j.After) > 0 {
 			continue
 		}
-		if mine := s.count == 0 || number%s.count == s.index-1; mine && !known(j) {
+		if mine := s.count == 0 || number%s.count == s.index-1; mine && !among(ended, j) {
 			jobs = append(jobs, j)
 		}
 		number++
 	}
 	for _, j := range p.jobs {
-		if len(j.After) > 0 && !known(j) && !slices.ContainsFunc(j.After, func(t *schedule.Job) bool { return !t.Done && !slices.Contains(jobs, t) }) {
+		if len(j.After) > 0 && !among(ended, j) && !slices.ContainsFunc(j.After, func(t *schedule.Job) bool { return !t.Done && !slices.Contains(jobs, t) }) {
 			jobs = append(jobs, j)
 		}
 	}
@@ -101,9 +98,14 @@ func (p *plan) part(s shard, ended []*schedule.Job) []*schedule.Job {
 // left returns the number of jobs that are neither done nor ended in this call.
 func (p *plan) left(ended []*schedule.Job) (count int) {
 	for _, j := range p.jobs {
-		if !j.Done && !slices.ContainsFunc(ended, func(e *schedule.Job) bool { return e.Name == j.Name }) {
+		if !j.Done && !among(ended, j) {
 			count++
 		}
 	}
 	return count
+}
+
+// among reports whether a list has a job, which may be one of an earlier plan.
+func among(list []*schedule.Job, j *schedule.Job) bool {
+	return slices.ContainsFunc(list, func(other *schedule.Job) bool { return other.Name == j.Name })
 }

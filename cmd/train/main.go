@@ -207,9 +207,9 @@ A system of your own is a table: .csv, .npz, .npy or .parquet. It names its colu
 p1..pn, the time t, inputs u1..um, a column trajectory that labels several trajectories, and constants such as mass. A unit may follow a name:
 q1 [deg].
 
-A table with times and without derivatives is a measured system. If it has no momenta, train estimates them. Training compares windows of the trajectories.
-Validation trajectories choose the form of the energy, and whether there is friction. The last 20%% of the trajectories, or of the rows of a
-single one, are the test set. docs/measured.md says more.
+A table with times and without derivatives is a measured system. If it has no momenta, train estimates them. Training compares windows of the
+trajectories. Validation trajectories choose the form of the energy, and whether there is friction. The last 20%% of the trajectories, or of
+the rows of a single one, are the test set. docs/measured.md says more.
 
 With the derivatives dq1..dqn, dp1..dpn, models train as in the tasks: 2000 steps on all rows. With more than 3000 training rows, a step takes
 300 rows for each processor, at least 600 and at most the number of test rows, and there are 10000 steps, or more to pass over all rows once.

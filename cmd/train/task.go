@@ -12,6 +12,7 @@ import (
 	"hnn/datasets"
 	"hnn/hamiltonian"
 	"hnn/internal/command"
+	"hnn/internal/wait"
 	"hnn/trainer"
 )
 
@@ -31,7 +32,7 @@ type training struct {
 // train makes or continues the run of a task, and saves it. If ctx ends, it saves what the run has reached.
 func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io.Writer) error {
 	r := training{options: o, stdout: stdout, stderr: stderr}
-	err := command.Interruptible(ctx, func() (err error) {
+	err := wait.For(ctx, func() (err error) {
 		r.Trainer, err = trainer.New(task, o.settings, o.execution)
 		return err
 	})
@@ -59,7 +60,7 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	}
 	var final trainer.Final
 	if err = r.run(ctx); err == nil {
-		err = command.Interruptible(ctx, func() (err error) {
+		err = wait.For(ctx, func() (err error) {
 			final, err = r.Final()
 			return err
 		})

@@ -19,6 +19,7 @@ import (
 
 	"hnn/datasets"
 	"hnn/hamiltonian"
+	"hnn/internal/wait"
 )
 
 // Main runs a command. SIGINT, SIGTERM, SIGQUIT, SIGXCPU of a limit of processor time and, unless nohup started the program, SIGHUP cancel its
@@ -48,19 +49,6 @@ type interruption syscall.Signal
 
 func (i interruption) Error() string { return "interrupted by " + syscall.Signal(i).String() }
 
-// Interruptible runs a computation that takes no context. If ctx ends first, Interruptible returns its error, and the computation goes on until
-// the program ends.
-func Interruptible(ctx context.Context, compute func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- compute() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Task returns the task with the given name (the value of -task), with the data of a file (the value of -data) if one is given; or, if the name is
 // empty, the task of a table. If ctx ends first, it returns the error of ctx: a file can be a pipe into which nobody writes.
 func Task(ctx context.Context, name, file string, table datasets.TableOptions) (datasets.Task, error) {
@@ -68,7 +56,7 @@ func Task(ctx context.Context, name, file string, table datasets.TableOptions) (
 		return datasets.Task{}, fmt.Errorf("no task is given; -task takes %s, or -data takes a file of your own", strings.Join(TaskNames(), ", "))
 	}
 	var found datasets.Task // by a goroutine that may outlive this call
-	err := Interruptible(ctx, func() (err error) {
+	err := wait.For(ctx, func() (err error) {
 		if name == "" {
 			found, err = datasets.FromTableWith(file, table)
 			return err

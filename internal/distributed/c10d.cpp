@@ -1,6 +1,5 @@
 #include "c10d.h"
-
-#include <string.h>
+#include "../libtorch/protect.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/util/Logging.h>
@@ -26,20 +25,6 @@ struct hnn_peers {
 };
 
 namespace {
-
-template <typename F>
-char* protect(F body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const c10::Error& e) {
-    return strdup(e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    return strdup(e.what());
-  } catch (...) {
-    return strdup("an exception of unknown type");
-  }
-}
 
 // c10d prints every connection that ends, with a trace. Here they are errors, and only TORCH_CPP_LOG_LEVEL asks for more.
 void be_quiet() {

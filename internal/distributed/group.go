@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hnn/internal/wait"
 )
 
 // Group is the processes that compute together. A nil Group is one process alone: its sums change nothing. Only one goroutine at a time may use a
@@ -50,7 +52,7 @@ func Join(ctx context.Context, variable func(string) string) (*Group, error) {
 		return nil, err
 	}
 	g := &Group{environment: e}
-	if err := until(ctx, g.join); err != nil {
+	if err := wait.For(ctx, g.join); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -203,22 +205,10 @@ func (g *Group) callRoll() ([]int, error) {
 func within(limit time.Duration, operation func() error) error {
 	ctx, end := context.WithTimeout(context.Background(), limit)
 	defer end()
-	if err := until(ctx, operation); err == nil || ctx.Err() == nil {
+	if err := wait.For(ctx, operation); err == nil || ctx.Err() == nil {
 		return err
 	}
 	return errors.New("the time is over")
-}
-
-// until returns the error of an operation or, if ctx ends first, of ctx. The operation goes on then.
-func until(ctx context.Context, operation func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- operation() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // keeper names who holds the store.

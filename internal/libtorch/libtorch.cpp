@@ -1,4 +1,5 @@
 #include "libtorch.h"
+#include "protect.hpp"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -24,20 +25,6 @@ std::vector<at::Tensor> tensors(void** p, size_t n) {
   std::vector<at::Tensor> result;
   for (size_t i = 0; i < n; i++) result.push_back(tensor(p[i]));
   return result;
-}
-
-template <typename F>
-char* protect(F body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const c10::Error& e) {
-    return strdup(e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    return strdup(e.what());
-  } catch (...) {
-    return strdup("an exception of unknown type");
-  }
 }
 
 }  // namespace
