@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"math"
 	"runtime"
+	"sort"
 
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/floats"
@@ -50,7 +51,10 @@ type Source struct {
 	HasHamiltonian bool
 	Example        Motion    // one trajectory
 	Trials         Motion    // the trajectories for the mean squared errors
+	Excerpt        Motion    // the example up to Task.Excerpt; empty for a task without one
 	Learned        []float64 // the reference's Hamiltonian along the example; nil without a reference, and for images
+	Fit            *Fit      // of a learned Hamiltonian; nil where there is none, or where the true one is not known
+	Losses         *Losses   // nil for the truth, and for a checkpoint that holds none
 	// Plane is the phase plane, or a model's latent plane; nil for more than one degree of freedom.
 	Plane     *Plane
 	Film      [][]byte // a frame of ImageSide² bytes at each time of the example; nil where states are observed
@@ -74,11 +78,11 @@ type Motion struct {
 	Energy [][]float64   // of these states; nil if no energy is known
 }
 
+// mostStates is the number of training states that figures and energies use of a larger set.
+const mostStates = 20_000
+
 // Training returns the training states or, of more than 20,000, that many evenly spaced ones, for figures and for the levels of energy.
-func (a *Analysis) Training() [][]float64 {
-	const most = 20_000
-	return a.Data.Train.X.Float64(most)
-}
+func (a *Analysis) Training() [][]float64 { return a.Data.Train.X.Float64(mostStates) }
 
 // Moving returns the sources with known trajectories: all models, and the truth if more than its starts is known.
 func (a *Analysis) Moving() []*Source {
@@ -102,8 +106,9 @@ type Metrics struct {
 type ModelMetrics struct {
 	Checkpoint string           `json:"checkpoint"`
 	Settings   trainer.Settings `json:"settings"`
-	trainer.Final
-	*EnergyErrors // nil if no energy is known
+	trainer.Evaluation
+	Fit           *Fit `json:"learned_energy_fit,omitempty"` // nil if the model or the task has no Hamiltonian
+	*EnergyErrors      // nil if no energy is known
 	// CoordinateMSE is the mean squared difference between the model's states and the true ones, over all trials, times and coordinates. It
 	// is 0 if the true trajectories are unknown.
 	CoordinateMSE float64 `json:"coordinate_mse,omitempty"`
@@ -179,6 +184,9 @@ func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress 
 	if err := a.energies(); err != nil {
 		return nil, err
 	}
+	for _, s := range a.Sources {
+		s.Excerpt = s.Example.until(a.Task.Excerpt)
+	}
 	progress("adding and removing energy")
 	return a, a.changeEnergy(change)
 }
@@ -204,6 +212,9 @@ func (a *Analysis) load(checkpoints []Checkpoint, progress func(string)) error {
 		s := &Source{
 			Name: c.Model.Name, Title: c.Model.Title, Color: c.Model.Color, HasHamiltonian: model.Equation.Hamiltonian != nil,
 			metrics: &ModelMetrics{Checkpoint: c.Path, Settings: settings}, model: model, evaluator: evaluator, field: evaluator.Field,
+		}
+		if s.Losses, err = readLosses(c.Path); err != nil {
+			return err
 		}
 		a.Sources, a.Metrics.Models[s.Name] = append(a.Sources, s), s.metrics
 		if a.Task.ImageSide > 0 {
@@ -253,7 +264,7 @@ func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
 	trials := a.trials
 	if s.model != nil {
 		progress(s.Title + ": losses")
-		if s.metrics.Final, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
+		if s.metrics.Evaluation, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
 			return err
 		}
 		progress(s.Title + ": trajectories")
@@ -277,13 +288,38 @@ func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
 			a.Metrics.Truth = &ends
 		}
 	}
+	if err := a.fillPlane(s); err != nil || s.model == nil {
+		return err
+	}
+	return a.fitScale(s)
+}
+
+// fillPlane makes the phase plane of a source where states are observed, and evaluates its field and its Hamiltonian there.
+func (a *Analysis) fillPlane(s *Source) error {
 	if a.Task.Dimension != 2 {
 		return nil
 	}
+	field := s.field
 	if a.Task.ImageSide == 0 {
 		s.Plane = &Plane{Samples: a.Training(), Path: s.Example.States[0]}
+		if s.model == nil && (s.field == nil || a.Task.Fitted != "") {
+			field, s.Plane.Rates = nil, a.Data.Train.DX.Float64(mostStates)
+		}
 	}
-	return s.Plane.fill(s.field, s.hamiltonian)
+	return s.Plane.fill(field, s.hamiltonian)
+}
+
+// until returns the part of a motion up to a time, and nothing for the time 0.
+func (m Motion) until(time float64) (part Motion) {
+	if time == 0 {
+		return part
+	}
+	n := sort.SearchFloat64s(m.Times, math.Nextafter(time, math.Inf(1)))
+	part.Times = m.Times[:n]
+	for i, states := range m.States {
+		part.States, part.Energy = append(part.States, states[:n]), append(part.Energy, m.Energy[i][:n])
+	}
+	return part
 }
 
 // solve integrates a model's field from the starts of reference trajectories, with their solver and times.

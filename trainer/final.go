@@ -3,7 +3,9 @@ package trainer
 import (
 	"math"
 	"runtime"
+	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
 	"hnn/datasets"
@@ -23,33 +25,44 @@ type Final struct {
 
 // Final evaluates the model on the whole training set and the whole test set, without input noise. It uses LibTorch if Settings.Autograd is
 // set, and otherwise the closed form, also after a run on a GPU.
+//
+// Several processes call Final together, and each evaluates its part of the rows.
 func (t *Trainer) Final() (Final, error) {
+	evaluate := t.closedFinal
 	if t.Settings.Autograd {
-		return t.automaticFinal()
+		evaluate = t.automaticFinal
 	}
-	return t.closedFinal()
+	e, err := evaluate()
+	return e.Final, err
+}
+
+// Evaluation is Final and how far a few rows of the test set make its loss.
+type Evaluation struct {
+	Final
+	// WorstRows is the share of the test loss that comes from the five rows with the largest losses.
+	WorstRows float64 `json:"test_loss_share_of_five_worst_rows"`
 }
 
 // Evaluate computes the losses of a model on a dataset. The settings name the loss. The closed form runs on the given number of threads, 0 for
 // all processors.
-func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, threads int) (Final, error) {
+func Evaluate(task datasets.Task, s Settings, m *Model, set datasets.Dataset, threads int) (Evaluation, error) {
 	loss, err := FindLoss(s.Loss)
 	if err != nil {
-		return Final{}, err
+		return Evaluation{}, err
 	}
 	loss.Step = task.TimeStep
 	return (&Trainer{Settings: s, Data: set, Model: m, Loss: loss, Execution: Execution{Threads: threads}}).closedFinal()
 }
 
-func (t *Trainer) closedFinal() (Final, error) {
+func (t *Trainer) closedFinal() (Evaluation, error) {
 	t.rows = newRows(t.Data)
 	model, err := t.Model.kernel(t.rows, 0, t.Execution.threads())
 	if err != nil {
-		return Final{}, err
+		return Evaluation{}, err
 	}
 	defer model.Close()
 	closedform.Load(model, kernels.Values, t.Model.networks(), t.Model.Parameters)
-	return t.summarise(evaluationRows, func(batch kernels.Batch[float32], test bool) ([]float64, error) {
+	return t.evaluate(evaluationRows, func(batch kernels.Batch[float32], test bool) ([]float64, error) {
 		errors := make([]float64, batch.Count*max(1, t.rows.set(test).columns))
 		return errors, model.Errors(batch, errors)
 	})
@@ -63,23 +76,23 @@ const (
 	evaluationImages        = 1_000
 )
 
-func (t *Trainer) automaticFinal() (Final, error) {
+func (t *Trainer) automaticFinal() (Evaluation, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := libtorch.Configure(t.Execution.threads()); err != nil {
-		return Final{}, err
+		return Evaluation{}, err
 	}
 	t.rows = newRows(t.Data)
 	o, err := newOracle(t.Model, t.rows, t.Execution.CUDA)
 	if err != nil {
-		return Final{}, err
+		return Evaluation{}, err
 	}
 	defer o.keep.Free()
 	most := automaticEvaluationRows
 	if t.rows.images != nil {
 		most = evaluationImages
 	}
-	return t.summarise(most, func(batch kernels.Batch[float32], test bool) ([]float64, error) {
+	return t.evaluate(most, func(batch kernels.Batch[float32], test bool) ([]float64, error) {
 		s := libtorch.Scope{CUDA: t.Execution.CUDA}
 		defer s.Free()
 		var errors []float64
@@ -90,25 +103,35 @@ func (t *Trainer) automaticFinal() (Final, error) {
 	})
 }
 
-// summarise computes the mean and the error of both sets, from the squared errors of parts of at most so many rows. Like the published scripts, it
+// evaluate computes the mean and the error of both sets, from the squared errors of parts of at most so many rows. Like the published scripts, it
 // divides the standard deviation of the elements by the square root of the number of rows, not of elements.
-func (t *Trainer) summarise(most int, errorsOf func(part kernels.Batch[float32], test bool) ([]float64, error)) (f Final, err error) {
+func (t *Trainer) evaluate(most int, errorsOf func(part kernels.Batch[float32], test bool) ([]float64, error)) (e Evaluation, err error) {
+	group := t.Execution.group()
 	for _, set := range []struct {
 		test                bool
 		mean, standardError *float64
-	}{{false, &f.Train, &f.TrainError}, {true, &f.Test, &f.TestError}} {
-		batch := t.whole(set.test, true)
-		var all moments
-		for first := 0; first < batch.Count; first += most {
-			errors, err := errorsOf(part(batch, first, min(first+most, batch.Count)), set.test)
-			if err != nil {
-				return f, err
-			}
-			all.add(errors)
+	}{{false, &e.Train, &e.TrainError}, {true, &e.Test, &e.TestError}} {
+		whole := t.whole(set.test, true)
+		mine, err := (&ranks{group: group}).part(whole)
+		if err != nil {
+			return e, err
 		}
-		*set.mean, *set.standardError = all.mean, all.deviation()/math.Sqrt(float64(batch.Count))
+		var all tally
+		for first := 0; first < mine.Count; first += most {
+			batch := part(mine, first, min(first+most, mine.Count))
+			errors, err := errorsOf(batch, set.test)
+			if err != nil {
+				return e, err
+			}
+			all.add(errors, batch.Count)
+		}
+		if err := all.gather(group); err != nil {
+			return e, err
+		}
+		*set.mean, *set.standardError = all.mean, all.deviation()/math.Sqrt(float64(whole.Count))
+		e.WorstRows = floats.Sum(all.worst[:]) / (all.mean * all.count)
 	}
-	return f, nil
+	return e, nil
 }
 
 // part returns the rows of a whole set from first on and before last. Rows names them.
@@ -123,18 +146,55 @@ func part(whole kernels.Batch[float32], first, last int) kernels.Batch[float32] 
 	return whole
 }
 
-// moments are the mean of numbers and the sum of their squared distances from it.
-type moments struct{ count, mean, squares float64 }
+// tally is what an evaluation keeps of squared errors: their number, their mean, the sum of their squared distances from it, and the largest sums of
+// a row's errors, in ascending order.
+type tally struct {
+	count, mean, squares float64
+	worst                [5]float64
+}
 
-// add adds numbers. Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
-func (m *moments) add(values []float64) {
-	mean, variance := stat.PopMeanVariance(values, nil)
-	n := float64(len(values))
-	count, distance := m.count+n, mean-m.mean
-	m.squares += n*variance + distance*distance*m.count*n/count
-	m.mean += distance * n / count
-	m.count = count
+// add adds the squared errors of rows.
+func (t *tally) add(errors []float64, rows int) {
+	mean, variance := stat.PopMeanVariance(errors, nil)
+	n, columns := float64(len(errors)), len(errors)/rows
+	other := tally{count: n, mean: mean, squares: n * variance}
+	for i := range rows {
+		other.keep(floats.Sum(errors[i*columns : (i+1)*columns]))
+	}
+	t.join(other)
+}
+
+// keep keeps the error of a row if it is among the largest.
+func (t *tally) keep(row float64) {
+	if row > t.worst[0] {
+		t.worst[0] = row
+		slices.Sort(t.worst[:])
+	}
+}
+
+// join adds what is kept of other errors. Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+func (t *tally) join(other tally) {
+	if other.count == 0 {
+		return
+	}
+	count, distance := t.count+other.count, other.mean-t.mean
+	t.squares += other.squares + distance*distance*t.count*other.count/count
+	t.mean += distance * other.count / count
+	t.count = count
+	for _, row := range other.worst {
+		t.keep(row)
+	}
+}
+
+// gather joins the tallies of all processes.
+func (t *tally) gather(group Group) error {
+	lists, err := gather(group, append([]float64{t.count, t.mean, t.squares}, t.worst[:]...))
+	*t = tally{}
+	for _, list := range lists {
+		t.join(tally{list[0], list[1], list[2], [5]float64(list[3:])})
+	}
+	return err
 }
 
 // deviation returns the standard deviation, with Bessel's correction.
-func (m *moments) deviation() float64 { return math.Sqrt(m.squares / (m.count - 1)) }
+func (t *tally) deviation() float64 { return math.Sqrt(t.squares / (t.count - 1)) }

@@ -3,6 +3,7 @@ package trainer
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/stat"
@@ -11,22 +12,27 @@ import (
 	"hnn/internal/kernels"
 )
 
-// Moments of parts are those of the whole, by gonum.
-func TestMoments(t *testing.T) {
+// The tally of parts is that of the whole, by gonum and by sorting.
+func TestTally(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	var all []float64
-	var m moments
-	for _, count := range []int{1, 100, 7, 1000} {
-		part := make([]float64, count)
-		for i := range part {
-			part[i] = 1e6 + random.NormFloat64()
+	var all, sums []float64
+	var parts tally
+	for _, rows := range []int{1, 100, 7, 1000} {
+		part := make([]float64, 2*rows)
+		for i := range rows {
+			part[2*i], part[2*i+1] = 1e6+random.NormFloat64(), 1e6+random.NormFloat64()
+			sums = append(sums, part[2*i]+part[2*i+1])
 		}
-		m.add(part)
+		parts.add(part, rows)
 		all = append(all, part...)
 	}
 	mean, deviation := stat.MeanStdDev(all, nil)
-	relative(t, "mean", m.mean, mean, 1e-15)
-	relative(t, "standard deviation", m.deviation(), deviation, 1e-10)
+	relative(t, "mean", parts.mean, mean, 1e-15)
+	relative(t, "standard deviation", parts.deviation(), deviation, 1e-10)
+	slices.Sort(sums)
+	if largest := sums[len(sums)-5:]; !slices.Equal(parts.worst[:], largest) {
+		t.Errorf("the largest are %v, want %v", parts.worst, largest)
+	}
 }
 
 // The parts of an evaluation do not change its result, for states and for images.
@@ -39,7 +45,7 @@ func TestFinalInParts(t *testing.T) {
 		evaluate := func(most int) Final {
 			t.Helper()
 			count := 0
-			f, err := trainer.summarise(most, func(part kernels.Batch[float32], test bool) ([]float64, error) {
+			e, err := trainer.evaluate(most, func(part kernels.Batch[float32], test bool) ([]float64, error) {
 				if part.Count > most {
 					t.Errorf("a part has %d rows", part.Count)
 				}
@@ -53,7 +59,7 @@ func TestFinalInParts(t *testing.T) {
 			if err != nil || count != trainer.rows.train.count+trainer.rows.test.count {
 				t.Errorf("%d rows, error %v", count, err)
 			}
-			return f
+			return e.Final
 		}
 		whole, parts := evaluate(1<<30), evaluate(37)
 		relative(t, "train", parts.Train, whole.Train, 1e-12)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"hnn/internal/kernels"
 	"hnn/nets"
@@ -81,6 +82,34 @@ func (r *ranks) sum(loss *float32, gradient ...[]float32) error {
 		}
 	}
 	return nil
+}
+
+// gather returns the numbers that each process gives, by rank. A sum of float32 carries them in pieces of 16 bits, which it leaves as they are.
+func gather(group Group, numbers []float64) ([][]float64, error) {
+	const pieces, bits = 4, 16
+	if group.Size() == 1 {
+		return [][]float64{numbers}, nil
+	}
+	sum := make([]float32, group.Size()*len(numbers)*pieces)
+	for i, number := range numbers {
+		for piece := range pieces {
+			sum[(group.Rank()*len(numbers)+i)*pieces+piece] = float32(uint16(math.Float64bits(number) >> (piece * bits)))
+		}
+	}
+	if err := group.Sum(sum); err != nil {
+		return nil, err
+	}
+	lists := make([][]float64, group.Size())
+	for rank := range lists {
+		for i := range numbers {
+			number := uint64(0)
+			for piece := range pieces {
+				number |= uint64(sum[(rank*len(numbers)+i)*pieces+piece]) << (piece * bits)
+			}
+			lists[rank] = append(lists[rank], math.Float64frombits(number))
+		}
+	}
+	return lists, nil
 }
 
 // stop returns why the run stops after the present step, or nil.
