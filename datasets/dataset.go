@@ -150,17 +150,9 @@ type Task struct {
 	InputNoise  bool    // whether the published script draws input noise, even with standard deviation 0
 	TimeStep    float64 // of Increments, in units of t; 0 where Increments is nil
 
-	// Published holds the published results by model name, for these settings and seed 0. It is nil for a task that is not in the paper.
+	// Published holds the published results by model name, for these settings. It is nil for a task that is not in the paper.
 	Published map[string]PublishedModel
 }
-
-// PublishedModel holds the results of one model on one task. Paper is from the authors' notebooks (tables 1 and 2 of the paper, with more
-// digits). Code is from a run of their code with PyTorch 2.15.0.
-type PublishedModel struct{ Paper, Code Scores }
-
-// Scores are mean squared errors of a trained model. Train and Test are those of the derivatives (for images, the losses). Energy is that of
-// the energy along the task's Trials or Film. 0 means that the number is not known.
-type Scores struct{ Train, Test, Energy float64 }
 
 // Labels name the axes of a task's figures, with units where there are any.
 type Labels struct{ Position, Momentum, Time, Energy string }

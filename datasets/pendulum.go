@@ -7,10 +7,10 @@ var Pendulum = pendulum.task(Task{
 	Name:        "pend",
 	Description: "ideal pendulum, H = 3(1 − cos q) + p², noisy",
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 3*(1-math.Cos(s[0])) },
-	Published: map[string]PublishedModel{
-		"baseline": {Paper: Scores{3.2606e-2, 3.5273e-2, 4.1519e-2}, Code: Scores{Train: 3.2606e-2, Test: 3.5281e-2, Energy: 2.3227e-2}},
-		"hnn":      {Paper: Scores{3.2787e-2, 3.5586e-2, 2.4852e-2}, Code: Scores{Train: 3.2787e-2, Test: 3.5587e-2, Energy: 6.2420e-4}},
-	},
+	Published: publishedModels("pend", map[string]Scores{
+		"baseline": {TrainLoss: 3.2606e-2, TestLoss: 3.5273e-2, NotebookEnergyMSE: 4.1519e-2},
+		"hnn":      {TrainLoss: 3.2787e-2, TestLoss: 3.5586e-2, NotebookEnergyMSE: 2.4852e-2},
+	}),
 })
 
 var pendulum = oscillator{

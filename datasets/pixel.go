@@ -28,10 +28,10 @@ var Pixel = Task{
 	BatchSize:   200,
 	WeightDecay: 1e-5,
 	InputNoise:  true,
-	Published: map[string]PublishedModel{
-		"baseline": {Paper: Scores{1.7731e-4, 1.7306e-4, 9.2748e-3}, Code: Scores{Train: 1.7873e-4, Test: 1.7621e-4}},
-		"hnn":      {Paper: Scores{1.8683e-4, 1.8451e-4, 1.5315e-4}, Code: Scores{Train: 2.0849e-4, Test: 2.0537e-4}},
-	},
+	Published: publishedModels("pixel", map[string]Scores{
+		"baseline": {TrainLoss: 1.7731e-4, TestLoss: 1.7306e-4, EnergyMSE: 9.2748e-3},
+		"hnn":      {TrainLoss: 1.8683e-4, TestLoss: 1.8451e-4, EnergyMSE: 1.5315e-4},
+	}),
 }
 
 // Screen is the number of rows and columns of the screen on which gym draws the pendulum of Pixel.

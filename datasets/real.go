@@ -34,10 +34,10 @@ var Real = Task{
 	Steps:       2000,
 	WeightDecay: 1e-5,
 	TimeStep:    realStep,
-	Published: map[string]PublishedModel{
-		"baseline": {Paper: Scores{2.7455e-3, 2.1864e-3, 3.8564e-1}, Code: Scores{Train: 1.9442e-3, Test: 1.3921e-3, Energy: 3.7133e-1}},
-		"hnn":      {Paper: Scores{9.2376e-3, 5.9584e-3, 1.4477e-2}, Code: Scores{Train: 9.2941e-3, Test: 5.8494e-3, Energy: 8.5323e-3}},
-	},
+	Published: publishedModels("real", map[string]Scores{
+		"baseline": {TrainLoss: 2.7455e-3, TestLoss: 2.1864e-3, EnergyMSE: 3.8564e-1},
+		"hnn":      {TrainLoss: 9.2376e-3, TestLoss: 5.9584e-3, EnergyMSE: 1.4477e-2},
+	}),
 }
 
 //go:embed real_pend_h_1.txt

@@ -5,10 +5,10 @@ var Spring = spring.task(Task{
 	Name:        "spring",
 	Description: "ideal mass-spring system, H = q² + p², noisy",
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + s[0]*s[0] },
-	Published: map[string]PublishedModel{
-		"baseline": {Paper: Scores{3.7134e-2, 3.6656e-2, 1.7077e-1}, Code: Scores{Train: 3.7125e-2, Test: 3.6579e-2, Energy: 4.1361e-2}},
-		"hnn":      {Paper: Scores{3.6933e-2, 3.5928e-2, 3.8416e-4}, Code: Scores{Train: 3.6939e-2, Test: 3.5950e-2, Energy: 3.5964e-4}},
-	},
+	Published: publishedModels("spring", map[string]Scores{
+		"baseline": {TrainLoss: 3.7134e-2, TestLoss: 3.6656e-2, NotebookEnergyMSE: 1.7077e-1},
+		"hnn":      {TrainLoss: 3.6933e-2, TestLoss: 3.5928e-2, NotebookEnergyMSE: 3.8416e-4},
+	}),
 })
 
 var spring = oscillator{

@@ -12,10 +12,10 @@ var ThreeBody = threeBody.task(Task{
 	Description: "three bodies on near-circular orbits, chaotic",
 	BatchSize:   600,
 	WeightDecay: 1e-4,
-	Published: map[string]PublishedModel{
-		"baseline": {Paper: Scores{9.5573e-2, 3.8000e-1, 1.0906e2}, Code: Scores{Train: 9.5581e-2, Test: 3.8005e-1, Energy: 1.0917e2}},
-		"hnn":      {Paper: Scores{8.0346e-2, 4.8809e-1, 4.1926e-2}, Code: Scores{Train: 8.2208e-2, Test: 4.7068e-1, Energy: 7.3518e-3}},
-	},
+	Published: publishedModels("3body", map[string]Scores{
+		"baseline": {TrainLoss: 9.5573e-2, TestLoss: 3.8000e-1, EnergyMSE: 1.0906e2},
+		"hnn":      {TrainLoss: 8.0346e-2, TestLoss: 4.8809e-1, EnergyMSE: 4.1926e-2},
+	}),
 })
 
 var threeBody = orbits{

@@ -12,10 +12,10 @@ var TwoBody = twoBody.task(Task{
 	Description: "two bodies on near-circular orbits",
 	BatchSize:   200,
 	InputNoise:  true,
-	Published: map[string]PublishedModel{
-		"baseline": {Paper: Scores{3.2682e-5, 2.9575e-5, 6.3276e-2}, Code: Scores{Train: 3.3348e-5, Test: 3.0259e-5, Energy: 6.2897e-2}},
-		"hnn":      {Paper: Scores{2.9959e-6, 2.8218e-6, 3.8751e-5}, Code: Scores{Train: 6.7090e-6, Test: 6.5621e-6, Energy: 2.6396e-5}},
-	},
+	Published: publishedModels("2body", map[string]Scores{
+		"baseline": {TrainLoss: 3.2682e-5, TestLoss: 2.9575e-5, EnergyMSE: 6.3276e-2},
+		"hnn":      {TrainLoss: 2.9959e-6, TestLoss: 2.8218e-6, EnergyMSE: 3.8751e-5},
+	}),
 })
 
 var twoBody = orbits{

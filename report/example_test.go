@@ -10,14 +10,14 @@ import (
 	"hnn/report"
 )
 
-// The energy errors of a run of ./analyze, beside the paper's.
+// The test losses of a run of ./analyze, beside the paper's.
 func ExampleReport_Results() {
 	folder, err := os.MkdirTemp("", "results")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
-	metrics := `{"models": {"baseline": {"energy_mse": 0.042}, "hnn": {"energy_mse": 3.6e-4}}}`
+	metrics := `{"models": {"baseline": {"test_loss": 0.0366}, "hnn": {"test_loss": 0.0359}}}`
 	if err := os.WriteFile(filepath.Join(folder, "spring-metrics.json"), []byte(metrics), 0o600); err != nil {
 		log.Fatal(err)
 	}
@@ -27,11 +27,11 @@ func ExampleReport_Results() {
 		log.Fatal(err)
 	}
 	for _, result := range results {
-		if result.Quantity == "energy MSE" {
-			fmt.Printf("%s: %.1e, and %.1e in the paper (%s)\n", result.Model, result.Mean, result.Paper, result.ToPaper())
+		if result.Quantity == datasets.TestLoss {
+			fmt.Printf("%s: %s, and %.2e in the paper\n", result.Model, result.Runs, result.Paper)
 		}
 	}
 	// Output:
-	// baseline: 4.2e-02, and 1.7e-01 in the paper (1/4.1)
-	// hnn: 3.6e-04, and 3.8e-04 in the paper (−6.3%)
+	// baseline: 3.6600e-2, and 3.67e-02 in the paper
+	// hnn: 3.5900e-2, and 3.59e-02 in the paper
 }

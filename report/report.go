@@ -3,7 +3,6 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	"embed"
 	"encoding/base64"
 	"encoding/csv"
@@ -13,9 +12,11 @@ import (
 	htmltemplate "html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"mime"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -49,88 +50,112 @@ type Time struct {
 // Failure is a command that failed, and its message.
 type Failure struct{ Name, Reason string }
 
-// Result is one quantity of one model. Mean is over the seeds. Error is the standard error over the seeds. For a single seed, it is the standard
-// error over the data, as in the paper.
+// Result is one quantity of one model: the paper's number, 0 if there is none, and those of the published code and of these runs.
 type Result struct {
-	Task, Model, Quantity string
-	Seeds                 []uint32 // that have a value
-	Values                []float64
-	Mean, Error           float64
-	Paper, Code           float64 // the paper's number, and that of a run of the published code; 0 if unknown
+	Task, Model string
+	Quantity    datasets.Quantity
+	Paper       float64
+	Code, Runs  Spread
 }
 
-func list(s datasets.Scores) []float64 { return []float64{s.Train, s.Test, s.Energy} }
-
-// scores returns the scores of a model and their errors. An unknown energy is 0.
-func scores(m *analysis.ModelMetrics) (values, deviations []float64) {
-	energy := cmp.Or(m.EnergyErrors, &analysis.EnergyErrors{})
-	return []float64{m.Train, m.Test, energy.EnergyMSE}, []float64{m.TrainError, m.TestError, energy.EnergyMSEError}
+// Spread is the values of a quantity over seeds. Deviation is their standard deviation, 0 for fewer than two.
+type Spread struct {
+	Seeds           []uint32
+	Values          []float64
+	Mean, Deviation float64
 }
 
-// Results reads the metrics of all tasks. It leaves out those that do not exist.
+// spread collects the known values of a quantity, in the order of the seeds.
+func spread(quantity datasets.Quantity, seeds []uint32, runs map[uint32]datasets.Scores) (s Spread) {
+	for _, seed := range seeds {
+		if value, known := runs[seed][quantity]; known {
+			s.Seeds, s.Values = append(s.Seeds, seed), append(s.Values, value)
+		}
+	}
+	switch len(s.Values) {
+	case 0:
+	case 1:
+		s.Mean = s.Values[0]
+	default:
+		s.Mean, s.Deviation = stat.MeanStdDev(s.Values, nil)
+	}
+	return s
+}
+
+// String returns mean and standard deviation, or the single value; "" if there is none.
+func (s Spread) String() string {
+	if s.Deviation == 0 {
+		return number(s.Mean)
+	}
+	return fmt.Sprintf("%s ± %s", number(s.Mean), scientific(s.Deviation, 1))
+}
+
+// Deviations returns the difference from the published code's mean in standard deviations of the published code; "" if one of them is unknown.
+func (r Result) Deviations() string {
+	if r.Code.Deviation == 0 || len(r.Runs.Values) == 0 {
+		return ""
+	}
+	return strings.Replace(fmt.Sprintf("%+.1f", (r.Runs.Mean-r.Code.Mean)/r.Code.Deviation), "-", "−", 1)
+}
+
+// scores returns what a report shows of a model's metrics.
+func scores(m *analysis.ModelMetrics) datasets.Scores {
+	s := datasets.Scores{datasets.TrainLoss: m.Train, datasets.TestLoss: m.Test}
+	if m.EnergyErrors != nil {
+		s[datasets.EnergyMSE] = m.EnergyMSE
+	}
+	return s
+}
+
+// Results reads the metrics of all tasks. It leaves out what no seed has.
 func (r Report) Results() ([]Result, error) {
 	var results []Result
 	for _, task := range r.Tasks {
-		found := make([]analysis.Metrics, len(r.Seeds))
-		for i, seed := range r.Seeds {
-			path := filepath.Join(r.Folder(seed), task.Name+"-metrics.json")
-			content, err := os.ReadFile(path)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err == nil {
-				err = json.Unmarshal(content, &found[i])
-			}
-			if err != nil {
-				return nil, fmt.Errorf("report: %s: %w", path, err)
-			}
+		runs, err := r.runs(task)
+		if err != nil {
+			return nil, err
 		}
 		for _, model := range hamiltonian.Models {
 			published := task.Published[model.Name]
-			for q, quantity := range []string{"train loss", "test loss", "energy MSE"} {
-				result := Result{Task: task.Name, Model: model.Name, Quantity: quantity, Paper: list(published.Paper)[q], Code: list(published.Code)[q]}
-				for i, seed := range r.Seeds {
-					if m := found[i].Models[model.Name]; m != nil {
-						if values, deviations := scores(m); values[q] != 0 {
-							result.Seeds, result.Values, result.Error = append(result.Seeds, seed), append(result.Values, values[q]), deviations[q]
-						}
-					}
+			codeSeeds := slices.Sorted(maps.Keys(published.Code))
+			for _, quantity := range datasets.Quantities {
+				result := Result{
+					Task: task.Name, Model: model.Name, Quantity: quantity, Paper: published.Paper[quantity],
+					Code: spread(quantity, codeSeeds, published.Code), Runs: spread(quantity, r.Seeds, runs[model.Name]),
 				}
-				if len(result.Values) == 0 {
-					continue
+				if len(result.Runs.Values) > 0 {
+					results = append(results, result)
 				}
-				result.Mean = result.Values[0]
-				if n := len(result.Values); n > 1 {
-					mean, deviation := stat.MeanStdDev(result.Values, nil)
-					result.Mean, result.Error = mean, stat.StdErr(deviation, float64(n))
-				}
-				results = append(results, result)
 			}
 		}
 	}
 	return results, nil
 }
 
-// ToPaper returns the relative difference from the paper's number, as a percentage or a multiple; "" if the paper has none.
-func (r Result) ToPaper() string { return difference(r.Mean, r.Paper) }
-
-// ToCode returns the relative difference from the number of the published code; "" if there is none.
-func (r Result) ToCode() string { return difference(r.Mean, r.Code) }
-
-func difference(value, reference float64) string {
-	if reference == 0 {
-		return ""
+// runs reads the scores of a task by model and seed.
+func (r Report) runs(task datasets.Task) (map[string]map[uint32]datasets.Scores, error) {
+	runs := map[string]map[uint32]datasets.Scores{}
+	for _, seed := range r.Seeds {
+		path := filepath.Join(r.Folder(seed), task.Name+"-metrics.json")
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var metrics analysis.Metrics
+		if err == nil {
+			err = json.Unmarshal(content, &metrics)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("report: %s: %w", path, err)
+		}
+		for name, m := range metrics.Models {
+			if runs[name] == nil {
+				runs[name] = map[uint32]datasets.Scores{}
+			}
+			runs[name][seed] = scores(m)
+		}
 	}
-	switch ratio := value / reference; {
-	case ratio >= 10:
-		return fmt.Sprintf("%.0f×", ratio)
-	case ratio >= 2:
-		return fmt.Sprintf("%.1f×", ratio)
-	case ratio <= 0.5:
-		return fmt.Sprintf("1/%.1f", 1/ratio)
-	default:
-		return strings.Replace(fmt.Sprintf("%+.1f%%", 100*(ratio-1)), "-", "−", 1)
-	}
+	return runs, nil
 }
 
 // number writes five digits of a number, and "" for 0.
@@ -146,10 +171,6 @@ func scientific(v float64, decimals int) string {
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', decimals, 64), "e")
 	power, _ := strconv.Atoi(exponent) // FormatFloat's
 	return fmt.Sprintf("%se%d", mantissa, power)
-}
-
-func withError(r Result) string {
-	return fmt.Sprintf("%s ± %s", number(r.Mean), scientific(r.Error, 0))
 }
 
 // Write writes index.html, results.md and results.csv into a folder (created if needed) and returns their paths.
@@ -190,20 +211,12 @@ func (r Report) Write(folder string) ([]string, error) {
 	return paths, nil
 }
 
+// table writes the values of all seeds, in the columns of datasets/published.csv.
 func table(w io.Writer, results []Result) error {
-	rows := [][]string{{"task", "model", "quantity", "seed", "value", "mean", "error", "paper", "relative_to_paper", "published_code", "relative_to_published_code"}}
-	plain := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	relative := func(mean, reference float64) (string, string) {
-		if reference == 0 {
-			return "", ""
-		}
-		return plain(reference), plain(mean/reference - 1)
-	}
-	for _, result := range results {
-		paper, toPaper := relative(result.Mean, result.Paper)
-		code, toCode := relative(result.Mean, result.Code)
-		for i, value := range result.Values {
-			rows = append(rows, []string{result.Task, result.Model, result.Quantity, fmt.Sprint(result.Seeds[i]), plain(value), plain(result.Mean), plain(result.Error), paper, toPaper, code, toCode})
+	rows := [][]string{{"task", "model", "quantity", "seed", "value"}}
+	for _, r := range results {
+		for i, value := range r.Runs.Values {
+			rows = append(rows, []string{r.Task, r.Model, string(r.Quantity), fmt.Sprint(r.Runs.Seeds[i]), strconv.FormatFloat(value, 'g', -1, 64)})
 		}
 	}
 	return csv.NewWriter(w).WriteAll(rows)
@@ -241,7 +254,7 @@ var (
 	//go:embed *.tmpl
 	sources   embed.FS
 	functions = map[string]any{
-		"number": number, "withError": withError, "models": func() []hamiltonian.Model { return hamiltonian.Models },
+		"number": number, "models": func() []hamiltonian.Model { return hamiltonian.Models },
 		"round": func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) },
 	}
 	page     = htmltemplate.Must(htmltemplate.New("index.html.tmpl").Funcs(functions).ParseFS(sources, "index.html.tmpl"))

@@ -43,12 +43,12 @@ func TestResultsOfOneSeed(t *testing.T) {
 			t.Errorf("%s, %s: the paper has %g, want %g", results[i].Model, results[i].Quantity, results[i].Paper, want)
 		}
 	}
-	if hnn := results[3]; hnn.Model != "hnn" || hnn.Mean != 0.04 || hnn.Error != 0.003 || withError(hnn) != "4.0000e-2 ± 3e-3" {
+	if hnn := results[3]; hnn.Model != "hnn" || hnn.Runs.String() != "4.0000e-2" || hnn.Runs.Deviation != 0 {
 		t.Errorf("the HNN's train loss is %+v", hnn)
 	}
 }
 
-// Of 1, 2 and 6 the mean is 3 and the standard error √7/√3.
+// Of 1, 2 and 6 the mean is 3 and the standard deviation √7.
 func TestResultsOverSeeds(t *testing.T) {
 	root := t.TempDir()
 	folder := func(seed uint32) string { return filepath.Join(root, fmt.Sprint(seed)) }
@@ -63,19 +63,23 @@ func TestResultsOverSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	energy := results[5]
-	if energy.Mean != 3 || math.Abs(energy.Error-math.Sqrt(7./3)) > 1e-12 || len(energy.Seeds) != 3 {
+	energy := results[5].Runs
+	if energy.Mean != 3 || math.Abs(energy.Deviation-math.Sqrt(7)) > 1e-12 || len(energy.Seeds) != 3 || energy.String() != "3.0000e0 ± 2.6e0" {
 		t.Errorf("got %+v", energy)
 	}
 }
 
-func TestDifferences(t *testing.T) {
+// A run at 6 is 3/√7 standard deviations above the published code's 1, 2 and 6.
+func TestDeviations(t *testing.T) {
+	code := Spread{Values: []float64{1, 2, 6}, Mean: 3, Deviation: math.Sqrt(7)}
+	one := Spread{Values: []float64{3}, Mean: 3}
 	for _, test := range []struct {
-		value, reference float64
-		want             string
-	}{{1.05, 1, "+5.0%"}, {0.95, 1, "−5.0%"}, {3, 1, "3.0×"}, {50, 2, "25×"}, {1, 4, "1/4.0"}, {1, 0, ""}} {
-		if got := difference(test.value, test.reference); got != test.want {
-			t.Errorf("%g to %g: got %q, want %q", test.value, test.reference, got, test.want)
+		code Spread
+		mean float64
+		want string
+	}{{code, 6, "+1.1"}, {code, 0, "−1.1"}, {one, 6, ""}, {Spread{}, 6, ""}} {
+		if got := (Result{Code: test.code, Runs: Spread{Values: []float64{test.mean}, Mean: test.mean}}).Deviations(); got != test.want {
+			t.Errorf("%g beside %v: got %q, want %q", test.mean, test.code, got, test.want)
 		}
 	}
 }
@@ -113,7 +117,7 @@ func TestFiles(t *testing.T) {
 		t.Error("the page refers to something outside of it, or to nothing")
 	}
 	markdown := read("results.md")
-	for _, want := range []string{"| pixel | hnn | energy MSE | 1.5315e-4 |  | 1.0000e0 ± 5e-1 |", "![", "](../pixel.gif)", "- spring-hnn: the loss"} {
+	for _, want := range []string{"| pixel | hnn | energy MSE | 1.5315e-4 |  | 1.0000e0 |  |", "![", "](../pixel.gif)", "- spring-hnn: the loss"} {
 		if !strings.Contains(markdown, want) {
 			t.Errorf("the Markdown has no %q:\n%s", want, markdown)
 		}
