@@ -10,7 +10,8 @@ import (
 type Plane struct {
 	Samples       [][]float64 // the training set; for images, the test set
 	Path          [][]float64 // the states of the example by time
-	Points, Field [][]float64 // a grid over the samples, and the field at its points; no Field if it is not known
+	Points, Field [][]float64 // a grid over the samples, and the field at its points; no Field if it is not known, or fitted to measurements
+	Rates         [][]float64 // of a truth without Field: the observed derivatives of the samples
 	// Hamiltonian is the source's Hamiltonian on the grid's rectangle, or nil.
 	Hamiltonian *ScalarGrid
 }

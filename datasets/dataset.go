@@ -116,10 +116,12 @@ type Task struct {
 	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.
 	Observed *Observations
 
-	// Hamiltonian returns the true energy of a state (a fitted one for measurements). Dynamics is the true field. Both are nil where only
-	// observations are known.
+	// Hamiltonian returns the true energy of a state. Dynamics is the true field. Both are nil where only observations are known.
 	Hamiltonian func(state []float64) float64
 	Dynamics    integrator.Derivative
+	// Fitted names what Hamiltonian and Dynamics describe where they were fitted to measurements, such as "fitted pendulum". It is empty where
+	// they are exact.
+	Fitted string
 	// Kinetic and Potential return the two parts of the energy of bodies. They are nil for any other system.
 	Kinetic   func(state []float64) float64
 	Potential func(state []float64) float64
@@ -143,6 +145,8 @@ type Task struct {
 	// the dataset because measured trajectories come from its test set.
 	Example func(Dataset) (Trajectories, error)
 	Trials  func(Dataset) (Trajectories, error)
+	// Excerpt is the time up to which a figure of its own shows the example; 0 for none.
+	Excerpt float64
 
 	Steps       int     // gradient steps after step 0
 	BatchSize   int     // rows per step; 0 for all

@@ -21,6 +21,7 @@ type orbits struct {
 	duration     float64                       // of a trajectory
 	exampleSeed  uint32
 	exampleUntil float64
+	excerpt      float64 // time up to which the published figure 3 shows the example; 0 for none
 	trialUntil   float64
 }
 
@@ -29,7 +30,7 @@ func (o orbits) task(t Task) Task {
 	t.Dimension, t.Bodies, t.Labels = 4*o.bodies, o.bodies, dimensionless
 	t.Hamiltonian = func(y []float64) float64 { return kineticEnergy(y) + gravitationalEnergy(y) }
 	t.Kinetic, t.Potential, t.Dynamics = kineticEnergy, gravitationalEnergy, gravity
-	t.Generate, t.Example, t.Trials = generator(o.generate).dataset, o.trajectory, o.trials
+	t.Generate, t.Example, t.Trials, t.Excerpt = generator(o.generate).dataset, o.trajectory, o.trials, o.excerpt
 	t.Steps = 10000
 	return t
 }

@@ -46,6 +46,7 @@ const (
 	fewestRows = 10   // of a training and a test set together
 	wholeBatch = 3000 // training rows; up to here, each step takes them all
 	periods    = 10   // duration of the comparison with observations
+	smooth     = 1000 // times at which a curve shows no corners
 
 	// Beyond wholeBatch, a step takes a batch that keeps the processors busy, and the training passes over the data at least once.
 	batchRows, smallestBatch, fewestSteps = 300, 600, 10_000
@@ -97,8 +98,14 @@ func fromObservations(task Task, observed sequence) (Task, error) {
 	}
 	task.Description, task.Dimension, task.Labels = "a system of your own", data.Train.X.Columns, dimensionless
 	task.Generate = func(uint32) (Dataset, error) { return data, nil }
-	task.Example = func(Dataset) (Trajectories, error) { return compared(test, 1, span), nil }
-	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span), nil }
+	task.Example = func(Dataset) (Trajectories, error) {
+		drawn := compared(test, 1, span, smooth)
+		if task.Dynamics == nil {
+			return drawn, nil
+		}
+		return trajectories(task.Dynamics, drawn.Starts(), drawn.Times, drawn.Solver)
+	}
+	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span, 2), nil }
 	task.Steps = 2000
 	if data.Train.rows() > wholeBatch {
 		task.BatchSize = min(max(smallestBatch, batchRows*runtime.GOMAXPROCS(0)), data.Test.rows())
@@ -135,9 +142,9 @@ func period(rows Samples) float64 {
 }
 
 // compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. All are
-// interpolated at the times of the longest, up to the given span or to the end of the shortest. If the rows have no times, compared returns
-// some of them as starts only.
-func compared(test []Samples, count int, span float64) Trajectories {
+// interpolated at the times of the longest, up to the given span or to the end of the shortest, or at as many evenly spaced times as are wanted if
+// these are fewer. If the rows have no times, compared returns some of them as starts only.
+func compared(test []Samples, count int, span float64, wanted int) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
 	timed := slices.DeleteFunc(slices.Clone(test), func(s Samples) bool { return len(s.Times) < 2 })
 	if len(timed) == 0 {
@@ -149,7 +156,7 @@ func compared(test []Samples, count int, span float64) Trajectories {
 		for i := range n {
 			t.States = append(t.States, [][]float64{start(test, i*rows/n)})
 		}
-		t.Times = linspace(0, span, 500)
+		t.Times = linspace(0, span, max(500, wanted))
 		return t
 	}
 	slices.SortStableFunc(timed, func(a, b Samples) int { return cmp.Compare(b.duration(), a.duration()) })
@@ -158,8 +165,8 @@ func compared(test []Samples, count int, span float64) Trajectories {
 	timed = slices.DeleteFunc(timed, func(s Samples) bool { return s.duration() < longest/2 })
 	end := min(span, timed[len(timed)-1].duration())
 	t.Times = slices.DeleteFunc(timed[0].elapsed(), func(time float64) bool { return time > end*(1+1e-9) }) // the times may be rounded
-	if len(t.Times) < 2 {
-		t.Times = []float64{0, end}
+	if len(t.Times) < wanted {
+		t.Times = linspace(0, end, wanted)
 	}
 	for _, s := range timed {
 		t.States = append(t.States, s.at(t.Times))

@@ -18,6 +18,7 @@ var Pixel = Task{
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "θ̇/4 (rad/s)", Time: "frame", Energy: "H"},
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 1.9*(1-math.Cos(s[0])) },
+	Fitted:      "fitted pendulum",
 	Generate: func(seed uint32) (Dataset, error) {
 		images, err := pixelSwings.record(seed)
 		return Dataset{Images: &images}, err

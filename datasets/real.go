@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"hnn/integrator"
 	"hnn/internal/tables"
 )
 
@@ -20,6 +21,7 @@ var Real = Task{
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 2.4*(1-math.Cos(s[0])) },
 	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
+	Fitted:      "fitted pendulum",
 	Generate:    embedded(0).dataset,
 	Increments:  embedded(realStep).dataset,
 	Parse: func(name, content string, increments bool) (Dataset, error) {
@@ -54,9 +56,11 @@ func measuredBy(name, content string, spacing float64) generator {
 	return func(uint32) (train, test exact, err error) { return readMeasurements(name, content, spacing) }
 }
 
-// measured returns the test set as a trajectory. Models are integrated with scipy's default tolerances, as in the published notebook.
+// measured returns the test set as a trajectory. Models are integrated with the tolerance that the paper's text names.
 func measured(data Dataset) (Trajectories, error) {
-	return Trajectories{Times: data.Test.elapsed(), States: [][][]float64{data.Test.X.Float64(0)}}, nil
+	return Trajectories{
+		Times: data.Test.elapsed(), States: [][][]float64{data.Test.X.Float64(0)}, Solver: integrator.RK45{Relative: 1e-9},
+	}, nil
 }
 
 // readMeasurements reads rows of trial, t, θ and ω; lines that begin with % are comments. The derivatives are forward differences, which are the

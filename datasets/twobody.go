@@ -22,7 +22,7 @@ var twoBody = orbits{
 	bodies: 2,
 	draw:   nearCircularPair,
 	count:  1000, points: 50, duration: 20,
-	exampleSeed: 2, exampleUntil: 50,
+	exampleSeed: 2, exampleUntil: 50, excerpt: 12.5,
 	trialUntil: 25,
 }
 

@@ -1,0 +1,46 @@
+package analysis
+
+import (
+	"gonum.org/v1/gonum/stat"
+)
+
+// Fit brings a learned Hamiltonian to the scale of the true one: H ≈ Constant + Factor·learned. A model learns only the gradient of H, so its
+// constant is arbitrary, and for images its factor too, as the coordinates are the model's own.
+type Fit struct {
+	Factor   float64 `json:"factor"`
+	Constant float64 `json:"constant"`
+	R2       float64 `json:"r2"` // the share of the true energy's variance that the fitted one explains
+}
+
+// True returns the learned Hamiltonian on the scale of the true one. Without a fit, which is nil, it stays as it is.
+func (f *Fit) True(learned float64) float64 {
+	if f == nil {
+		return learned
+	}
+	return f.Constant + f.Factor*learned
+}
+
+// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples.
+func (a *Analysis) fitScale(s *Source) error {
+	truth := a.Sources[0]
+	if s.hamiltonian == nil || truth.hamiltonian == nil {
+		return nil
+	}
+	observed := a.Training()
+	states := observed
+	if s.coder != nil {
+		observed, states = truth.Plane.Samples, s.Plane.Samples
+	}
+	energy, err := truth.hamiltonian(observed)
+	if err != nil {
+		return err
+	}
+	learned, err := s.hamiltonian(states)
+	if err != nil {
+		return err
+	}
+	constant, factor := stat.LinearRegression(learned, energy, nil, false)
+	s.Fit = &Fit{factor, constant, stat.RSquared(learned, energy, nil, constant, factor)}
+	s.metrics.Fit = s.Fit
+	return nil
+}
