@@ -58,6 +58,25 @@ type Dataset struct {
 	Test  Samples
 	// Images holds the data of a task that is observed through a camera. Train and Test are then empty. It is nil for all other tasks.
 	Images *Images
+	// Share says which rows of a table Train and Test have; nil for all of them.
+	Share *Share
+}
+
+// Rows returns the number of rows of the whole training set, or test set. Of images, it is the number of samples.
+func (d Dataset) Rows(test bool) int {
+	switch {
+	case d.Share != nil && test:
+		return d.Share.Test
+	case d.Share != nil:
+		return d.Share.Train
+	case d.Images != nil && test:
+		return len(d.Images.Test)
+	case d.Images != nil:
+		return len(d.Images.Train)
+	case test:
+		return d.Test.rows()
+	}
+	return d.Train.rows()
 }
 
 // Images are frames of motions from random starts. Each frame is stored once. A sample is named by the number f of its first frame: its

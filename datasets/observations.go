@@ -37,12 +37,15 @@ type Observed struct {
 type TableOptions struct {
 	Angles []string  // the positions that are angles, such as q1; "none" alone refuses angles. If nil, jumps by a full turn tell them.
 	Masses []float64 // by position, for estimated momenta p = m·dq/dt; nil for 1
+	// Share is what one of several processes reads of a table with derivatives. The rows of each trajectory must follow one another, and there are no
+	// angles. The task then has no Example and no Trials.
+	Share Share
 }
 
 // ReadObservations reads a table of measurements. Its columns are those of FromTable. It needs t and ignores derivatives. Errors name the
 // file, the line and the column.
 func ReadObservations(path string, options TableOptions) (Observations, error) {
-	t, err := openTable(path, nil)
+	t, err := openTable(path, nil, Share{})
 	if err != nil {
 		return Observations{}, err
 	}
@@ -59,7 +62,7 @@ func ReadObservations(path string, options TableOptions) (Observations, error) {
 // that system, and others are ignored. Where the system's momenta are estimated, the table may give them; otherwise they are estimated in the
 // same way. A trajectory with momenta may have a single row. Errors name the file, the line and the column.
 func ReadAt(path string, like Observations) (Observations, error) {
-	t, err := openTable(path, &like)
+	t, err := openTable(path, &like, Share{})
 	if err != nil {
 		return Observations{}, err
 	}
@@ -256,6 +259,9 @@ func (t *userTable) observed() (observed []Observed) {
 		if t.Blocks != nil {
 			if last = min(last, mostObserved); last-first < min(3, t.ends[i]-first) {
 				break
+			}
+			if t.share != nil && last-first < 3 {
+				continue // a piece of a trajectory
 			}
 		}
 		o := Observed{States: t.numbers(first, last, t.states(), 2*len(t.positions))}

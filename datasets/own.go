@@ -43,6 +43,7 @@ func FromHamiltonian(name string, hamiltonian func(q, p []float64) float64, star
 }
 
 const (
+	testShare  = 0.2
 	fewestRows = 10   // of a training and a test set together
 	wholeBatch = 3000 // training rows; up to here, each step takes them all
 	periods    = 10   // duration of the comparison with observations
@@ -55,7 +56,8 @@ const (
 // sequence is trajectories one after the other. Their parts share the memory of its rows.
 type sequence struct {
 	Samples
-	ends []int // row after the last one of each trajectory
+	ends  []int  // row after the last one of each trajectory
+	share *Share // of a table, if these are not all its rows
 }
 
 // join returns trajectories one after the other.
@@ -85,12 +87,8 @@ func fromObservations(task Task, observed sequence) (Task, error) {
 	if rows := observed.rows(); rows < fewestRows {
 		return Task{}, fmt.Errorf("%s: %d rows are too few for a training and a test set; at least %d are needed", source, rows, fewestRows)
 	}
-	train, test := split(observed.trajectories(), 0.2, Samples.rows, Samples.slice)
-	first := 0
-	for _, s := range train {
-		first += s.rows()
-	}
-	data := Dataset{Train: observed.slice(0, first), Test: observed.slice(first, observed.rows())}
+	first, test := observed.split()
+	data := Dataset{Train: observed.slice(0, first), Test: observed.slice(first, observed.rows()), Share: observed.share}
 	data.Train.Times, data.Test.Times = nil, nil // of several trajectories
 	span := periods * period(data.Train)
 	if !(span > 0) || math.IsInf(span, 0) {
@@ -107,11 +105,27 @@ func fromObservations(task Task, observed sequence) (Task, error) {
 	}
 	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span, 2), nil }
 	task.Steps = 2000
-	if data.Train.rows() > wholeBatch {
-		task.BatchSize = min(max(smallestBatch, batchRows*runtime.GOMAXPROCS(0)), data.Test.rows())
-		task.Steps = max(fewestSteps, data.Train.rows()/task.BatchSize)
+	trainRows, testRows := data.Rows(false), data.Rows(true)
+	if trainRows > wholeBatch {
+		task.BatchSize = min(max(smallestBatch, batchRows*runtime.GOMAXPROCS(0)), testRows)
+		task.Steps = max(fewestSteps, trainRows/task.BatchSize)
+	}
+	if data.Share != nil {
+		task.Example, task.Trials = nil, nil
 	}
 	return task, nil
+}
+
+// split returns the number of rows of the training set, which come first, and the trajectories of the test set.
+func (s sequence) split() (first int, test []Samples) {
+	if s.share != nil {
+		return s.share.train, nil
+	}
+	train, test := split(s.trajectories(), testShare, Samples.rows, Samples.slice)
+	for _, t := range train {
+		first += t.rows()
+	}
+	return first, test
 }
 
 // split takes the last fraction of the trajectories, and at least one, as the test set. Of a single trajectory it takes the last fraction of the

@@ -55,7 +55,7 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 	if slices.ContainsFunc(tasks, func(t Task) bool { return t.Name == name }) {
 		return Task{}, fmt.Errorf("%s: the task would have the name %s, which is taken; give the file another name", path, name)
 	}
-	t, err := openTable(path, nil)
+	t, err := openTable(path, nil, options.Share)
 	if err != nil {
 		return Task{}, err
 	}
@@ -65,6 +65,9 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 // task makes a task with a name.
 func (t *userTable) task(name string, options TableOptions) (Task, error) {
 	short := t.checkLengths()
+	if t.share != nil {
+		short = nil // a piece may be short
+	}
 	if short != nil && t.derivatives == nil {
 		return Task{}, short
 	}
@@ -72,6 +75,10 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 	o, err := t.observations(options, timed)
 	if err != nil {
 		return Task{}, err
+	}
+	if t.share != nil && slices.ContainsFunc(o.Angles, func(turn float64) bool { return turn > 0 }) {
+		return Task{}, fmt.Errorf("%s: several processes read parts of the table, in which the turns of its angles cannot be counted; remove the jumps "+
+			"(numpy.unwrap) and give -angles none, or start one process", t.path)
 	}
 	var observed sequence
 	if t.derivatives != nil {
@@ -92,7 +99,7 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 
 // taught returns the samples of a table with derivatives, in the memory that the table was read into. The angles that o tells are unwrapped.
 func (t *userTable) taught(o Observations) sequence {
-	s := sequence{Samples: Samples{X: Matrix{2 * o.Positions, t.Blocks[states]}, DX: Matrix{2 * o.Positions, t.Blocks[slopes]}}, ends: t.ends}
+	s := sequence{Samples: Samples{X: Matrix{2 * o.Positions, t.Blocks[states]}, DX: Matrix{2 * o.Positions, t.Blocks[slopes]}}, ends: t.ends, share: t.share}
 	if t.time >= 0 {
 		s.Times = t.Wide[t.time]
 	}
@@ -125,26 +132,38 @@ type userTable struct {
 	*tables.Table
 	path string
 	columns
-	ends []int // row after the last one of each trajectory
+	ends  []int  // row after the last one of each trajectory
+	share *Share // nil for the whole table
 }
 
-func openTable(path string, like *Observations) (*userTable, error) {
-	return newTable(path, like, func(choose tables.Choose) (*tables.Table, error) { return tables.Read(path, choose) })
+func openTable(path string, like *Observations, share Share) (*userTable, error) {
+	return newTable(path, like, share, func(choose tables.Choose) (*tables.Table, error) { return tables.Read(path, choose) })
 }
 
-// newTable makes a table of what is read: the columns of a system to learn, or of the system that like describes. Errors name it by the given path.
-func newTable(path string, like *Observations, read func(tables.Choose) (*tables.Table, error)) (t *userTable, err error) {
+// newTable makes a table of what is read: the columns of a system to learn, or of the system that like describes. Only a table with derivatives is
+// divided into shares. Errors name it by the given path.
+func newTable(path string, like *Observations, share Share, read func(tables.Choose) (*tables.Table, error)) (t *userTable, err error) {
 	t = &userTable{path: path}
+	divided := false
 	if t.Table, err = read(func(names []string) (layout tables.Layout, err error) {
 		if t.columns, err = readHeader(names, like); err != nil {
 			return layout, err
 		}
-		return t.layout(like == nil && t.derivatives != nil), nil
+		taught := like == nil && t.derivatives != nil
+		if layout, divided = t.layout(taught), taught && share.Count > 1; divided {
+			layout.Share = tables.Share{Index: share.Index, Count: share.Count}
+		}
+		return layout, nil
 	}); err != nil {
 		return nil, err
 	}
-	t.ends = t.Group()
-	return t, cmp.Or(t.checkTimes(), t.checkOthers())
+	if t.ends, err = t.Group(); err != nil {
+		return nil, fmt.Errorf("%s, %w", path, err)
+	}
+	if divided {
+		err = t.divide(share, t.ends)
+	}
+	return t, cmp.Or(err, t.checkTimes(), t.checkOthers())
 }
 
 // layout says how the columns are read. The states and slopes of a taught system go into blocks, and other numbers into columns in double precision.

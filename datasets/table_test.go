@@ -91,7 +91,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // readCSV reads a CSV table that is no file.
 func readCSV(name string, r io.Reader, like *Observations) (*userTable, error) {
-	return newTable(name, like, func(choose tables.Choose) (*tables.Table, error) { return tables.ReadCSV(name, r, choose) })
+	return newTable(name, like, Share{}, func(choose tables.Choose) (*tables.Table, error) { return tables.ReadCSV(name, r, choose) })
 }
 
 // What never ends is refused as soon as it is no table.

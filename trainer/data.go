@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,7 +10,8 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// rows is a dataset in the form that both engines read. It shares the memory of the dataset.
+// rows is a dataset in the form that both engines read. It shares the memory of the dataset. If the dataset has a share of a table, the sets count the
+// rows of the whole table.
 type rows struct {
 	train, test set
 	images      *datasets.Images // nil where states are observed
@@ -30,10 +32,10 @@ func newRows(d datasets.Dataset) rows {
 			images: d.Images,
 		}
 	}
-	flatten := func(s datasets.Samples) set {
-		return set{count: s.X.Rows(), columns: s.X.Columns, x: s.X.Values, dx: s.DX.Values}
+	flatten := func(s datasets.Samples, test bool) set {
+		return set{count: d.Rows(test), columns: s.X.Columns, x: s.X.Values, dx: s.DX.Values}
 	}
-	return rows{train: flatten(d.Train), test: flatten(d.Test)}
+	return rows{train: flatten(d.Train, false), test: flatten(d.Test, true)}
 }
 
 func (r rows) set(test bool) set {
@@ -45,15 +47,24 @@ func (r rows) set(test bool) set {
 
 // check returns an error if a set has fewer rows than a batch.
 func check(d datasets.Dataset, batch int) error {
-	train, test := d.Train.X.Rows(), d.Test.X.Rows()
-	if d.Images != nil {
-		train, test = len(d.Images.Train), len(d.Images.Test)
-	}
-	switch {
+	switch train, test := d.Rows(false), d.Rows(true); {
 	case train == 0 || test == 0:
 		return fmt.Errorf("there are %d training and %d test rows; each set needs at least one", train, test)
 	case batch > min(train, test):
 		return fmt.Errorf("the batch size is %d, and the task has only %d training and %d test rows", batch, train, test)
+	}
+	return nil
+}
+
+// checkShare returns an error if the data are a share of a table, and not that of this process.
+func (t *Trainer) checkShare() error {
+	switch s, group := t.Data.Share, t.Execution.group(); {
+	case s == nil:
+		return nil
+	case s.Index != group.Rank() || s.Count != group.Size():
+		return fmt.Errorf("the data are share %d of %d, and this is process %d of %d", s.Index, s.Count, group.Rank(), group.Size())
+	case t.Settings.Autograd || t.Execution.CUDA:
+		return errors.New("with automatic differentiation, each process needs the whole table")
 	}
 	return nil
 }

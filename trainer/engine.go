@@ -81,11 +81,16 @@ func (c *closedForm) each(copy func(what kernels.Kept, network, layer int, weigh
 func (c *closedForm) unread() int { return 1 }
 
 func (c *closedForm) update(step, _ int, batch kernels.Batch[float32]) error {
-	loss, err := c.model.Gradient(batch)
-	if err != nil {
-		return err
+	c.train = 0
+	if batch.Count > 0 {
+		loss, err := c.model.Gradient(batch)
+		if err != nil {
+			return err
+		}
+		c.train = float32(loss)
+	} else { // of the batch, this process has no row
+		clear(c.model.Vector(kernels.Gradient))
 	}
-	c.train = float32(loss)
 	if err := c.trainer.ranks.sum(&c.train, c.model.Vector(kernels.Gradient)); err != nil {
 		return err
 	}
@@ -97,11 +102,14 @@ func (c *closedForm) update(step, _ int, batch kernels.Batch[float32]) error {
 }
 
 func (c *closedForm) evaluate(_ int, batch kernels.Batch[float32]) error {
-	loss, err := c.model.Loss(batch)
-	if err != nil {
-		return err
+	c.test = 0
+	if batch.Count > 0 {
+		loss, err := c.model.Loss(batch)
+		if err != nil {
+			return err
+		}
+		c.test = float32(loss)
 	}
-	c.test = float32(loss)
 	return c.trainer.ranks.sum(&c.test)
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
+	"hnn/datasets"
 	"hnn/internal/kernels"
 	"hnn/nets"
 )
@@ -27,16 +29,23 @@ type ranks struct {
 	ended  func() error // the error of this process's context
 	buffer []float32    // the gradient, the loss, and for each of reasons how many contexts it has ended
 	reason error        // why all processes stop after the present step
+	share  *datasets.Share
+	rows   []int64   // of the batch that this process has
+	noise  []float32 // for them
 }
 
 // reasons are the errors of a context that has ended, the stronger one first.
 var reasons = []error{context.Canceled, context.DeadlineExceeded}
 
-// part returns the rows of a batch that this process computes.
-func (r *ranks) part(batch kernels.Batch[float32]) (kernels.Batch[float32], error) {
+// part returns the rows of a batch of the training or test set that this process computes: an equal part, or those of its share, which may be none.
+// The latter are valid until the next call.
+func (r *ranks) part(batch kernels.Batch[float32], test bool) (kernels.Batch[float32], error) {
 	rank, size := r.group.Rank(), r.group.Size()
-	if size == 1 {
+	switch {
+	case size == 1:
 		return batch, nil
+	case r.share != nil:
+		return r.own(batch, test), nil
 	}
 	if batch.Count < size {
 		return batch, fmt.Errorf("the batch has %d rows for %d processes; each needs one", batch.Count, size)
@@ -49,6 +58,26 @@ func (r *ranks) part(batch kernels.Batch[float32]) (kernels.Batch[float32], erro
 		mine.Noise = batch.Noise[first*columns : last*columns]
 	}
 	return mine, nil
+}
+
+// own returns the rows of a batch that this process has read.
+func (r *ranks) own(batch kernels.Batch[float32], test bool) kernels.Batch[float32] {
+	mine, columns := batch, len(batch.Noise)/batch.Count
+	r.rows, r.noise = slices.Grow(r.rows[:0], batch.Count), r.noise[:0]
+	for i := range batch.Count {
+		row := i
+		if batch.Rows != nil {
+			row = int(batch.Rows[i])
+		}
+		if place, has := r.share.Place(row, test); has {
+			r.rows, r.noise = append(r.rows, int64(place)), append(r.noise, batch.Noise[i*columns:(i+1)*columns]...)
+		}
+	}
+	mine.Rows, mine.Count, mine.Whole = r.rows, len(r.rows), batch.Count
+	if batch.Noise != nil {
+		mine.Noise = r.noise
+	}
+	return mine
 }
 
 // sum adds up the losses and the gradients of all parts, and learns whether a context of any process has ended.
@@ -126,6 +155,16 @@ func (t *Trainer) share() error {
 	if group.Size() == 1 {
 		return nil
 	}
+	if s := t.Data.Share; s != nil {
+		here := fmt.Sprintf("%d training and %d test rows", s.Train, s.Test)
+		there, err := group.Broadcast([]byte(here))
+		if err != nil {
+			return err
+		}
+		if here != string(there) {
+			return fmt.Errorf("%s has %s, and %s for rank 0; give all processes the same table", t.Settings.File, here, there)
+		}
+	}
 	var content []byte
 	if group.Rank() == 0 {
 		var err error
@@ -150,7 +189,11 @@ func (t *Trainer) decode(content []byte) error {
 	if err := nets.DecodeSettings(checkpoint.Attachments[nets.SettingsFile], &there); err != nil {
 		return err
 	}
-	if err := t.Settings.compare(there.Settings); err != nil {
+	here := t.Settings
+	if t.Data.Share != nil {
+		here.Hash = there.Settings.Hash // of the whole file, which only rank 0 has read
+	}
+	if err := here.compare(there.Settings); err != nil {
 		return fmt.Errorf("of rank 0, %w", err)
 	}
 	if there.TotalSteps != t.Settings.TotalSteps {

@@ -104,7 +104,7 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 	generating.Go(func() error {
 		var err error
 		if t.Data, err = settings.Data(task); err == nil {
-			err = check(t.Data, settings.BatchSize)
+			err = errors.Join(check(t.Data, settings.BatchSize), t.checkShare())
 		}
 		return err
 	})
@@ -162,7 +162,7 @@ func (t *Trainer) vectors() []nets.Parameters {
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	t.ranks = ranks{group: t.Execution.group(), ended: ctx.Err}
+	t.ranks = ranks{group: t.Execution.group(), ended: ctx.Err, share: t.Data.Share}
 	if t.state == nil {
 		t.newState()
 	}
@@ -244,7 +244,7 @@ func (t *Trainer) drawPart(test bool) (kernels.Batch[float32], error) {
 	if err != nil {
 		return batch, err
 	}
-	return t.ranks.part(batch)
+	return t.ranks.part(batch, test)
 }
 
 // diverged explains a loss that is not finite. No update precedes the training loss of step 0.

@@ -89,6 +89,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}
 	defer group.Close()
 	o.execution.Group = group
+	if !s.Autograd && !o.execution.CUDA {
+		table.Share = datasets.Share{Index: group.Rank(), Count: group.Size()}
+	}
 	task, err := command.Task(ctx, s.Task, *data, *table)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"hnn/nets"
+	"hnn/trainer"
 )
 
 // ranks starts some ranks of a training on this machine, each with one thread.
@@ -67,27 +69,6 @@ func finish(t *testing.T, size int, folder string, arguments ...string) map[stri
 	return contents(t, folder)
 }
 
-// losses reads the losses of a run's file.
-func losses(t *testing.T, folder, file string) (losses []float64) {
-	t.Helper()
-	checkpoint, err := nets.ReadCheckpoint(filepath.Join(folder, file), nets.LossesFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(bytes.NewReader(checkpoint.Attachments[nets.LossesFile])).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range rows[1:] {
-		for _, text := range row[1:] {
-			if loss, err := strconv.ParseFloat(text, 64); err == nil { // no test loss at steps without one
-				losses = append(losses, loss)
-			}
-		}
-	}
-	return losses
-}
-
 // Several processes compute what one does, but for rounding: a sum of float32 in another order. 99 is no multiple of 2.
 func TestRanksEqualOneProcess(t *testing.T) {
 	for _, test := range []struct {
@@ -104,22 +85,84 @@ func TestRanksEqualOneProcess(t *testing.T) {
 		if complaint, status := execution(t, "", append(flags, "-threads", "1", "-quiet", "-save-dir", alone)...); status != 0 {
 			t.Fatal(complaint)
 		}
-		want := losses(t, alone, test.file)
+		want := contents(t, alone)[test.file]
 		for _, size := range test.sizes {
-			folder := t.TempDir()
-			if files := finish(t, size, folder, flags...); len(files) != 1 {
+			files := finish(t, size, t.TempDir(), flags...)
+			if len(files) != 1 {
 				t.Fatalf("%s: %d ranks wrote %d files", test.file, size, len(files))
 			}
-			got := losses(t, folder, test.file)
-			if len(got) != len(want) {
-				t.Fatalf("%s: %d ranks have %d losses, and one process %d", test.file, size, len(got), len(want))
+			compareRuns(t, fmt.Sprintf("%s of %d ranks", test.file, size), files[test.file], want)
+		}
+	}
+}
+
+// springs writes a table of trajectories of a mass on a spring, q = r·cos t, p = −r·sin t, with their derivatives.
+func springs(t *testing.T, rows int) string {
+	t.Helper()
+	var text strings.Builder
+	text.WriteString("trajectory,t,q,p,dq,dp\n")
+	for i := range rows {
+		time, radius := float64(i%50)/10, 1+float64(i/50%7)/10
+		sin, cos := math.Sincos(time)
+		fmt.Fprintf(&text, "%d,%g,%g,%g,%g,%g\n", i/50, time, radius*cos, -radius*sin, -radius*sin, -radius*cos)
+	}
+	path := filepath.Join(t.TempDir(), "springs.csv")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Several processes that read a share each compute what one does that reads the whole table, but for rounding: a sum of float32 in another order. Of
+// a batch of 3 rows, a process often has none.
+func TestSharesEqualOneProcess(t *testing.T) {
+	for _, flags := range [][]string{
+		{"-data", springs(t, 5000), "-batch-size", "100", "-total-steps", "100", "-input-noise", "0.01"},
+		{"-data", springs(t, 5000), "-batch-size", "3", "-total-steps", "100"},
+		{"-data", springs(t, 3000), "-total-steps", "20", "-model", "baseline"},
+	} {
+		want := finish(t, 1, t.TempDir(), flags...)
+		for _, size := range []int{2, 4} {
+			got := finish(t, size, t.TempDir(), flags...)
+			for file := range want {
+				compareRuns(t, fmt.Sprintf("%v with %d ranks", flags, size), got[file], want[file])
 			}
-			for i := range want {
-				if !(math.Abs(got[i]-want[i]) <= 1e-6*want[i]) {
-					t.Errorf("%s: loss %d of %d ranks is %g, and that of one process is %g", test.file, i, size, got[i], want[i])
-					break
+		}
+	}
+}
+
+// compareRuns compares the losses of all steps and those of the end.
+func compareRuns(t *testing.T, name, got, want string) {
+	t.Helper()
+	read := func(content string) (losses []float64) {
+		checkpoint, err := nets.DecodeCheckpoint([]byte(content), nets.LossesFile, nets.SettingsFile)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		rows, err := csv.NewReader(bytes.NewReader(checkpoint.Attachments[nets.LossesFile])).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var final trainer.Final
+		if err := json.Unmarshal(checkpoint.Attachments[nets.SettingsFile], &final); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows[1:] {
+			for _, text := range row[1:] {
+				if loss, err := strconv.ParseFloat(text, 64); err == nil { // no test loss at steps without one
+					losses = append(losses, loss)
 				}
 			}
+		}
+		return append(losses, final.Train, final.TrainError, final.Test, final.TestError)
+	}
+	ours, theirs := read(got), read(want)
+	if len(ours) != len(theirs) || theirs[len(theirs)-1] == 0 {
+		t.Fatalf("%s: %d losses, want %d", name, len(ours), len(theirs))
+	}
+	for i := range theirs {
+		if !(math.Abs(ours[i]-theirs[i]) <= 2e-6*theirs[i]) {
+			t.Fatalf("%s: loss %d of %d is %g, want %g", name, i, len(ours), ours[i], theirs[i])
 		}
 	}
 }

@@ -107,7 +107,11 @@ func (r *training) begin() error {
 // follow makes the steps of a process other than rank 0, which alone reads, writes and prints. All stop where rank 0 saves the run.
 func (r *training) follow(ctx context.Context) error {
 	for {
-		if err := r.Run(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+		err := r.Run(ctx, nil)
+		if err == nil {
+			_, err = r.Final()
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func ReadCSV(name string, r io.Reader, choose Choose) (*Table, error) {
 		return nil, err
 	}
 	t := join(p.layout, pieces)
-	if t.Rows == 0 {
+	if t.Total == 0 {
 		return nil, fmt.Errorf("%s has no rows below its header", name)
 	}
 	t.Hash = hex.EncodeToString(sum.Sum(nil))
@@ -156,24 +156,27 @@ func (p *parser) parse(c chunk, to *piece) error {
 		if len(fields) != len(p.layout.Columns) {
 			return p.wrong(number, fmt.Errorf("%d columns, but the header names %d", len(fields), len(p.layout.Columns)))
 		}
-		if place, err := p.row(fields, to, l); err != nil {
+		if place, err := p.row(fields, number, to, l); err != nil {
 			return fmt.Errorf("%s, line %d, column %d (%s): %w", p.name, number, place+1, p.layout.Columns[place].Name, err)
 		}
-		to.addShift(to.Rows, number)
-		to.Rows++
+		to.addShift(to.Total, number)
+		to.Total++
 	}
 	to.Names = l.names
 	return nil
 }
 
-// row adds a row to a piece. An error is about the column at the place that comes with it.
-func (p *parser) row(fields []string, to *piece, l *labels) (place int, err error) {
+// row adds the row of a line to a piece. An error is about the column at the place that comes with it.
+func (p *parser) row(fields []string, line int, to *piece, l *labels) (place int, err error) {
 	row, label := to.Rows, int32(0)
 	if p.label >= 0 {
 		if label, err = l.number(strings.TrimSpace(fields[p.label])); err != nil {
 			return p.label, err
 		}
-		to.Labels[row] = label
+		to.Labels[to.Total] = label
+	}
+	if !p.layout.Share.owns(line / blockLines) {
+		return 0, nil
 	}
 	for i := range p.layout.Columns {
 		c := &p.layout.Columns[i]
@@ -189,6 +192,8 @@ func (p *parser) row(fields []string, to *piece, l *labels) (place int, err erro
 	if p.time >= 0 && l.falls(label, to.Wide[p.time][row]) {
 		p.falls.Add(1)
 	}
+	to.Runs = addRun(to.Runs, to.Total, row, 1)
+	to.Rows++
 	return 0, nil
 }
 

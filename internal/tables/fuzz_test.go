@@ -26,7 +26,10 @@ func fuzzFormat(f *testing.F, format string) {
 		if err != nil {
 			return
 		}
-		ends := table.Group()
+		ends, err := table.Group()
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i, c := range table.layout.Columns {
 			for row := 0; row < table.Rows && c.Kind != Skip && c.Kind != Label; row++ {
 				if v := table.Number(row, i); math.IsNaN(v) || math.IsInf(v, 0) {

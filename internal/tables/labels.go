@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"math"
 	"slices"
 	"strings"
 )
@@ -38,9 +39,8 @@ func (l *labels) number(name string) (int32, error) {
 
 // falls notes the time of a row and reports whether it does not follow that of the row with this label before.
 func (l *labels) falls(label int32, time float64) bool {
-	if int(label) == len(l.times) {
-		l.times = append(l.times, time)
-		return false
+	for len(l.times) <= int(label) {
+		l.times = append(l.times, math.Inf(-1))
 	}
 	before := l.times[label]
 	l.times[label] = time

@@ -69,12 +69,18 @@ func readNPY(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	runs := t.Runs
+	if t.Labels != nil { // which the table holds of all rows
+		runs = []Run{{Rows: a.rows}}
+	}
 	var spans []span
 	step := max(1, spanSize/a.row)
-	for first := 0; first < a.rows; first += step {
-		rows := min(step, a.rows-first)
-		content := io.NewSectionReader(file, int64(a.header)+int64(first)*int64(a.row), int64(rows)*int64(a.row))
-		spans = append(spans, span{array: a, first: first, rows: rows, open: func() (io.ReadCloser, error) { return io.NopCloser(content), nil }})
+	for _, r := range runs {
+		for first, end := r.Row, r.Row+r.Rows; first < end; first += step {
+			rows := min(step, end-first)
+			content := io.NewSectionReader(file, int64(a.header)+int64(first)*int64(a.row), int64(rows)*int64(a.row))
+			spans = append(spans, span{array: a, first: first, rows: rows, open: func() (io.ReadCloser, error) { return io.NopCloser(content), nil }})
+		}
 	}
 	return t, t.fill(spans)
 }
@@ -264,7 +270,8 @@ func tableOf(arrays []array, choose Choose) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTable(layout, arrays[0].rows), nil
+	rows := arrays[0].rows
+	return newTable(layout, rows, layout.Share.runs(layout.Share.blocks(rows))), nil
 }
 
 // span is a part of an array's rows, and what opens its bytes.
@@ -325,30 +332,43 @@ func (t *Table) read(s span) (part, error) {
 	return part{s.first, s.rows, l.names}, nil
 }
 
-// decode puts a field of rows into the table's rows from first on.
-func (t *Table) decode(f field, content []byte, row, first int, l *labels) (err error) {
-	c := t.layout.Columns[f.column]
+// decode puts a field of rows into the table: of the file's rows from first on.
+func (t *Table) decode(f field, content []byte, row, first int, l *labels) error {
+	switch t.layout.Columns[f.column].Kind {
+	case Skip:
+		return nil
+	case Label:
+		return t.decodeLabels(f, content, row, first, l)
+	}
+	return t.kept(first, len(content)/row, func(from, to, moved int) error {
+		for i := from; i < to; i++ {
+			value, err := f.number(content[(i-first)*row+f.offset:][:f.size])
+			if err == nil {
+				err = t.put(f.column, i+moved, value)
+			}
+			if err != nil {
+				return &placed{i, f.column, t.layout.Columns[f.column].Name, err}
+			}
+		}
+		return nil
+	})
+}
+
+func (t *Table) decodeLabels(f field, content []byte, row, first int, l *labels) error {
 	var before []byte
 	label := int32(0)
 	for i := first; len(content) > 0; i, content = i+1, content[row:] {
 		raw := content[f.offset : f.offset+f.size]
-		if c.Kind == Label {
-			if !bytes.Equal(raw, before) {
-				var name string
-				if name, err = f.label(raw); err == nil {
-					label, err = l.number(strings.TrimSpace(name))
-				}
+		if !bytes.Equal(raw, before) {
+			name, err := f.label(raw)
+			if err == nil {
+				label, err = l.number(strings.TrimSpace(name))
 			}
-			before, t.Labels[i] = raw, label
-		} else if c.Kind != Skip {
-			var value float64
-			if value, err = f.number(raw); err == nil {
-				err = t.put(f.column, i, value)
+			if err != nil {
+				return &placed{i, f.column, t.layout.Columns[f.column].Name, err}
 			}
 		}
-		if err != nil {
-			return &placed{i, f.column, c.Name, err}
-		}
+		before, t.Labels[i] = raw, label
 	}
 	return nil
 }

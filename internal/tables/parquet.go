@@ -49,15 +49,19 @@ func readParquet(file io.ReaderAt, size int64, choose Choose) (t *Table, err err
 	if err := checkTypes(columns, layout); err != nil {
 		return nil, err
 	}
-	rows := 0
+	rows, starts := 0, []int{0}
 	for _, group := range content.RowGroups() {
 		count := group.NumRows()
 		if count < 0 || count > mostRows*size-int64(rows) {
 			return nil, fmt.Errorf("it announces %d rows in a row group, more than its %d bytes can hold", count, size)
 		}
 		rows += int(count)
+		starts = append(starts, rows)
 	}
-	t = newTable(layout, rows)
+	if share := layout.Share; len(starts) <= fewestOfGroup*share.Count {
+		starts = share.blocks(rows)
+	}
+	t = newTable(layout, rows, layout.Share.runs(starts))
 	return t, t.readGroups(columns, content.RowGroups())
 }
 
@@ -111,7 +115,7 @@ func (t *Table) readGroups(columns []*parquet.Column, groups []parquet.RowGroup)
 		rows := part{first: first, rows: int(group.NumRows())}
 		parts[g] = rows
 		for i, c := range columns {
-			if t.layout.Columns[i].Kind == Skip {
+			if kind := t.layout.Columns[i].Kind; kind == Skip || kind != Label && !t.holds(rows.first, rows.rows) {
 				continue
 			}
 			workers.Go(func() error {
@@ -203,12 +207,14 @@ func putNumbers[T float32 | float64 | int32 | int64](to pageTarget, values []T) 
 	if err := to.check(len(values)); err != nil {
 		return err
 	}
-	for i := range to.count {
-		if err := to.put(to.column, to.first+i, float64(values[to.index(i)])); err != nil {
-			return &placed{to.first + i, to.column, to.layout.Columns[to.column].Name, err}
+	return to.kept(to.first, to.count, func(from, until, moved int) error {
+		for row := from; row < until; row++ {
+			if err := to.put(to.column, row+moved, float64(values[to.index(row-to.first)])); err != nil {
+				return &placed{row, to.column, to.layout.Columns[to.column].Name, err}
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func putTexts(to pageTarget, values encoding.Values) error {

@@ -68,33 +68,38 @@ func (p *piece) free() {
 
 // join makes a table of pieces and frees them.
 func join(layout Layout, pieces []*piece) *Table {
-	rows := 0
+	total, held := 0, 0
+	var runs []Run
 	for _, p := range pieces {
-		rows += p.Rows
+		for _, r := range p.Runs {
+			runs = addRun(runs, total+r.Row, held+r.Local, r.Rows)
+		}
+		total, held = total+p.Total, held+p.Rows
 	}
-	t := newTable(layout, rows)
+	t := newTable(layout, total, runs)
 	var copies errgroup.Group
 	copies.SetLimit(runtime.GOMAXPROCS(0))
-	parts, first := make([]part, len(pieces)), 0
+	parts := make([]part, len(pieces))
+	first, at := 0, 0
 	for i, p := range pieces {
 		for _, s := range p.lines {
 			t.addShift(first+s.row, s.line)
 		}
-		at := first
+		row, local := first, at
 		copies.Go(func() error {
-			t.paste(at, p)
+			t.paste(row, local, p)
 			p.free()
 			return nil
 		})
-		parts[i], first = part{first, p.Rows, p.Names}, first+p.Rows
+		parts[i], first, at = part{first, p.Total, p.Names}, first+p.Total, at+p.Rows
 	}
 	_ = copies.Wait() // copies do not fail
 	t.relabel(parts)
 	return t
 }
 
-// paste copies a piece to the rows from at on.
-func (t *Table) paste(at int, p *piece) {
+// paste copies a piece, whose first row is a row of the file, to the rows from at on.
+func (t *Table) paste(first, at int, p *piece) {
 	for i, block := range t.Blocks {
 		width := t.layout.Widths[i]
 		copy(block[at*width:], p.Blocks[i][:p.Rows*width])
@@ -105,7 +110,7 @@ func (t *Table) paste(at int, p *piece) {
 		}
 	}
 	if t.Labels != nil {
-		copy(t.Labels[at:], p.Labels[:p.Rows])
+		copy(t.Labels[first:], p.Labels[:p.Total])
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -41,20 +42,23 @@ type Column struct {
 type Layout struct {
 	Columns []Column
 	Widths  []int // numbers in a row, by block
+	Share   Share // of which the numbers are kept
 }
 
 // Choose returns the layout of a table whose columns have the given names, or an error about them.
 type Choose func(names []string) (Layout, error)
 
-// Table holds the rows of a table. Its memory is that of its numbers, and while it is read, at most half as much more and a few megabytes for each
-// processor.
+// Table holds the rows of a table, or the numbers of a share of them and all labels. Its memory is that of its numbers, and while it is read, at most
+// half as much more and a few megabytes for each processor.
 type Table struct {
-	Rows   int
+	Rows   int         // whose numbers it holds
 	Blocks [][]float32 // of Rows × width numbers, row by row
 	Wide   [][]float64 // by column; nil for other kinds
-	Labels []int32     // by row: an index of Names; nil without such a column
+	Total  int         // rows of the file
+	Runs   []Run       // those of them that it holds
+	Labels []int32     // by row of the file: an index of Names; nil without such a column
 	Names  []string    // the labels, in the order of their first rows
-	Hash   string      // SHA-256 of the file in hexadecimal digits
+	Hash   string      // SHA-256 of the file in hexadecimal digits; empty in a share of a binary file, except the first
 
 	layout Layout
 	lines  []shift // of a CSV file
@@ -66,9 +70,14 @@ type shift struct{ row, line int }
 
 // Where returns the place of a row for an error, such as "line 17" in a CSV file and "row 16" in others. Rows count from 0, places from 1.
 func (t *Table) Where(row int) string {
-	if t.order != nil {
+	if row = t.fileRow(row); t.order != nil {
 		row = t.order[row]
 	}
+	return t.line(row)
+}
+
+// line returns the place of a row of the file.
+func (t *Table) line(row int) string {
 	if t.lines == nil {
 		return fmt.Sprint("row ", row+1)
 	}
@@ -105,11 +114,11 @@ func (t *Table) put(column, row int, value float64) error {
 	return nil
 }
 
-// Group brings the rows of each label together, in the order of the labels' first rows, and returns the row after the last one of each. Without
-// labels, all rows are one group.
-func (t *Table) Group() (ends []int) {
+// Group brings the rows of each label together, in the order of the labels' first rows, and returns the row after the last one of each, among all
+// rows of the file. Without labels, all rows are one group. In a share, the rows of a label must already be together.
+func (t *Table) Group() (ends []int, err error) {
 	if t.Labels == nil {
-		return []int{t.Rows}
+		return []int{t.Total}, nil
 	}
 	ends = make([]int, len(t.Names))
 	for _, label := range t.Labels {
@@ -119,9 +128,12 @@ func (t *Table) Group() (ends []int) {
 		ends[i+1] += ends[i]
 	}
 	if !slices.IsSorted(t.Labels) {
+		if t.layout.Share.parted() {
+			return nil, t.unordered()
+		}
 		t.sort(ends)
 	}
-	return ends
+	return ends, nil
 }
 
 // sort sorts the rows by their labels. Those with the same label keep their order.
@@ -177,17 +189,23 @@ func Read(path string, choose Choose) (*Table, error) {
 var readers = map[string]func(io.ReaderAt, int64, Choose) (*Table, error){".npy": readNPY, ".npz": readNPZ, ".parquet": readParquet}
 
 func readBinary(name, format string, file io.ReaderAt, size int64, choose Choose) (*Table, error) {
-	hash := make(chan string, 1)
-	go func() { hash <- hashOf(io.NewSectionReader(file, 0, size)) }()
-	t, err := readers[format](file, size, choose)
-	sum := <-hash
+	var sum string
+	var hashing sync.WaitGroup
+	t, err := readers[format](file, size, func(names []string) (Layout, error) {
+		layout, err := choose(names)
+		if err == nil && layout.Share.Index == 0 { // the other shares are spared the rest of the file
+			hashing.Go(func() { sum = hashOf(io.NewSectionReader(file, 0, size)) })
+		}
+		return layout, err
+	})
+	hashing.Wait()
 	var place *placed
 	switch {
 	case errors.As(err, &place):
 		return nil, fmt.Errorf("%s, %w", name, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
-	case t.Rows == 0:
+	case t.Total == 0:
 		return nil, fmt.Errorf("%s has no rows", name)
 	}
 	t.Hash = sum
@@ -203,9 +221,13 @@ func hashOf(file io.Reader) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// newTable returns a table with memory for rows.
-func newTable(layout Layout, rows int) *Table {
-	t := &Table{Rows: rows, layout: layout, Wide: make([][]float64, len(layout.Columns))}
+// newTable returns a table with memory for runs of a file's rows.
+func newTable(layout Layout, total int, runs []Run) *Table {
+	rows := 0
+	for _, r := range runs {
+		rows += r.Rows
+	}
+	t := &Table{Rows: rows, Total: total, Runs: runs, layout: layout, Wide: make([][]float64, len(layout.Columns))}
 	for _, width := range layout.Widths {
 		t.Blocks = append(t.Blocks, make([]float32, rows*width))
 	}
@@ -214,7 +236,7 @@ func newTable(layout Layout, rows int) *Table {
 		case Wide, Time:
 			t.Wide[i] = make([]float64, rows)
 		case Label:
-			t.Labels = make([]int32, rows)
+			t.Labels = make([]int32, total)
 		}
 	}
 	return t

@@ -36,7 +36,7 @@ func TestWritten(t *testing.T) {
 				t.Fatalf("%s: row %d is %g of %q", format, row, times[row], table.Names[table.Labels[row]])
 			}
 		}
-		if ends := table.Group(); !slices.Equal(ends, []int{10_000, 20_000}) || times[1] != 1./3 || table.Where(1) != "row 3" {
+		if ends, err := table.Group(); err != nil || !slices.Equal(ends, []int{10_000, 20_000}) || times[1] != 1./3 || table.Where(1) != "row 3" {
 			t.Errorf("%s: grouped, the trajectories end at %v; row 1 is %s", format, ends, table.Where(1))
 		}
 	}
