@@ -4,7 +4,6 @@ package report
 import (
 	"bytes"
 	"embed"
-	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"mime"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +24,6 @@ import (
 
 	"hnn/analysis"
 	"hnn/datasets"
-	"hnn/figures"
 	"hnn/hamiltonian"
 	"hnn/internal/files"
 )
@@ -173,7 +170,8 @@ func scientific(v float64, decimals int) string {
 	return fmt.Sprintf("%se%d", mantissa, power)
 }
 
-// Write writes index.html, results.md and results.csv into a folder (created if needed) and returns their paths.
+// Write writes index.html, a page that needs no other file, results.md, results.csv and the drawings of the method into a folder (created if
+// needed), and returns their paths.
 func (r Report) Write(folder string) ([]string, error) {
 	results, err := r.Results()
 	if err != nil {
@@ -182,13 +180,17 @@ func (r Report) Write(folder string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	data := struct {
-		Report
-		Results  map[string][]Result // by task
-		Pictures map[string][]picture
-	}{r, map[string][]Result{}, r.pictures(folder)}
+	data := content{Report: r, Results: map[string][]Result{}, Pictures: map[string][]picture{}}
 	for _, result := range results {
 		data.Results[result.Task] = append(data.Results[result.Task], result)
+	}
+	if data.Method, err = writeDrawings(folder); err != nil {
+		return nil, err
+	}
+	for _, task := range r.Tasks {
+		if data.Pictures[task.Name], err = r.pictures(task); err != nil {
+			return nil, err
+		}
 	}
 	var paths []string
 	for _, file := range []struct {
@@ -211,6 +213,48 @@ func (r Report) Write(folder string) ([]string, error) {
 	return paths, nil
 }
 
+// content is what the templates show.
+type content struct {
+	Report
+	Method   []picture
+	Results  map[string][]Result // by task, as the pictures
+	Pictures map[string][]picture
+}
+
+// Guide says how to read the tables. It is plain text.
+func (c content) Guide() []string {
+	runs := fmt.Sprintf("This library is the run of seed %d.", c.Seeds[0])
+	if len(c.Seeds) > 1 {
+		runs = fmt.Sprintf("This library is mean ± standard deviation over the seeds %s.", join(c.Seeds))
+	}
+	return []string{
+		"Paper is the authors' numbers in print (tables 1 and 2), with more digits from their notebooks.",
+		"Published code is mean ± standard deviation over seeds of a training by automatic differentiation (./reproduce -autograd), " +
+			"which equals the authors' code in all five digits that it prints.",
+		runs,
+		"Deviations is the difference of this library from the published code's mean, divided by the published code's standard deviation over its seeds. " +
+			"Runs of one program with different seeds differ by one such deviation or two.",
+		"The energy MSE compares the energy along a model's motion with the energy along the true motion. The notebook energy MSE does so by the protocol " +
+			"of the authors' notebook where that is another one, and is what the paper's number compares with.",
+	}
+}
+
+// Total is the time of all commands together.
+func (c content) Total() (sum time.Duration) {
+	for _, t := range c.Times {
+		sum += t.Took
+	}
+	return sum
+}
+
+func join(seeds []uint32) string {
+	texts := make([]string, len(seeds))
+	for i, seed := range seeds {
+		texts[i] = fmt.Sprint(seed)
+	}
+	return strings.Join(texts, ", ")
+}
+
 // table writes the values of all seeds, in the columns of datasets/published.csv.
 func table(w io.Writer, results []Result) error {
 	rows := [][]string{{"task", "model", "quantity", "seed", "value"}}
@@ -220,34 +264,6 @@ func table(w io.Writer, results []Result) error {
 		}
 	}
 	return csv.NewWriter(w).WriteAll(rows)
-}
-
-// picture is a figure or a film of a task.
-type picture struct {
-	Caption, Path string // the path from the report's folder
-	file          string
-}
-
-// pictures returns the files of the first seed by task.
-func (r Report) pictures(folder string) map[string][]picture {
-	found := map[string][]picture{}
-	for _, task := range r.Tasks {
-		for _, kind := range figures.Kinds {
-			file := filepath.Join(r.Folder(r.Seeds[0]), task.Name+kind.Suffix)
-			relative, err := filepath.Rel(folder, file)
-			if _, missing := os.Stat(file); missing == nil && err == nil {
-				found[task.Name] = append(found[task.Name], picture{kind.Caption, filepath.ToSlash(relative), file})
-			}
-		}
-	}
-	return found
-}
-
-// Data returns the picture's content as a URL, so that the page needs no other file.
-func (p picture) Data() (htmltemplate.URL, error) {
-	content, err := os.ReadFile(p.file)
-	kind := mime.TypeByExtension(filepath.Ext(p.file))
-	return htmltemplate.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)), err
 }
 
 var (

@@ -32,12 +32,14 @@ import (
 func main() { command.Main("reproduce", run) }
 
 type options struct {
-	tasks       []datasets.Task
-	models      []hamiltonian.Model
-	seeds       command.Seeds
-	quick, cuda bool
-	out         string
-	shard       shard
+	tasks    []datasets.Task
+	models   []hamiltonian.Model
+	seeds    command.Seeds
+	quick    bool
+	autograd bool
+	cuda     bool
+	out      string
+	shard    shard
 }
 
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
@@ -45,8 +47,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags := command.Flags("reproduce")
 	tasks := flags.StringSlice("tasks", command.TaskNames(), "`names` of the tasks, separated by commas")
 	models := flags.StringSlice("models", command.PublishedModels(), "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", "))
-	flags.Var(&o.seeds, "seeds", "`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard errors")
+	flags.Var(&o.seeds, "seeds", "`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard deviations")
 	flags.BoolVar(&o.quick, "quick", false, "take a tenth of the steps")
+	flags.BoolVar(&o.autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower, but the losses equal the published code's")
 	flags.StringVar(&o.out, "out", "reproduction", "`folder` for the runs, the figures and the report")
 	flags.Var(&o.shard, "shard", "`i/n` does the i-th of n parts of the trainings; the call that finds all trainings done writes the report (default: all, or the part of the index of a Slurm job array)")
 	command.CUDA(flags, &o.cuda)
@@ -200,12 +203,17 @@ func (o options) facts(p *plan) [][2]string {
 	if o.quick {
 		steps = "the published settings with a tenth of the steps"
 	}
+	gradients := "in closed form"
+	if o.autograd || o.cuda {
+		gradients = "by automatic differentiation"
+	}
 	device := fmt.Sprintf("%d × %s, %s kernels", runtime.GOMAXPROCS(0), processorName(), kernels.InstructionSet())
 	if o.cuda {
 		device += ", and a GPU"
 	}
 	return [][2]string{
 		{"settings", steps},
+		{"gradients", gradients},
 		{"processors", device},
 		{"threads", fmt.Sprintf("%d for each training, %d for all commands that run side by side", p.threads, p.processors)},
 		{"LibTorch", libtorch.Version()},
@@ -227,6 +235,7 @@ func help(w io.Writer, flags *pflag.FlagSet) error {
 
   ./reproduce                        everything, seed 0
   ./reproduce -quick                 a rough preview
+  ./reproduce -autograd -seeds 0-4   the published code's numbers
   ./reproduce -tasks spring,2body -seeds 0,1,2
   ./reproduce -tasks real -models %s
 

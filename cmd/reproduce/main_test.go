@@ -60,6 +60,13 @@ func TestPlan(t *testing.T) {
 		}
 	}
 
+	// Automatic differentiation rounds as the published code on one thread.
+	automatic := o
+	automatic.autograd, automatic.out = true, t.TempDir()
+	if j, err := springJob(automatic); err != nil || !strings.Contains(strings.Join(j.Program, " "), "-threads 1 -progress "+schedule.ProgressFile+" -cuda=false -autograd=true") {
+		t.Errorf("with -autograd, the command is %v, error %v", j, err)
+	}
+
 	// A run of fewer steps goes on, one of as many steps is done, one of more is kept, and a damaged one is made again.
 	settings := trainer.DefaultSettings(datasets.Spring)
 	settings.Seed = 3

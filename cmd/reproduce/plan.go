@@ -40,8 +40,10 @@ func newPlan(o options) (*plan, error) {
 	}
 	programs = filepath.Dir(programs)
 	p := &plan{works: map[*schedule.Job]work{}, results: map[*schedule.Job]manifest{}, processors: runtime.GOMAXPROCS(0)}
-	p.threads = max(1, p.processors/(len(o.models)*len(o.tasks)*len(o.seeds)))
-	cuda := fmt.Sprintf("-cuda=%t", o.cuda)
+	if p.threads = max(1, p.processors/(len(o.models)*len(o.tasks)*len(o.seeds))); o.autograd {
+		p.threads = 1 // the last digits depend on it
+	}
+	engine := []string{fmt.Sprintf("-cuda=%t", o.cuda), fmt.Sprintf("-autograd=%t", o.autograd)}
 	var names []string
 	for _, model := range o.models {
 		names = append(names, model.Name)
@@ -57,13 +59,14 @@ func newPlan(o options) (*plan, error) {
 			results := manifest{folder: o.folder(seed), task: task.Name}
 			for _, model := range o.models {
 				settings := trainer.DefaultSettings(task)
-				settings.Model, settings.Seed = model.Name, seed
+				settings.Model, settings.Seed, settings.Autograd = model.Name, seed, o.autograd
 				if o.quick {
 					settings.TotalSteps /= 10
 				}
 				training := p.add(o, seed, settings.Label(), p.threads, work{task.Name, duration(task, model, settings)})
-				training.Program = []string{filepath.Join(programs, "train"), "-verbose", cuda, "-threads", fmt.Sprint(p.threads), "-progress", schedule.ProgressFile, "-save-dir", o.runs(seed),
-					"-task", task.Name, "-model", model.Name, "-seed", fmt.Sprint(seed), "-total-steps", fmt.Sprint(settings.TotalSteps)}
+				training.Program = append([]string{filepath.Join(programs, "train"), "-verbose", "-threads", fmt.Sprint(p.threads), "-progress", schedule.ProgressFile}, engine...)
+				training.Program = append(training.Program, "-save-dir", o.runs(seed),
+					"-task", task.Name, "-model", model.Name, "-seed", fmt.Sprint(seed), "-total-steps", fmt.Sprint(settings.TotalSteps))
 				path := settings.Files(o.runs(seed)).Finished
 				saved, err := settings.Find(o.runs(seed))
 				if errors.Is(err, trainer.ErrOtherSettings) {
