@@ -30,6 +30,7 @@ type options struct {
 	printEvery             int
 	verbose, quiet, resume bool
 	saveDir, progress      string
+	losses                 string // a file for them; empty for none
 	saveEvery              time.Duration
 	fit                    fit.Options // of a measured system
 	seeds                  command.Seeds
@@ -72,6 +73,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.BoolVar(&o.verbose, "verbose", false, "print the losses during training")
 	flags.BoolVar(&o.quiet, "quiet", false, "print only errors")
 	flags.StringVar(&o.progress, "progress", "", "`file` for a line of JSON every print-every steps: {\"step\":200,\"last\":2000}")
+	flags.StringVar(&o.losses, "losses", "", "`file` for the losses of a task's run at its end, .npz or .parquet; the file of the run has them as CSV")
 	flags.BoolVar(&s.Autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower, but on one thread the losses equal the published code's")
 	command.Threads(flags, &o.execution.Threads, ". The numbers depend on it only with -autograd, where the default is 1")
 	command.CUDA(flags, &o.execution.CUDA)
@@ -107,6 +109,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	}
 	if o.saveEvery < shortestSave {
 		return fmt.Errorf("-save-every is %v; it must be at least %v", o.saveEvery, shortestSave)
+	}
+	if err := checkLosses(o.losses); err != nil {
+		return err
 	}
 	if o.printEvery < 1 {
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
@@ -149,7 +154,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 
 // measure sets the options of a measured system from the flags, and trains its model.
 func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, loss string, stdout, stderr io.Writer) error {
-	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "save-every", "autograd", "cuda"} {
+	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "save-every", "losses", "autograd", "cuda"} {
 		if flags.Changed(name) {
 			return fmt.Errorf("-%s is not for a table with times and without derivatives", name)
 		}

@@ -48,8 +48,10 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	}
 	defer release()
 	files := r.Settings.Files(o.saveDir)
-	if err := command.Apart("progress", o.progress, task.File, files.Finished, files.Unfinished); err != nil {
-		return err
+	for flag, output := range map[string]string{"progress": o.progress, "losses": o.losses} {
+		if err := command.Apart(flag, output, task.File, files.Finished, files.Unfinished); err != nil {
+			return err
+		}
 	}
 	if err := r.begin(); err != nil {
 		return err
@@ -80,6 +82,9 @@ func train(ctx context.Context, task datasets.Task, o options, stdout, stderr io
 	}
 	if o.verbose {
 		fmt.Fprintf(stdout, "Saved %s\n", files.Finished)
+	}
+	if o.losses != "" {
+		return writeLosses(o.losses, r.Losses)
 	}
 	return nil
 }
