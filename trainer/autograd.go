@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/sugarme/gotch/ts"
@@ -75,23 +76,17 @@ func (o *oracle) errors(s *libtorch.Scope, batch kernels.Batch[float32], rows, n
 	return s.SquaredError(dx, prediction)
 }
 
-// automatic computes gradients by LibTorch's automatic differentiation, on the CPU or on a GPU. Every step runs the same operations on the same
+// automatic computes gradients by LibTorch's automatic differentiation, on the processor or on a GPU. Every step runs the same operations on the same
 // tensors, so a CUDA graph can replay it.
 type automatic struct {
 	*oracle
 	trainer     *Trainer
-	state       [][]*ts.Tensor                         // the optimizer's vectors, by vector and parameter
-	record      func(work func() error) (graph, error) // nil without CUDA graphs
-	leaveStream func() error                           // nil without CUDA graphs
-	adamSteps   *ts.Tensor                             // on a GPU, the number of steps that Adam has made
+	device      libtorch.Device
+	remote      bool           // whether the device has memory of its own, and works while the program goes on
+	state       [][]*ts.Tensor // the optimizer's vectors, by vector and parameter
+	adamSteps   *ts.Tensor     // on a GPU, the number of steps that Adam has made
 	step        int
 	train, test side
-}
-
-// graph is a recorded sequence of operations.
-type graph interface {
-	Replay() error
-	Free() error
 }
 
 const (
@@ -107,36 +102,49 @@ type side struct {
 	noise libtorch.Buffer[float32] // empty for none
 	loss  libtorch.Buffer[float32]
 	runs  int
-	graph graph
+	graph libtorch.Graph
 }
 
 func newAutomatic(t *Trainer) (*automatic, error) {
 	if err := libtorch.Configure(t.Execution.threads()); err != nil {
 		return nil, err
 	}
-	o, err := newOracle(t.Model, t.rows, t.Execution.CUDA)
-	if err != nil {
+	a := &automatic{trainer: t, remote: t.Execution.CUDA || t.standIn != nil}
+	var err error
+	if a.device, err = t.device(); err != nil {
 		return nil, err
 	}
-	a := &automatic{oracle: o, trainer: t, record: t.record}
+	if a.oracle, err = newOracle(t.Model, t.rows, t.Execution.CUDA); err != nil {
+		return nil, cmp.Or(err, a.device.Leave())
+	}
 	for _, vector := range t.state {
-		a.state = append(a.state, o.tensors(vector, false))
+		a.state = append(a.state, a.tensors(vector, false))
 	}
 	if t.Execution.CUDA {
-		a.adamSteps = o.keep.Tensor([]float32{float32(len(t.Losses.Train))}, []int64{1}, false)
+		a.adamSteps = a.keep.Tensor([]float32{float32(len(t.Losses.Train))}, []int64{1}, false)
 	}
-	if t.Execution.CUDA && t.Execution.Record {
-		a.record = func(work func() error) (graph, error) { return libtorch.Record(work) }
-		a.leaveStream, err = libtorch.EnterStream()
-	}
-	if err := errors.Join(o.keep.Err(), err); err != nil {
-		return nil, errors.Join(err, a.close())
+	if err := a.keep.Err(); err != nil {
+		return nil, cmp.Or(err, a.close())
 	}
 	return a, nil
 }
 
+// device returns where the run computes.
+func (t *Trainer) device() (libtorch.Device, error) {
+	switch {
+	case t.standIn != nil:
+		return t.standIn, nil
+	case t.Execution.CUDA:
+		return libtorch.EnterStream()
+	}
+	return libtorch.Processor{}, nil
+}
+
+// alone reports whether a GPU can go on by itself: several processes add up their gradients in every step.
+func (a *automatic) alone() bool { return a.remote && a.trainer.Execution.group().Size() == 1 }
+
 func (a *automatic) unread() int {
-	if a.keep.CUDA {
+	if a.alone() {
 		return gpuUnread
 	}
 	return 1
@@ -153,6 +161,29 @@ func (a *automatic) evaluate(i int, batch kernels.Batch[float32]) error {
 
 // work uploads a batch, computes its loss and, in training, makes a step, or replays this work's graph. Then it downloads the loss.
 func (a *automatic) work(in *side, i int, batch kernels.Batch[float32], test bool) error {
+	if err := a.upload(in, i, batch); err != nil {
+		return err
+	}
+	do := func() error { return a.compute(in, batch, test) }
+	if a.alone() && a.trainer.Execution.Record && in.graph == nil && in.runs == warmup {
+		graph, err := a.device.Record(do)
+		if err != nil {
+			return err
+		}
+		in.graph = graph
+	}
+	if in.graph != nil {
+		do = in.graph.Replay
+	}
+	in.runs++
+	if err := do(); err != nil {
+		return err
+	}
+	return in.loss.Download(a.device, i)
+}
+
+// upload copies a batch to the device. The first one makes the buffers.
+func (a *automatic) upload(in *side, i int, batch kernels.Batch[float32]) error {
 	if in.loss.Tensor == nil {
 		count := int64(batch.Count)
 		in.rows = libtorch.NewBuffer(&a.keep, a.unread(), batch.Rows, count)
@@ -162,64 +193,81 @@ func (a *automatic) work(in *side, i int, batch kernels.Batch[float32], test boo
 			return a.keep.Err()
 		}
 	}
-	if err := errors.Join(in.rows.Upload(i, batch.Rows), in.noise.Upload(i, batch.Noise)); err != nil {
+	if err := in.rows.Upload(a.device, i, batch.Rows); err != nil {
 		return err
 	}
-	do := func() error {
-		s := libtorch.Scope{CUDA: a.keep.CUDA}
-		defer s.Free()
-		loss := s.Mean(a.errors(&s, batch, in.rows.Tensor, in.noise.Tensor, test))
-		if batch.Whole > 0 {
-			loss = s.Scale(float64(batch.Count)/float64(batch.Whole), loss)
-		}
-		var gradients []*ts.Tensor
-		if !test {
-			gradients = s.Gradients(loss, a.values, false)
-		}
-		if s.Err() != nil {
-			return s.Err()
-		}
-		if err := a.sum(&s, loss, gradients); err != nil {
-			return err
-		}
-		if !test {
-			if err := a.optimize(&s, gradients); err != nil {
-				return err
-			}
-		}
-		return libtorch.Copy(in.loss.Tensor, loss)
+	return in.noise.Upload(a.device, i, batch.Noise)
+}
+
+// compute computes the loss of what was uploaded and, in training, makes a step.
+func (a *automatic) compute(in *side, batch kernels.Batch[float32], test bool) error {
+	s := libtorch.Scope{CUDA: a.keep.CUDA}
+	defer s.Free()
+	loss := s.Mean(a.errors(&s, batch, in.rows.Tensor, in.noise.Tensor, test))
+	if batch.Whole > 0 {
+		loss = s.Scale(float64(batch.Count)/float64(batch.Whole), loss)
 	}
-	if a.record != nil && in.graph == nil && in.runs == warmup {
-		g, err := a.record(do)
-		if err != nil {
-			return err
-		}
-		in.graph = g
+	var gradients []*ts.Tensor
+	if !test {
+		gradients = s.Gradients(loss, a.values, false)
 	}
-	if in.graph != nil {
-		do = in.graph.Replay
+	if s.Err() != nil {
+		return s.Err()
 	}
-	in.runs++
-	if err := do(); err != nil {
+	if err := a.sum(&s, loss, gradients); err != nil {
 		return err
 	}
-	return in.loss.Download(i)
+	if !test {
+		if err := a.optimize(&s, gradients); err != nil {
+			return err
+		}
+	}
+	return libtorch.Copy(in.loss.Tensor, loss)
 }
 
 // sum adds up the losses and the gradients of all processes.
 func (a *automatic) sum(s *libtorch.Scope, loss *ts.Tensor, gradients []*ts.Tensor) error {
-	if a.trainer.Execution.group().Size() == 1 { // on a GPU this memory is none of the processor's
+	if a.trainer.Execution.group().Size() == 1 {
 		return nil
 	}
-	parts := make([][]float32, len(gradients))
-	for i, gradient := range gradients {
-		parts[i] = libtorch.Memory[float32](s, gradient)
+	there := append([]*ts.Tensor{loss}, gradients...)
+	here, parts, err := a.download(s, there)
+	if err != nil {
+		return err
 	}
-	value := libtorch.Memory[float32](s, loss)
-	if s.Err() != nil {
-		return s.Err()
+	if err := a.trainer.ranks.sum(&parts[0][0], parts[1:]...); err != nil || !a.remote {
+		return err
 	}
-	return a.trainer.ranks.sum(&value[0], parts...)
+	for i := range there {
+		if err := a.device.Upload(there[i], here[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// download returns tensors in the processor's memory, those of the list if they are there, and their elements.
+func (a *automatic) download(s *libtorch.Scope, list []*ts.Tensor) ([]*ts.Tensor, [][]float32, error) {
+	here := list
+	if a.remote {
+		here = make([]*ts.Tensor, len(list))
+		for i, tensor := range list {
+			if here[i] = s.Local(tensor); s.Err() != nil {
+				return nil, nil, s.Err()
+			}
+			if err := a.device.Download(here[i], tensor); err != nil {
+				return nil, nil, err
+			}
+		}
+		if err := a.device.Wait(); err != nil {
+			return nil, nil, err
+		}
+	}
+	elements := make([][]float32, len(here))
+	for i, tensor := range here {
+		elements[i] = libtorch.Memory[float32](s, tensor)
+	}
+	return here, elements, s.Err()
 }
 
 // optimize makes a step of the optimizer.
@@ -243,32 +291,39 @@ func (a *automatic) optimize(s *libtorch.Scope, gradients []*ts.Tensor) error {
 }
 
 func (a *automatic) losses(train, test []float32) error {
-	err := a.keep.Wait()
+	err := a.device.Wait()
 	copy(train, a.train.loss.Rows)
 	copy(test, a.test.loss.Rows)
 	return err
 }
 
 func (a *automatic) store() error {
-	tensors := append([][]*ts.Tensor{a.values}, a.state...)
-	for i, vector := range a.trainer.vectors() {
-		for j, p := range vector {
-			copy(p.Values, a.keep.Values(tensors[i][j]))
+	s := libtorch.Scope{CUDA: a.keep.CUDA}
+	defer s.Free()
+	var tensors []*ts.Tensor
+	for _, list := range append([][]*ts.Tensor{a.values}, a.state...) {
+		tensors = append(tensors, list...)
+	}
+	_, elements, err := a.download(&s, tensors)
+	if err != nil {
+		return err
+	}
+	for _, vector := range a.trainer.vectors() {
+		for _, p := range vector {
+			copy(p.Values, elements[0])
+			elements = elements[1:]
 		}
 	}
-	return a.keep.Err()
+	return nil
 }
 
 func (a *automatic) close() error {
-	err := a.keep.Wait()
-	for _, g := range []graph{a.train.graph, a.test.graph} {
-		if g != nil {
-			err = errors.Join(err, g.Free())
+	err := a.device.Wait()
+	for _, graph := range []libtorch.Graph{a.train.graph, a.test.graph} {
+		if graph != nil {
+			graph.Free()
 		}
 	}
 	a.keep.Free()
-	if a.leaveStream != nil {
-		err = errors.Join(err, a.leaveStream())
-	}
-	return err
+	return cmp.Or(err, a.device.Leave())
 }

@@ -17,6 +17,7 @@ type Group interface {
 	Rank() int      // from 0 to Size − 1
 	Size() int      // the number of processes
 	LocalSize() int // the number of those that share this one's processors
+	LocalRank() int // the number among the processes of a machine, from 0, which is that of the GPU
 	// Sum replaces values, as many in each process, by their sums over all processes. All get the same bits.
 	Sum(values []float32) error
 	// Broadcast returns in every process the content that rank 0 gives.

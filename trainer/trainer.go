@@ -1,10 +1,12 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 
@@ -28,12 +30,26 @@ type Losses struct {
 // automatic differentiation, the last digits depend on the threads and the device.
 type Execution struct {
 	Threads int  // 0 for all processors, or for the part of them that the group leaves to this process
-	CUDA    bool // train on the first GPU, with automatic differentiation
-	Record  bool // on a GPU, record a step's work in a CUDA graph and replay it
+	Record  bool // on a GPU, record a step's work in a CUDA graph and replay it; several processes do not record
+
+	// CUDA trains on a GPU, with automatic differentiation: on the first GPU or, in a group, on that of the process's LocalRank. The first trainer of a
+	// program must ask for it: once LibTorch has computed without CUDA, it cannot load it, and New returns an error.
+	CUDA bool
 
 	// Group is the processes that train together, nil for this one alone. Each makes a trainer with the same task and settings, and calls Run. The losses
 	// differ from those of one process by rounding.
 	Group Group
+}
+
+// load makes the GPU ready if the run needs it.
+func (e Execution) load() error {
+	if !e.CUDA {
+		return nil
+	}
+	if err := libtorch.LoadCUDA(e.group().LocalRank()); err != nil || !e.Record {
+		return err
+	}
+	return libtorch.CheckRecording(os.LookupEnv)
 }
 
 // group returns the processes that train together.
@@ -68,8 +84,8 @@ type Trainer struct {
 	ranks     ranks
 	drawNoise bool
 	sampler   sampler
-	state     []nets.Parameters                      // the optimizer's state vectors
-	record    func(work func() error) (graph, error) // stands in for CUDA's graphs in tests
+	state     []nets.Parameters // the optimizer's state vectors
+	standIn   libtorch.Device   // stands in for a GPU in tests
 }
 
 // New makes a trainer: a model with random initial parameters, and its data.
@@ -80,13 +96,8 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 	if settings.File != task.File || settings.Hash != task.Hash {
 		return nil, fmt.Errorf("the settings name the data %q, and the task has %q", settings.File, task.File)
 	}
-	if execution.CUDA && execution.group().Size() > 1 {
-		return nil, errors.New("several processes train on their processors, and not on a GPU; leave CUDA out, or start one process")
-	}
-	if execution.CUDA {
-		if err := libtorch.LoadCUDA(); err != nil {
-			return nil, err
-		}
+	if err := execution.load(); err != nil {
+		return nil, err
 	}
 	loss, err := FindLoss(settings.Loss)
 	if err != nil {
@@ -184,12 +195,14 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 	}
 	err = t.run(e, done)
 	if err == nil || errors.Is(err, t.ranks.stop()) {
-		err = errors.Join(err, e.store())
-	} else {
-		t.Losses = Losses{t.Losses.Train[:begin], t.Losses.Test[:begin]}
-		err = errors.Join(err, t.sampler.generator.SetState(generator))
+		if failure := e.store(); failure != nil {
+			err = failure
+		} else {
+			return cmp.Or(e.close(), err)
+		}
 	}
-	return errors.Join(err, e.close())
+	t.Losses = Losses{t.Losses.Train[:begin], t.Losses.Test[:begin]}
+	return cmp.Or(err, t.sampler.generator.SetState(generator), e.close())
 }
 
 func (t *Trainer) run(e engine, done func(step int, train, test float32)) error {

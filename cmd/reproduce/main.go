@@ -87,7 +87,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		}
 	}
 	if o.cuda {
-		if err := libtorch.LoadCUDA(); err != nil {
+		if err := libtorch.LoadCUDA(0); err != nil {
 			return err
 		}
 	}

@@ -10,27 +10,29 @@ import (
 
 // environment is what the variables of torchrun, of a PyTorchJob or of Slurm say.
 type environment struct {
-	rank, size, localSize int
-	host                  string // of the store
-	port                  int
-	agent                 bool   // whether torchrun holds the store
-	start                 string // how often torchrun has started the ranks again
-	interfaces            string
-	timeout               time.Duration
+	rank, size           int
+	localRank, localSize int
+	host                 string // of the store
+	port                 int
+	agent                bool   // whether torchrun holds the store
+	start                string // how often torchrun has started the ranks again
+	interfaces           string
+	timeout              time.Duration
 }
 
-// world reads the rank and the number of ranks. Slurm sets its variables in every job; a job of several ranks also has a MASTER_ADDR.
-func world(variable func(string) string) (rank, size string) {
-	rank, size = variable("RANK"), variable("WORLD_SIZE")
+// world reads the rank, its number on its machine, and the number of ranks. Slurm sets its variables in every job; a job of several ranks also has a
+// MASTER_ADDR.
+func world(variable func(string) string) (rank, localRank, size string) {
+	rank, localRank, size = variable("RANK"), variable("LOCAL_RANK"), variable("WORLD_SIZE")
 	if rank == "" && size == "" && variable("MASTER_ADDR") != "" {
-		rank, size = variable("SLURM_PROCID"), variable("SLURM_NTASKS")
+		rank, localRank, size = variable("SLURM_PROCID"), variable("SLURM_LOCALID"), variable("SLURM_NTASKS")
 	}
-	return rank, size
+	return rank, cmp.Or(localRank, "0"), size
 }
 
 // read returns the environment, whose size is 1 where there are not several ranks.
 func read(variable func(string) string) (e environment, err error) {
-	rank, size := world(variable)
+	rank, localRank, size := world(variable)
 	if rank == "" || size == "" {
 		return environment{size: 1}, nil
 	}
@@ -47,6 +49,7 @@ func read(variable func(string) string) (e environment, err error) {
 		return e, err
 	}
 	e.rank = number("RANK", rank, 0, e.size-1)
+	e.localRank = number("LOCAL_RANK", localRank, 0, e.size-1)
 	e.localSize = number("LOCAL_WORLD_SIZE", cmp.Or(variable("LOCAL_WORLD_SIZE"), "1"), 1, e.size)
 	e.port = number("MASTER_PORT", variable("MASTER_PORT"), 1, mostPort)
 	if e.host = variable("MASTER_ADDR"); e.host == "" {

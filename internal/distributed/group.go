@@ -39,8 +39,8 @@ const (
 	partingTime = answerTime / 2 // that the rank with the store stays when it knows the answer
 )
 
-// Join connects this process with the others that the environment names. variable returns variables as os.Getenv does: RANK, WORLD_SIZE and
-// LOCAL_WORLD_SIZE or, if MASTER_ADDR is set, SLURM_PROCID and SLURM_NTASKS in their place; MASTER_ADDR and MASTER_PORT; TORCHELASTIC_USE_AGENT_STORE
+// Join connects this process with the others that the environment names. variable returns variables as os.Getenv does: RANK, WORLD_SIZE, LOCAL_RANK
+// and LOCAL_WORLD_SIZE or, if MASTER_ADDR is set, SLURM_PROCID, SLURM_NTASKS and SLURM_LOCALID in their place; MASTER_ADDR and MASTER_PORT; TORCHELASTIC_USE_AGENT_STORE
 // and TORCHELASTIC_RESTART_COUNT of torchrun; GLOO_SOCKET_IFNAME; and HNN_TIMEOUT, the time that a rank waits for the others at the start and in a
 // sum, one minute by default.
 //
@@ -118,6 +118,14 @@ func (g *Group) LocalSize() int {
 		return 1
 	}
 	return g.localSize
+}
+
+// LocalRank returns the number of this process among those of its machine, from 0.
+func (g *Group) LocalRank() int {
+	if g == nil {
+		return 0
+	}
+	return g.localRank
 }
 
 // Sum replaces values, as many on each rank, by their sums over all ranks. All ranks get the same bits. If a rank is lost, the error names it.

@@ -144,6 +144,7 @@ func TestEnvironment(t *testing.T) {
 		{"SLURM_PROCID=0 SLURM_NTASKS=4", "1 processes"},
 		{"RANK=4 WORLD_SIZE=4 MASTER_ADDR=a MASTER_PORT=1", `RANK is "4"; it must be a whole number from 0 to 3`},
 		{"RANK=x WORLD_SIZE=4 MASTER_ADDR=a MASTER_PORT=1", `RANK is "x"; it must be a whole number from 0 to 3`},
+		{"RANK=1 LOCAL_RANK=4 WORLD_SIZE=4 MASTER_ADDR=a MASTER_PORT=1", `LOCAL_RANK is "4"; it must be a whole number from 0 to 3`},
 		{"RANK=0 WORLD_SIZE=4 MASTER_PORT=1", "MASTER_ADDR is not set"},
 		{"SLURM_PROCID=0 SLURM_NTASKS=4 MASTER_ADDR=a", `MASTER_PORT is ""; it must be a whole number from 1 to 65535`},
 		{"RANK=0 WORLD_SIZE=4 MASTER_ADDR=a MASTER_PORT=1 HNN_TIMEOUT=60", `HNN_TIMEOUT is "60"; it must be a time`},
@@ -160,6 +161,27 @@ func TestEnvironment(t *testing.T) {
 		}
 		if !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: %s", test.variables, got)
+		}
+	}
+}
+
+// The number of a process on its machine is the launcher's own.
+func TestLocalRank(t *testing.T) {
+	for variables, want := range map[string]int{
+		"RANK=5 WORLD_SIZE=8 LOCAL_RANK=1 SLURM_LOCALID=2 MASTER_ADDR=a MASTER_PORT=1":           1,
+		"RANK=5 WORLD_SIZE=8 SLURM_LOCALID=2 MASTER_ADDR=a MASTER_PORT=1":                        0,
+		"SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_LOCALID=2 LOCAL_RANK=3 MASTER_ADDR=a MASTER_PORT=1": 2,
+	} {
+		e, err := read(func(name string) string {
+			for _, field := range strings.Fields(variables) {
+				if value, found := strings.CutPrefix(field, name+"="); found {
+					return value
+				}
+			}
+			return ""
+		})
+		if err != nil || e.localRank != want {
+			t.Errorf("%s: got %d, %v, want %d", variables, e.localRank, err, want)
 		}
 	}
 }

@@ -6,13 +6,17 @@ package libtorch
 import "C"
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/sugarme/gotch/ts"
@@ -24,55 +28,129 @@ var ErrNoCUDA = errors.New("cannot compute on a GPU")
 // Version is that of the LibTorch that the program was compiled for.
 func Version() string { return C.GoString(C.hnn_torch_version()) }
 
+// build is the version of the LibTorch in use with its variant, as Python's torch.__version__ has it: 2.11.0+cu130 for CUDA 13.0, or 2.11.0+cpu.
+func build() string {
+	if runtime := int(C.hnn_torch_cuda_runtime()); runtime > 0 {
+		return fmt.Sprintf("%s+cu%d", Version(), runtime/10)
+	}
+	return Version() + "+cpu"
+}
+
 const cudaLibrary = "libtorch_cuda.so"
 
-// LoadCUDA loads LibTorch's CUDA library. A Scope can then make tensors on the first GPU. LoadCUDA looks in the folder of the LibTorch in use,
-// then in python3's torch of the same version. The error wraps ErrNoCUDA and names what is missing.
-func LoadCUDA() (err error) {
+// computed is set by the first computation. LibTorch then decides for the life of the process whether it has CUDA: the gradient's threads and the
+// hooks of CUDA (at::detail::getCUDAHooks) are made once.
+var computed atomic.Bool
+
+// begin notes that a computation begins.
+func begin() {
+	if !computed.Load() {
+		computed.Store(true)
+	}
+}
+
+// loaded is the process's GPU.
+var loaded struct {
+	sync.Mutex
+	done   bool
+	device int
+}
+
+// LoadCUDA loads LibTorch's CUDA library and chooses the GPU of this process by its number, from 0. A Scope can then make tensors there. LoadCUDA
+// looks in the folder of the LibTorch in use, then in python3's torch of the same version and variant. It must precede every other use of LibTorch.
+// Later calls with the same number do nothing. The error wraps ErrNoCUDA and names what is missing.
+func LoadCUDA(device int) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%w: %w", ErrNoCUDA, err)
 		}
 	}()
+	loaded.Lock()
+	defer loaded.Unlock()
+	if loaded.done {
+		if device != loaded.device {
+			return fmt.Errorf("this process computes on GPU %d, and GPU %d is asked for; start another process", loaded.device, device)
+		}
+		return nil
+	}
+	path, err := findLibrary()
+	if err != nil {
+		return err
+	}
+	if computed.Load() {
+		return errors.New("LibTorch has computed without CUDA, and cannot load it any more; train on the GPU first, or in another process")
+	}
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var found C.struct_hnn_torch_cuda
+	if err := check("CUDA library", C.hnn_torch_cuda_load(name, C.int(device), &found)); err != nil {
+		return err
+	}
+	machine := cudaMachine{
+		driver: int(found.driver), runtime: int(found.runtime), devices: int(found.devices), failure: int(found.failure),
+		major: int(found.major), minor: int(found.minor),
+	}
+	if err := machine.diagnose(device); err != nil {
+		return err
+	}
+	if err := machine.explain(check("trial", C.hnn_torch_cuda_try())); err != nil {
+		return err
+	}
+	loaded.done, loaded.device = true, device
+	return nil
+}
+
+// findLibrary returns the path of LibTorch's CUDA library.
+func findLibrary() (string, error) {
 	var origin *C.char
 	if err := check("folder", C.hnn_torch_folder(&origin)); err != nil {
-		return err
+		return "", err
 	}
 	folder := C.GoString(origin)
 	C.free(unsafe.Pointer(origin))
 	path := filepath.Join(folder, cudaLibrary)
-	if _, err := os.Stat(path); err != nil {
-		if path, err = pythonLibrary(Version()); err != nil {
-			return fmt.Errorf("LibTorch's CUDA library is missing: %s holds no %s, and %w; `make LIBTORCH_VARIANT=cuda` installs it", folder, cudaLibrary, err)
-		}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
 	}
-	name := C.CString(path)
-	defer C.free(unsafe.Pointer(name))
-	var driver, devices, failure C.int
-	if err := check("CUDA library", C.hnn_torch_cuda_load(name, &driver, &devices, &failure)); err != nil {
-		return err
+	path, err := pythonLibrary(build())
+	if err != nil {
+		return "", fmt.Errorf("LibTorch's CUDA library is missing: %s holds no %s, and %w; `make LIBTORCH_VARIANT=cuda` installs it", folder, cudaLibrary, err)
 	}
-	return diagnose(int(driver), int(devices), int(failure))
+	return path, nil
 }
 
-// diagnose returns an error that names what is missing according to CUDA, or nil if nothing is.
-func diagnose(driver, devices, failure int) error {
+// cudaMachine is what CUDA says of a machine (libtorch.h).
+type cudaMachine struct{ driver, runtime, devices, failure, major, minor int }
+
+func cudaVersion(number int) string { return fmt.Sprintf("%d.%d", number/1000, number%1000/10) }
+
+// diagnose returns an error that names what is missing for a computation on a GPU, or nil if nothing is.
+func (m cudaMachine) diagnose(device int) error {
 	const insufficientDriver, noDevice = 35, 100
-	version := func() string { return fmt.Sprintf("%d.%d", driver/1000, driver%1000/10) }
 	switch {
-	case driver == 0:
+	case m.driver == 0:
 		return errors.New("NVIDIA's driver is missing")
-	case failure == insufficientDriver:
-		return fmt.Errorf("NVIDIA's driver is too old: it serves CUDA %s, and LibTorch needs a later one", version())
-	case failure == noDevice || failure == 0 && devices == 0:
+	case m.failure == insufficientDriver:
+		return fmt.Errorf("NVIDIA's driver is too old: it serves CUDA %s, and LibTorch %s needs CUDA %s", cudaVersion(m.driver), Version(), cudaVersion(m.runtime))
+	case m.failure == noDevice || m.failure == 0 && m.devices == 0:
 		return errors.New("there is no GPU that NVIDIA's driver can see")
-	case failure != 0:
-		return fmt.Errorf("NVIDIA's driver (CUDA %s) answers with error %d", version(), failure)
+	case m.failure != 0:
+		return fmt.Errorf("NVIDIA's driver (CUDA %s) answers with error %d to LibTorch %s (CUDA %s)", cudaVersion(m.driver), m.failure, Version(), cudaVersion(m.runtime))
+	case device >= m.devices:
+		return fmt.Errorf("process %d of this machine, counted from 0, needs a GPU of its own, and there are %d", device, m.devices)
 	}
 	return nil
 }
 
-// pythonLibrary returns the CUDA library of python3's torch if that is of the given version.
+// explain says what the error of a first operation means if LibTorch has no code for the GPU.
+func (m cudaMachine) explain(err error) error {
+	if err != nil && strings.Contains(err.Error(), "no kernel image") {
+		return fmt.Errorf("the GPU has architecture %d.%d, and LibTorch %s (CUDA %s) has no code for it", m.major, m.minor, Version(), cudaVersion(m.runtime))
+	}
+	return err
+}
+
+// pythonLibrary returns the CUDA library of python3's torch if that is of the given version and variant.
 func pythonLibrary(version string) (string, error) {
 	const find = "import importlib.util, os; s = importlib.util.find_spec('torch'); print(os.path.dirname(s.origin) if s else '')"
 	output, err := exec.Command("python3", "-c", find).Output()
@@ -86,7 +164,7 @@ func pythonLibrary(version string) (string, error) {
 	}
 	_, rest, _ := strings.Cut(string(content), "__version__ = '")
 	installed, _, _ := strings.Cut(rest, "'")
-	if release, _, _ := strings.Cut(installed, "+"); release != version {
+	if installed != version {
 		return "", fmt.Errorf("python3's torch is %s and not %s", installed, version)
 	}
 	path := filepath.Join(folder, "lib", cudaLibrary)
@@ -96,35 +174,143 @@ func pythonLibrary(version string) (string, error) {
 	return path, nil
 }
 
-// EnterStream makes a new CUDA stream. The thread's GPU operations go to it until leave, which waits for them and restores the previous stream.
-// A recording needs its own stream: memory that its operations used is then not given to operations outside of the stream.
-func EnterStream() (leave func() error, err error) {
-	var left C.int64_t
-	if err := check("stream", C.hnn_torch_stream_switch(1, &left)); err != nil {
-		return nil, err
+var allocatorBackend = regexp.MustCompile(`backend\s*:\s*(\w+)`)
+
+// CheckRecording returns an error if a variable of the environment, which variable returns as os.LookupEnv does, sets an allocator that keeps no memory
+// for a recorded graph.
+func CheckRecording(variable func(name string) (string, bool)) error {
+	const advice = "a recorded step would lose its memory; unset it, or give -cuda-graph=false"
+	if _, set := variable("PYTORCH_NO_CUDA_MEMORY_CACHING"); set {
+		return errors.New("PYTORCH_NO_CUDA_MEMORY_CACHING is set: " + advice)
 	}
-	return func() error { return check("stream", C.hnn_torch_stream_switch(0, &left)) }, nil
+	for _, name := range []string{"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} {
+		value, _ := variable(name)
+		if backend := allocatorBackend.FindStringSubmatch(value); backend != nil && backend[1] != "native" {
+			return fmt.Errorf("%s names the backend %.40s: %s", name, backend[1], advice)
+		}
+	}
+	return nil
 }
 
-// Graph is a CUDA graph: a recorded sequence of GPU operations that one call replays.
-type Graph struct{ handle unsafe.Pointer }
-
-// Record records the GPU operations of a function without executing them. The function must use the same tensors each time. It must have run on
-// the same stream before, so that it allocates no new memory.
-func Record(work func() error) (*Graph, error) {
-	if err := check("record", C.hnn_torch_graph_begin()); err != nil {
-		return nil, err
-	}
-	var g Graph
-	err := work()
-	return &g, errors.Join(err, check("record", C.hnn_torch_graph_end(&g.handle)))
+// Device is where tensors live: the processor, or a GPU, which does its work in order and lets the program go on meanwhile.
+type Device interface {
+	// Upload copies a tensor's elements from the processor's memory into a tensor of the same size on the device, after the earlier work.
+	Upload(to, from *ts.Tensor) error
+	// Download copies a tensor's elements from the device into a tensor of the same size in the processor's memory, after the earlier work. They are
+	// there after Wait.
+	Download(to, from *ts.Tensor) error
+	// Wait waits for all earlier work.
+	Wait() error
+	// Record records the work of a function on the device without doing it. The function must use the same tensors each time. It must have run before,
+	// so that LibTorch has made what it keeps.
+	Record(work func() error) (Graph, error)
+	// Leave ends the use of the device.
+	Leave() error
 }
 
-// Replay executes the recorded operations.
-func (g *Graph) Replay() error { return check("replay", C.hnn_torch_graph_replay(g.handle)) }
+// Graph is a recorded sequence of operations.
+type Graph interface {
+	// Replay does the recorded work, after the earlier work.
+	Replay() error
+	// Nodes returns the number of recorded operations.
+	Nodes() int
+	Free()
+}
 
-// Free frees the graph.
-func (g *Graph) Free() error { return check("graph", C.hnn_torch_graph_free(g.handle)) }
+// Processor is the processor as a device. It does its work at once, and records nothing.
+type Processor struct{}
+
+func (Processor) Upload(to, from *ts.Tensor) error   { return Copy(to, from) }
+func (Processor) Download(to, from *ts.Tensor) error { return Copy(to, from) }
+func (Processor) Wait() error                        { return nil }
+func (Processor) Leave() error                       { return nil }
+
+func (Processor) Record(func() error) (Graph, error) {
+	return nil, errors.New("libtorch: the processor records no graphs")
+}
+
+// idle are the CUDA streams that nobody uses. LibTorch keeps memory and workspaces for each stream, so that a later use takes them again.
+var idle streams
+
+type streams struct {
+	sync.Mutex
+	list []C.int64_t
+}
+
+// take returns a stream that nobody uses, or makes one.
+func (s *streams) take() (stream C.int64_t, err error) {
+	s.Lock()
+	defer s.Unlock()
+	if last := len(s.list) - 1; last >= 0 {
+		stream, s.list = s.list[last], s.list[:last]
+		return stream, nil
+	}
+	return stream, check("stream", C.hnn_torch_stream_new(&stream))
+}
+
+func (s *streams) give(stream C.int64_t) {
+	s.Lock()
+	defer s.Unlock()
+	s.list = append(s.list, stream)
+}
+
+// Stream is the GPU as a device, by a CUDA stream.
+type Stream struct{ stream, left C.int64_t }
+
+// EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Work that is recorded needs such a stream: memory that it used
+// is then not given to operations outside of the stream.
+func EnterStream() (*Stream, error) {
+	stream, err := idle.take()
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{stream: stream, left: stream}
+	return s, check("stream", C.hnn_torch_stream_exchange(&s.left))
+}
+
+// Leave waits for the stream's work and returns to the stream before.
+func (s *Stream) Leave() error {
+	if err := check("stream", C.hnn_torch_stream_exchange(&s.left)); err != nil {
+		return err
+	}
+	idle.give(s.stream)
+	return nil
+}
+
+// Upload implements Device. The copy is made without waiting if the processor's memory is pinned, as a Scope's is.
+func (s *Stream) Upload(to, from *ts.Tensor) error { return Copy(to, from) }
+
+// Download implements Device, as Upload.
+func (s *Stream) Download(to, from *ts.Tensor) error { return Copy(to, from) }
+
+// Wait implements Device.
+func (s *Stream) Wait() error { return check("wait", C.hnn_torch_stream_wait()) }
+
+// Record implements Device by a CUDA graph, with memory of its own until Free.
+func (s *Stream) Record(work func() error) (Graph, error) {
+	g := &cudaGraph{}
+	if err := check("record", C.hnn_torch_graph_begin(&g.handle)); err != nil {
+		return nil, err
+	}
+	failure := work()
+	if err := check("record", C.hnn_torch_graph_end(g.handle, &g.nodes)); err != nil {
+		return nil, cmp.Or(failure, err) // the graph must not be freed
+	}
+	if failure != nil {
+		g.Free()
+		return nil, failure
+	}
+	return g, nil
+}
+
+type cudaGraph struct {
+	handle unsafe.Pointer
+	nodes  C.size_t
+}
+
+func (g *cudaGraph) Replay() error { return check("replay", C.hnn_torch_graph_replay(g.handle)) }
+func (g *cudaGraph) Nodes() int    { return int(g.nodes) }
+func (g *cudaGraph) Free()         { C.hnn_torch_graph_free(g.handle) }
 
 // Buffer is a tensor on a scope's device with rows in the CPU's memory that it is copied from and to. For CUDA this memory is pinned, so the
 // copies run asynchronously.
@@ -149,17 +335,17 @@ func NewBuffer[T float32 | int64](s *Scope, rows int, values []T, shape ...int64
 	return b
 }
 
-// Upload copies values through a row into the tensor, after the stream's earlier work. On an empty buffer it does nothing.
-func (b Buffer[T]) Upload(row int, values []T) error {
+// Upload copies values through a row into the tensor, after the device's earlier work. On an empty buffer it does nothing.
+func (b Buffer[T]) Upload(d Device, row int, values []T) error {
 	if b.Tensor == nil {
 		return nil
 	}
 	copy(b.Rows[row*len(values):], values)
-	return Copy(b.Tensor, b.views[row])
+	return d.Upload(b.Tensor, b.views[row])
 }
 
-// Download copies the tensor into a row, after the stream's earlier work. The numbers are there after Wait.
-func (b Buffer[T]) Download(row int) error { return Copy(b.views[row], b.Tensor) }
+// Download copies the tensor into a row, after the device's earlier work. The numbers are there after Wait.
+func (b Buffer[T]) Download(d Device, row int) error { return d.Download(b.views[row], b.Tensor) }
 
 // Copy copies a tensor's elements into another tensor of the same size, after the stream's earlier work.
 func Copy(to, from *ts.Tensor) error {
@@ -167,12 +353,4 @@ func Copy(to, from *ts.Tensor) error {
 	runtime.KeepAlive(to)
 	runtime.KeepAlive(from)
 	return err
-}
-
-// Wait waits on a GPU for all operations of the thread's current stream.
-func (s *Scope) Wait() error {
-	if !s.CUDA {
-		return nil
-	}
-	return check("wait", C.hnn_torch_stream_wait())
 }

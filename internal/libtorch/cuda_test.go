@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,27 +17,38 @@ import (
 // CUDA's own numbers (cudaErrorInsufficientDriver 35, cudaErrorNoDevice 100, cudaErrorNotSupported 801) lead to what is missing.
 func TestDiagnosis(t *testing.T) {
 	for _, test := range []struct {
-		driver, devices, failure int
-		want                     string
+		machine cudaMachine
+		device  int
+		want    string
 	}{
-		{0, 0, 35, "NVIDIA's driver is missing"},
-		{0, 0, 0, "NVIDIA's driver is missing"},
-		{12040, 0, 35, "driver is too old: it serves CUDA 12.4"},
-		{13000, 0, 100, "there is no GPU"},
-		{13000, 0, 0, "there is no GPU"},
-		{13000, 0, 801, "(CUDA 13.0) answers with error 801"},
+		{cudaMachine{runtime: 13000, failure: 35}, 0, "NVIDIA's driver is missing"},
+		{cudaMachine{runtime: 13000}, 0, "NVIDIA's driver is missing"},
+		{cudaMachine{driver: 12040, runtime: 13000, failure: 35}, 0, "driver is too old: it serves CUDA 12.4, and LibTorch " + Version() + " needs CUDA 13.0"},
+		{cudaMachine{driver: 13000, failure: 100}, 0, "there is no GPU"},
+		{cudaMachine{driver: 13000}, 0, "there is no GPU"},
+		{cudaMachine{driver: 13010, runtime: 13000, failure: 801}, 0, "(CUDA 13.1) answers with error 801 to LibTorch " + Version() + " (CUDA 13.0)"},
+		{cudaMachine{driver: 13000, devices: 2}, 2, "process 2 of this machine, counted from 0, needs a GPU of its own, and there are 2"},
 	} {
-		if err := diagnose(test.driver, test.devices, test.failure); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := test.machine.diagnose(test.device); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: got the error %v", test, err)
 		}
 	}
-	if err := diagnose(13000, 1, 0); err != nil {
+	complete := cudaMachine{driver: 13000, runtime: 13000, devices: 2, major: 6, minor: 1}
+	if err := complete.diagnose(1); err != nil {
 		t.Errorf("a machine that has everything gave the error %v", err)
+	}
+	// cudaErrorNoKernelImageForDevice, in the words of CUDA.
+	err := complete.explain(errors.New("CUDA error: no kernel image is available for execution on the device"))
+	if want := "the GPU has architecture 6.1, and LibTorch " + Version() + " (CUDA 13.0) has no code for it"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if other := errors.New("other"); complete.explain(other) != other || complete.explain(nil) != nil {
+		t.Error("another error, or none, did not stay")
 	}
 }
 
 func TestLoadCUDASaysWhatIsMissing(t *testing.T) {
-	err := LoadCUDA()
+	err := LoadCUDA(0)
 	if err == nil {
 		t.Skip("this machine has a GPU, and misses nothing")
 	}
@@ -44,7 +56,7 @@ func TestLoadCUDASaysWhatIsMissing(t *testing.T) {
 		t.Errorf("got the error %q", err)
 	}
 	missing := 0
-	for _, what := range []string{"library is missing", "driver is missing", "driver is too old", "no GPU"} {
+	for _, what := range []string{"library is missing", "driver is missing", "driver is too old", "no GPU", "has computed without CUDA"} {
 		if strings.Contains(err.Error(), what) {
 			missing++
 		}
@@ -54,32 +66,110 @@ func TestLoadCUDASaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A torch of python3's is taken if its version is LibTorch's and it has the library.
-func TestPythonLibrary(t *testing.T) {
+// python puts a python3 first in PATH that prints the folder of a torch, and returns a function that writes a file into that folder or, with another
+// first element, elsewhere.
+func python(t *testing.T) (torch string, write func(path, content string)) {
+	t.Helper()
 	bin, torch := t.TempDir(), filepath.Join(t.TempDir(), "torch")
 	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	write := func(path, content string) {
+	write = func(path, content string) {
 		t.Helper()
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o755)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	write(filepath.Join(bin, "python3"), fmt.Sprintf("#!/bin/sh\necho %s\n", torch))
+	return torch, write
+}
+
+// A torch of python3's is taken if its version and its variant are LibTorch's and it has the library.
+func TestPythonLibrary(t *testing.T) {
+	torch, write := python(t)
 	fails := func(want string) {
 		t.Helper()
-		if _, err := pythonLibrary("2.11.0"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := pythonLibrary("2.11.0+cu130"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got the error %v, want one with %q", err, want)
 		}
 	}
-	write(filepath.Join(bin, "python3"), "#!/bin/sh\necho\n")
-	fails("python3 has no torch")
-	write(filepath.Join(bin, "python3"), fmt.Sprintf("#!/bin/sh\necho %s\n", torch))
-	write(filepath.Join(torch, "version.py"), "__version__ = '2.10.1+cu128'\n")
-	fails("python3's torch is 2.10.1+cu128 and not 2.11.0")
-	write(filepath.Join(torch, "version.py"), "from typing import Optional\n__version__ = '2.11.0+cpu'\n")
-	fails("2.11.0+cpu has none either")
+	fails("no such file")
+	for _, other := range []string{"2.10.1+cu130", "2.11.0+cu126", "2.11.0+cpu"} {
+		write(filepath.Join(torch, "version.py"), "from typing import Optional\n__version__ = '"+other+"'\n")
+		fails("python3's torch is " + other + " and not 2.11.0+cu130")
+	}
+	write(filepath.Join(torch, "version.py"), "from typing import Optional\n__version__ = '2.11.0+cu130'\n")
+	fails("2.11.0+cu130 has none either")
 	write(filepath.Join(torch, "lib", "libtorch_cuda.so"), "")
-	if path, err := pythonLibrary("2.11.0"); err != nil || path != filepath.Join(torch, "lib", "libtorch_cuda.so") {
+	if path, err := pythonLibrary("2.11.0+cu130"); err != nil || path != filepath.Join(torch, "lib", "libtorch_cuda.so") {
 		t.Errorf("got %s, %v", path, err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	fails("python3 has no torch")
+}
+
+// On a machine that a stand-in for LibTorch's CUDA library plays, one line names what is missing. CUDA that is loaded after a computation is refused.
+func TestMachines(t *testing.T) {
+	if os.Getenv("MACHINE") != "" { // a process for each case, as CUDA is loaded once
+		if os.Getenv("COMPUTED") != "" {
+			if _, err := NewGenerator(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fmt.Printf("<%v>\n", LoadCUDA(0))
+		return
+	}
+	if path, err := findLibrary(); err == nil {
+		t.Skip("this machine has the library: ", path)
+	}
+	torch, write := python(t)
+	write(filepath.Join(torch, "version.py"), "__version__ = '"+build()+"'\n")
+	write(filepath.Join(torch, "lib", "README"), "")
+	if output, err := exec.Command("gcc", "-shared", "-fPIC", "-o", filepath.Join(torch, "lib", "libtorch_cuda.so"), "testdata/cuda.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for _, test := range []struct{ environment, want string }{
+		{"DRIVER=0", "NVIDIA's driver is missing"},
+		{"DRIVER=12040 FAILURE=35", "it serves CUDA 12.4, and LibTorch " + Version() + " needs CUDA 13.0"},
+		{"DRIVER=13000 DEVICES=0", "there is no GPU"},
+		{"DRIVER=13000 DEVICES=1", "trial: "}, // the stand-in computes nothing
+		{"DRIVER=13000 DEVICES=1 COMPUTED=1", "LibTorch has computed without CUDA"},
+	} {
+		process := exec.Command(os.Args[0], "-test.run=^TestMachines$")
+		process.Env = append(os.Environ(), append(strings.Fields(test.environment), "MACHINE=1")...)
+		output, err := process.Output()
+		_, rest, _ := strings.Cut(string(output), "<")
+		message, _, found := strings.Cut(rest, ">\n")
+		if err != nil || !found || !strings.HasPrefix(message, ErrNoCUDA.Error()) || !strings.Contains(message, test.want) || strings.Contains(message, "\n") {
+			t.Errorf("%s: %v, %s", test.environment, err, output)
+		}
+	}
+}
+
+// PyTorch's names of what takes the memory of a recorded step away.
+func TestCheckRecording(t *testing.T) {
+	for _, test := range []struct{ name, value, want string }{
+		{"PYTORCH_NO_CUDA_MEMORY_CACHING", "1", "PYTORCH_NO_CUDA_MEMORY_CACHING is set"},
+		{"PYTORCH_NO_CUDA_MEMORY_CACHING", "", "PYTORCH_NO_CUDA_MEMORY_CACHING is set"},
+		{"PYTORCH_CUDA_ALLOC_CONF", "backend:cudaMallocAsync", "the backend cudaMallocAsync"},
+		{"PYTORCH_ALLOC_CONF", "expandable_segments:True, backend : cudaMallocAsync", "PYTORCH_ALLOC_CONF names the backend cudaMallocAsync"},
+		{"PYTORCH_CUDA_ALLOC_CONF", "backend:native,max_split_size_mb:512", ""},
+		{"PYTORCH_ALLOC_CONF", "expandable_segments:True", ""},
+	} {
+		err := CheckRecording(func(name string) (string, bool) { return test.value, name == test.name })
+		if err == nil != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s=%s: got %v", test.name, test.value, err)
+		}
+	}
+}
+
+// A stream that is given back is the next one that is taken.
+func TestStreamsAreUsedAgain(t *testing.T) {
+	s := streams{list: nil}
+	s.give(3)
+	s.give(7)
+	for _, want := range []string{"7", "3"} {
+		if stream, err := s.take(); err != nil || fmt.Sprint(stream) != want {
+			t.Errorf("took the stream %v, %v, want %s", stream, err, want)
+		}
 	}
 }
 
@@ -124,8 +214,8 @@ func TestBufferCopiesRows(t *testing.T) {
 	if s.Err() != nil {
 		t.Fatal(s.Err())
 	}
-	upload := buffer.Upload(1, []float32{1, 2, 3, 4})
-	if err := errors.Join(upload, Copy(buffer.Tensor, s.Scale(2, buffer.Tensor)), buffer.Download(2)); err != nil {
+	upload := buffer.Upload(Processor{}, 1, []float32{1, 2, 3, 4})
+	if err := errors.Join(upload, Copy(buffer.Tensor, s.Scale(2, buffer.Tensor)), buffer.Download(Processor{}, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := buffer.Rows[4:], []float32{1, 2, 3, 4, 2, 4, 6, 8}; !slices.Equal(got, want) {

@@ -15,7 +15,7 @@
 
 namespace {
 
-const c10::Device gpu(c10::DeviceType::CUDA, 0);
+c10::Device gpu(c10::DeviceType::CUDA, 0);  // that this process computes on
 
 at::Generator& generator(void* p) { return *static_cast<at::Generator*>(p); }
 
@@ -204,6 +204,7 @@ char* hnn_torch_operator(const char* characters, size_t length, void** x, const 
       if (name == "row") return a.select(0, int64_t(numbers[0]));
       if (name == "rows") return at::index_select(a, 0, tensor(x[1]));
       if (name == "concat") return at::cat({a, tensor(x[1])}, 1);
+      if (name == "local") return at::empty(a.sizes(), at::TensorOptions(a.scalar_type()).pinned_memory(a.is_cuda()));
       if (name == "values") {
         TORCH_CHECK(a.scalar_type() == at::kFloat, "the elements are ", a.scalar_type(), " and not float32");
         return a.detach().to(c10::DeviceType::CPU).contiguous();
@@ -276,17 +277,41 @@ void cuda_must(const char* name, Arguments... arguments) {
 
 c10::impl::VirtualGuardImpl gpu_guard() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
 
-// The stream of the run time, which older versions of LibTorch do not tell.
-template <class Stream>
-auto native(const Stream& stream, int) -> decltype(stream.native_handle()) {
-  return stream.native_handle();
-}
-template <class Stream>
-void* native(const Stream&, long) {
-  TORCH_CHECK(false, "this version of LibTorch cannot record CUDA graphs");
-}
+// at::cuda::CUDAGraph, PyTorch's own class. Its header needs CUDA's, and no library of CUDA is linked, so that its methods are found by name. The
+// recorded work has a pool of memory of its own as long as the graph lives: the allocator gives it to nothing else, and never returns it to the
+// driver.
+class Graph {
+ public:
+  // keep leaves what is recorded readable.
+  Graph() { call<void>("C1Eb", /*keep=*/true); }
+  ~Graph() { call<void>("D1Ev"); }
+  void begin() {
+    constexpr int relaxed = 2;  // cudaStreamCaptureModeRelaxed: other threads, the gradient's among them, may do as they please
+    call<void>("13capture_beginESt4pairIyyE21cudaStreamCaptureMode", std::pair<unsigned long long, unsigned long long>(0, 0), relaxed);
+  }
+  void end() {
+    call<void>("11capture_endEv");
+    call<void>("11instantiateEv");
+  }
+  size_t nodes() {
+    size_t count = 0;
+    cuda_must("cudaGraphGetNodes", call<void*>("14raw_cuda_graphEv"), static_cast<void*>(nullptr), &count);
+    return count;
+  }
+  void replay() { call<void>("6replayEv"); }
 
-void* native_stream() { return native(gpu_guard().getStream(gpu), 0); }
+ private:
+  template <class Result, class... Arguments>
+  Result call(const std::string& method, Arguments... arguments) {
+    auto function = reinterpret_cast<Result (*)(void*, Arguments...)>(dlsym(cuda_library, ("_ZN2at4cuda9CUDAGraph" + method).c_str()));
+    TORCH_CHECK(function, "LibTorch ", TORCH_VERSION, " cannot record CUDA graphs as LibTorch 2.11 does; -cuda-graph=false works without");
+    return function(memory_, arguments...);
+  }
+
+  alignas(std::max_align_t) char memory_[1024];  // the object takes about 200 bytes
+};
+
+Graph& graph(void* p) { return *static_cast<Graph*>(p); }
 
 }  // namespace
 
@@ -301,21 +326,45 @@ char* hnn_torch_folder(char** folder) {
 
 const char* hnn_torch_version(void) { return TORCH_VERSION; }
 
-char* hnn_torch_cuda_load(const char* path, int* driver, int* devices, int* failure) {
+int hnn_torch_cuda_runtime(void) {
+  int version = 0;
+  auto function = reinterpret_cast<int (*)(int*)>(dlsym(RTLD_DEFAULT, "cudaRuntimeGetVersion"));
+  return function && function(&version) == 0 ? version : 0;
+}
+
+char* hnn_torch_cuda_load(const char* path, int device, struct hnn_torch_cuda* found) {
   return protect([&] {
     cuda_library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     if (!cuda_library) throw std::runtime_error(dlerror());
-    *driver = *devices = 0;
-    cuda("cudaDriverGetVersion", driver);
-    *failure = cuda("cudaGetDeviceCount", devices);
+    *found = {};
+    cuda("cudaDriverGetVersion", &found->driver);
+    cuda("cudaRuntimeGetVersion", &found->runtime);
+    found->failure = cuda("cudaGetDeviceCount", &found->devices);
+    if (found->failure != 0 || device >= found->devices) return;
+    constexpr int major = 75, minor = 76;  // cudaDevAttrComputeCapabilityMajor and -Minor
+    cuda_must("cudaDeviceGetAttribute", &found->major, major, device);
+    cuda_must("cudaDeviceGetAttribute", &found->minor, minor, device);
+    gpu = c10::Device(c10::DeviceType::CUDA, device);
   });
 }
 
-char* hnn_torch_stream_switch(int fresh, int64_t* stream) {
+char* hnn_torch_cuda_try(void) {
+  return protect([&] {
+    const float two = at::ones({1}, at::TensorOptions(gpu)).add_(1).item<float>();
+    TORCH_CHECK(two == 2, "the GPU adds one and one to ", two);
+  });
+}
+
+char* hnn_torch_stream_new(int64_t* stream) {
+  return protect([&] { *stream = gpu_guard().getStreamFromGlobalPool(gpu).id(); });
+}
+
+char* hnn_torch_stream_exchange(int64_t* stream) {
   return protect([&] {
     auto guard = gpu_guard();
+    guard.setDevice(gpu);
     guard.synchronizeStream(guard.getStream(gpu));
-    *stream = guard.exchangeStream(fresh ? guard.getStreamFromGlobalPool(gpu) : c10::Stream(c10::Stream::UNSAFE, gpu, *stream)).id();
+    *stream = guard.exchangeStream(c10::Stream(c10::Stream::UNSAFE, gpu, *stream)).id();
   });
 }
 
@@ -323,28 +372,26 @@ char* hnn_torch_stream_wait(void) {
   return protect([&] { gpu_guard().synchronizeStream(gpu_guard().getStream(gpu)); });
 }
 
-char* hnn_torch_graph_begin(void) {
-  constexpr int relaxed = 2;  // cudaStreamCaptureModeRelaxed: other threads, the gradient's among them, may do as they please
-  return protect([&] { cuda_must("cudaStreamBeginCapture", native_stream(), relaxed); });
-}
-
-char* hnn_torch_graph_end(void** graph) {
+char* hnn_torch_graph_begin(void** g) {
   return protect([&] {
-    void* captured = nullptr;
-    cuda_must("cudaStreamEndCapture", native_stream(), &captured);
-    const int code = cuda("cudaGraphInstantiateWithFlags", graph, captured, 0ULL);
-    cuda("cudaGraphDestroy", captured);
-    TORCH_CHECK(code == 0, "cudaGraphInstantiateWithFlags: error ", code);
+    Graph* begun = new Graph;
+    begun->begin();  // if it throws, the allocator may go on asking the graph, which therefore stays
+    *g = begun;
   });
 }
 
-char* hnn_torch_graph_replay(void* graph) {
-  return protect([&] { cuda_must("cudaGraphLaunch", graph, native_stream()); });
+char* hnn_torch_graph_end(void* g, size_t* nodes) {
+  return protect([&] {
+    graph(g).end();
+    *nodes = graph(g).nodes();
+  });
 }
 
-char* hnn_torch_graph_free(void* graph) {
-  return protect([&] { cuda_must("cudaGraphExecDestroy", graph); });
+char* hnn_torch_graph_replay(void* g) {
+  return protect([&] { graph(g).replay(); });
 }
+
+void hnn_torch_graph_free(void* g) { delete &graph(g); }
 
 char* hnn_torch_copy(void* to, void* from) {
   return protect([&] {

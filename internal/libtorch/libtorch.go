@@ -52,6 +52,7 @@ type Generator struct{ handle unsafe.Pointer }
 
 // NewGenerator returns a generator with a seed.
 func NewGenerator(seed uint32) (*Generator, error) {
+	begin()
 	g := &Generator{}
 	if err := check("generator", C.hnn_torch_generator(C.int64_t(seed), &g.handle)); err != nil {
 		return nil, err

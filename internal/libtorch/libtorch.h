@@ -36,20 +36,35 @@ char* hnn_torch_adam(void** lists, size_t n, int64_t step, void* steps, double l
 char* hnn_torch_folder(char** folder);
 const char* hnn_torch_version(void);
 
-// Loads LibTorch's CUDA library, which all of the following need. Fills in the driver's version, 0 where there is none, the number of GPUs, and
-// CUDA's error or 0.
-char* hnn_torch_cuda_load(const char* path, int* driver, int* devices, int* failure);
+// The version of the CUDA run time that LibTorch's processor library brings with it, such as 13000 for 13.0, or 0 where it brings none.
+int hnn_torch_cuda_runtime(void);
 
-// Waits for this thread's stream and goes to a fresh one, or to *stream. *stream becomes the one that was left. Memory that is freed on a
-// stream is given out again on this stream alone.
-char* hnn_torch_stream_switch(int fresh, int64_t* stream);
+// What CUDA says of this machine.
+struct hnn_torch_cuda {
+  int driver, runtime;  // the versions of CUDA that the driver serves, 0 where there is none, and that the library needs
+  int devices, failure;  // the number of GPUs, and CUDA's error when it counted them, or 0
+  int major, minor;      // the architecture of the GPU that was asked for, if there is one
+};
+
+// Loads LibTorch's CUDA library, which all of the following need, and chooses a GPU for this process.
+char* hnn_torch_cuda_load(const char* path, int device, struct hnn_torch_cuda* found);
+
+// Computes a number on the GPU.
+char* hnn_torch_cuda_try(void);
+
+// Sets *stream to a new stream of the GPU.
+char* hnn_torch_stream_new(int64_t* stream);
+// Waits for this thread's stream and goes to *stream, which becomes the one that was left. Memory that is freed on a stream is given out
+// again on this stream alone.
+char* hnn_torch_stream_exchange(int64_t* stream);
 char* hnn_torch_stream_wait(void);
 
-// The work that is given to the GPU between begin and end is recorded in a CUDA graph and not done. replay does it.
-char* hnn_torch_graph_begin(void);
-char* hnn_torch_graph_end(void** graph);
+// The work that is given to the GPU between begin and end is recorded in a CUDA graph and not done. The graph has memory of its own. replay does
+// the work. After an error of end, the graph must not be freed.
+char* hnn_torch_graph_begin(void** graph);
+char* hnn_torch_graph_end(void* graph, size_t* nodes);
 char* hnn_torch_graph_replay(void* graph);
-char* hnn_torch_graph_free(void* graph);
+void hnn_torch_graph_free(void* graph);
 
 // Copies elements without waiting, where one of the tensors is the GPU's and the other's memory is pinned.
 char* hnn_torch_copy(void* to, void* from);

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -239,5 +240,20 @@ func TestSample(t *testing.T) {
 	}
 	if err := g.Sample(3, make([]int64, 4)); err == nil {
 		t.Error("four of three values were drawn")
+	}
+}
+
+// An error of LibTorch is one line, whose first words say what is wrong: no trace of C++ follows.
+func TestErrorsAreOneLine(t *testing.T) {
+	var s Scope
+	defer s.Free()
+	x := s.Matrix([]float32{1, 2, 3, 4, 5, 6}, 3)
+	s.Matmul(x, x)
+	err := s.Err()
+	if err == nil || !strings.HasPrefix(err.Error(), "libtorch: matmul: mat1 and mat2 shapes cannot be multiplied") {
+		t.Fatalf("got %v", err)
+	}
+	if text := err.Error(); strings.Contains(text, "\n") || strings.Contains(text, "Exception raised from") || len(text) > 300 {
+		t.Errorf("got %q", text)
 	}
 }

@@ -7,6 +7,9 @@
 
 namespace {
 
+// Returns the first line of a message. In the further lines, LibTorch speaks to its developers.
+inline char* first_line(const char* message) { return strndup(message, strcspn(message, "\n")); }
+
 // Returns NULL or, if the body throws, what a C function then returns: a message that the caller frees.
 template <typename F>
 char* protect(F body) {
@@ -14,9 +17,9 @@ char* protect(F body) {
     body();
     return nullptr;
   } catch (const c10::Error& e) {
-    return strdup(e.what_without_backtrace());
+    return first_line(e.what_without_backtrace());
   } catch (const std::exception& e) {
-    return strdup(e.what());
+    return first_line(e.what());
   } catch (...) {
     return strdup("an exception of unknown type");
   }

@@ -36,6 +36,7 @@ func (s *Scope) Free() {
 // own calls a function that makes a number of tensors, unless an earlier operation of the scope failed.
 func (s *Scope) own(what string, count int, call func(results *unsafe.Pointer) *C.char) []*ts.Tensor {
 	tensors, results := make([]*ts.Tensor, count), make([]unsafe.Pointer, count)
+	begin()
 	if s.err == nil {
 		s.err = check(what, call(&results[0]))
 	}
@@ -147,6 +148,10 @@ func (s *Scope) Tensor(values []float32, shape []int64, requiresGradient bool) *
 func (s *Scope) Indices(values []int64) *ts.Tensor {
 	return newTensor(s, values, []int64{int64(len(values))}, false)
 }
+
+// Local makes an unset tensor with x's shape in the processor's memory. If x is on a GPU, the memory is pinned, so that the GPU copies from and to it by
+// itself.
+func (s *Scope) Local(x *ts.Tensor) *ts.Tensor { return s.operator("local", nil, x) }
 
 // newTensor makes a tensor on the scope's device or, without values, an unset one in the CPU's memory.
 func newTensor[T float32 | int64](s *Scope, values []T, shape []int64, requiresGradient bool) *ts.Tensor {
