@@ -10,36 +10,56 @@ import (
 type Plane struct {
 	Samples       [][]float64 // the training set; for images, the test set
 	Path          [][]float64 // the states of the example by time
-	Points, Field [][]float64 // a grid over the samples, and the field at its points; no Field if it is not known, or fitted to measurements
+	Low, High     [2]float64  // the corners of a rectangle around the samples
+	Points, Field [][]float64 // a grid in the rectangle, and the field at its points; no Field if it is not known, or fitted to measurements
 	Rates         [][]float64 // of a truth without Field: the observed derivatives of the samples
-	// Hamiltonian is the source's Hamiltonian on the grid's rectangle, or nil.
-	Hamiltonian *ScalarGrid
+	// Speed is the length of the field's vectors, and Hamiltonian the source's Hamiltonian, both on the rectangle. Either may be nil.
+	Speed, Hamiltonian *ScalarGrid
 }
 
 // fill evaluates a field and a Hamiltonian on a rectangle a little larger than the samples' bounding box. Either may be nil.
 func (p *Plane) fill(field integrator.Field, hamiltonian quantity) (err error) {
-	const lines, margin = 13, 0.025
-	var low, high [2]float64
-	for axis := range low {
+	const lines, margin = 15, 0.05
+	for axis := range p.Low {
 		values := Column(p.Samples, axis)
-		low[axis], high[axis] = floats.Min(values), floats.Max(values)
-		wider := margin * (high[axis] - low[axis])
-		low[axis], high[axis] = low[axis]-wider, high[axis]+wider
+		low, high := floats.Min(values), floats.Max(values)
+		wider := margin * (high - low)
+		p.Low[axis], p.High[axis] = low-wider, high+wider
 	}
-	p.Points = lattice(low, high, lines).points()
+	p.Points = lattice(p.Low, p.High, lines).inner().points()
 	if field != nil {
-		p.Field = make([][]float64, len(p.Points))
-		for i := range p.Field {
-			p.Field[i] = make([]float64, 2)
+		if p.Field, err = vectors(field, p.Points); err != nil {
+			return err
 		}
-		if err := field(make([]float64, len(p.Points)), p.Points, p.Field); err != nil {
+		if p.Speed, err = NewScalarGrid(p.Low, p.High, speed(field)); err != nil {
 			return err
 		}
 	}
 	if hamiltonian != nil {
-		p.Hamiltonian, err = NewScalarGrid(low, high, hamiltonian)
+		p.Hamiltonian, err = NewScalarGrid(p.Low, p.High, hamiltonian)
 	}
 	return err
+}
+
+// vectors evaluates a field at points of a plane.
+func vectors(field integrator.Field, points [][]float64) ([][]float64, error) {
+	out := make([][]float64, len(points))
+	for i := range out {
+		out[i] = make([]float64, 2)
+	}
+	return out, field(make([]float64, len(points)), points, out)
+}
+
+// speed returns the length of a field's vectors.
+func speed(field integrator.Field) quantity {
+	return func(points [][]float64) ([]float64, error) {
+		lengths := make([]float64, len(points))
+		out, err := vectors(field, points)
+		for i, v := range out {
+			lengths[i] = floats.Norm(v, 2)
+		}
+		return lengths, err
+	}
 }
 
 // ScalarGrid holds a scalar on a rectangle of a plane. It implements plotter.GridXYZ.
@@ -59,6 +79,11 @@ func NewScalarGrid(low, high [2]float64, scalar func(points [][]float64) ([]floa
 // lattice returns a grid without values.
 func lattice(low, high [2]float64, lines int) *ScalarGrid {
 	return &ScalarGrid{x: floats.Span(make([]float64, lines), low[0], high[0]), y: floats.Span(make([]float64, lines), low[1], high[1])}
+}
+
+// inner returns the grid without its edge, so that what is drawn at its points stays inside.
+func (g *ScalarGrid) inner() *ScalarGrid {
+	return &ScalarGrid{x: g.x[1 : len(g.x)-1], y: g.y[1 : len(g.y)-1]}
 }
 
 // points returns the points of the grid in the order of the values.

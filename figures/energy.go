@@ -12,8 +12,8 @@ import (
 
 // The colours of the two levels of energy, as in the paper. Between the levels they are mixed.
 var (
-	firstLevel   = color.NRGBA{20, 50, 220, 255}
-	changedLevel = color.NRGBA{215, 20, 40, 255}
+	firstLevel   = color.NRGBA{40, 100, 230, 255}
+	changedLevel = color.NRGBA{220, 45, 50, 255}
 )
 
 // energyPath is a figure of an analysis that changes its energy.
@@ -26,18 +26,21 @@ type energyPath struct {
 // changedEnergy shows how energy is added and removed (figure 5 of the paper): the path to the changed energy, the path back, and over time
 // the true energy and the learned Hamiltonian.
 func changedEnergy(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-add-energy", Figure: panels.Figure{Width: 230, Height: 200, Square: min(1, a.Task.Bodies), Keys: []panels.Key{
+	f := &figure{name: a.Task.Name + "-add-energy", Figure: panels.Figure{Width: 290, Height: 225, Square: min(1, a.Task.Bodies), Keys: []panels.Key{
 		{Label: "First energy", Style: panels.Style(firstLevel, 1.6, panels.Solid)},
 		{Label: "Along the gradient", Style: panels.Style(between(firstLevel, changedLevel, 0.5), 1.6, panels.Solid)},
 		{Label: "Changed energy", Style: panels.Style(changedLevel, 1.6, panels.Solid)},
 		{Label: "Requested", Style: panels.Style(grey, 1, panels.Dashed)},
 	}}}
+	f.Keys = append(f.Keys, startKeys(a)...)
 	e := energyPath{f, a.Energy, a}
 	for i, title := range e.titles() {
 		p := e.plane(title)
-		for _, stage := range e.Stages[2*i : 2*i+3] {
+		shown := e.Stages[2*i : 2*i+3]
+		for _, stage := range shown {
 			e.draw(p, stage, 0, len(stage.Times)-1, tracks(a.Task.Bodies, stage.States)...)
 		}
+		e.marks(p, shown)
 	}
 	energy, learned := e.energies(1), f.Panel(1, hamiltonianTitle(e.Source), a.Task.Labels.Time, "")
 	learned.X.Min, learned.X.Max = energy.X.Min, energy.X.Max
@@ -74,6 +77,15 @@ func (e energyPath) draw(p *plot.Plot, stage analysis.Stage, from, to int, curve
 		for _, c := range curves {
 			e.line(p, c[from:end+1], panels.Style(e.colorAt(stage, (from+end)/2), 1.4, panels.Solid))
 		}
+	}
+}
+
+// marks adds the start of each body in the first stage of some, and its end in the last.
+func (e energyPath) marks(p *plot.Plot, stages []analysis.Stage) {
+	first, last := stages[0], stages[len(stages)-1]
+	path := [][]float64{first.States[0], last.States[len(last.States)-1]}
+	for body, track := range tracks(e.a.Task.Bodies, path) {
+		e.ends(p, track, body, e.colorAt(first, 0), e.colorAt(last, len(last.Times)-1))
 	}
 }
 
@@ -115,19 +127,20 @@ func (e energyPath) energies(row int) *plot.Plot {
 	return p
 }
 
-// filmEnergy films the path: the decoded image, the bodies or the point of the plane, and the energy so far.
+// filmEnergy films every second moment of the path: the decoded image, the bodies or the point of the plane, and the energy so far.
 func filmEnergy(a *analysis.Analysis) *figure {
 	const tail = 150 // times
 	moments := a.Energy.Moments()
-	return &figure{name: a.Task.Name + "-add-energy.gif", frames: len(moments), colors: energyPalette(), frame: func(i int) *figure {
+	return &figure{name: a.Task.Name + "-add-energy", frames: (len(moments) + 1) / 2, frame: func(i int) *figure {
+		moment := moments[2*i]
 		e := energyPath{&figure{Figure: panels.Figure{Width: 190, Height: 185}}, a.Energy, a}
-		now := moments[i].Time
-		stage, title := e.Stages[moments[i].Stage], e.Source.Title
-		if moments[i].Stage%2 == 1 {
-			title = e.titles()[moments[i].Stage/2]
+		now := moment.Time
+		stage, title := e.Stages[moment.Stage], e.Source.Title
+		if moment.Stage%2 == 1 {
+			title = e.titles()[moment.Stage/2]
 		}
 		if e.Film != nil {
-			e.picture(0, "Decoded image", "", e.Film[i], a.Task.ImageSide)
+			e.picture(0, "Decoded image", "", e.Film[2*i], a.Task.ImageSide)
 		}
 		p := e.plane(title)
 		e.draw(p, stage, max(0, now-tail), now, tracks(a.Task.Bodies, stage.States)...)
@@ -135,23 +148,11 @@ func filmEnergy(a *analysis.Analysis) *figure {
 			e.dots(p, point, e.colorAt(stage, now), 4)
 		}
 		energy := e.energies(0)
-		for _, past := range e.Stages[:moments[i].Stage] {
+		for _, past := range e.Stages[:moment.Stage] {
 			e.draw(energy, past, 0, len(past.Times)-1, curve(past.Times, past.Energy))
 		}
 		e.draw(energy, stage, 0, now, curve(stage.Times, stage.Energy))
 		e.dots(energy, plotter.XYs{{X: stage.Times[now], Y: stage.Energy[now]}}, e.colorAt(stage, now), 3)
 		return e.figure
 	}}
-}
-
-// energyPalette holds the colours of a path, each in steps towards white for the edges, and greys.
-func energyPalette() color.Palette {
-	var colors color.Palette
-	for mixed := range 11 {
-		c := between(firstLevel, changedLevel, float64(mixed)/10)
-		for tint := range 8 {
-			colors = append(colors, lighter(c, float64(tint)/8))
-		}
-	}
-	return append(colors, greys()...)
 }

@@ -41,8 +41,6 @@ func ExampleWrite() {
 	// real-integration.svg
 	// real-energy-drift.png
 	// real-energy-drift.svg
-	// real-reversibility.png
-	// real-reversibility.svg
 	// real-field.png
 	// real-field.svg
 	// real-hamiltonian.png

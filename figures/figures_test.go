@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	"image/png"
 	"io"
@@ -72,17 +73,24 @@ func example(t *testing.T, task datasets.Task, models ...hamiltonian.Model) *ana
 		}
 		s.Example.States, s.Example.Energy = [][][]float64{path}, [][]float64{s.Learned}
 		s.Trials = analysis.Motion{Times: s.Example.Times, States: slices.Repeat(s.Example.States, 6), Energy: slices.Repeat(s.Example.Energy, 6)}
-		s.Reversals = reversals(float64(i))
 		if s.Name == "hnn" {
 			a.Reference = s
 		}
+		if s.Name != "truth" {
+			steps := []float64{0, 1, 2}
+			s.Losses = &analysis.Losses{Train: analysis.LossCurve{Steps: steps, Values: []float64{1, 0.1, 0.01 / float64(i)}}}
+			s.Losses.Test = s.Losses.Train
+		}
 		if task.Dimension == 2 {
 			s.Plane = &analysis.Plane{Samples: states, Path: path, Points: states[:50]}
+			for axis := range s.Plane.Low {
+				s.Plane.Low[axis], s.Plane.High[axis] = extended(analysis.Column(append(states, path...), axis), 0.1)
+			}
 			if s.HasHamiltonian && (s.Name != "truth" || task.Hamiltonian != nil) {
 				s.Plane.Hamiltonian = scalars(t)
 			}
 			if s.Name != "truth" || task.Dynamics != nil {
-				s.Plane.Field = data.Train.DX.Float64(0)[:50]
+				s.Plane.Field, s.Plane.Speed = data.Train.DX.Float64(0)[:50], scalars(t)
 			}
 		}
 	}
@@ -139,14 +147,6 @@ func change(source *analysis.Source, states [][]float64) *analysis.EnergyChange 
 	return e
 }
 
-// reversals are ways back that miss by 1e-3, and in the middle by less.
-func reversals(source float64) []analysis.Reversal {
-	r := analysis.Reversal{
-		Method: "Method", Times: []float64{0, 1, 2}, Distance: []float64{0, 1, 2 + source, 1, 0}, Departure: []float64{1e-3, 1e-4 / (1 + source), 0},
-	}
-	return []analysis.Reversal{r, r}
-}
-
 func scalars(t *testing.T) *analysis.ScalarGrid {
 	t.Helper()
 	g, err := analysis.NewScalarGrid([2]float64{-1, -1}, [2]float64{1, 1}, func(points [][]float64) ([]float64, error) {
@@ -167,8 +167,8 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 		task  datasets.Task
 		names []string
 	}{
-		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-reversibility", "pend-trials", "pend-field"}},
-		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-reversibility", "2body-trials", "2body-orbits"}},
+		{datasets.Pendulum, []string{"pend-integration", "pend-energy-drift", "pend-trials", "pend-field"}},
+		{datasets.TwoBody, []string{"2body-integration", "2body-energy-drift", "2body-trials", "2body-orbits", "2body-orbits-long"}},
 		{own(t, "one", "q1,p1,t"), []string{"one-integration", "one-energy-drift", "one-field"}},
 		{own(t, "two", "q1,p1,q2,p2,t"), []string{"two-integration", "two-energy-drift", "two-coordinates"}},
 		{own(t, "one-unobserved", "q1,p1,dq1,dp1"), []string{"one-unobserved-integration", "one-unobserved-energy-drift", "one-unobserved-field"}},
@@ -199,16 +199,16 @@ func TestFiguresHoldEveryCurve(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range a.Moving() {
-				if n := count(picture, s.Color); n < 300 {
+				if n := count(picture, s.Color); n < 150 {
 					t.Errorf("%s: %d pixels in the colour of %s", name, n, s.Name)
 				}
 			}
 			wellFormed(t, filepath.Join(folder, name+".svg"), "Baseline NN", "Hamiltonian NN")
 		}
-		titles := []string{"Hamiltonian NN&#39;s Hamiltonian"}
+		titles := []string{"Hamiltonian NN: H above its minimum"}
 		if test.task.Hamiltonian != nil {
 			energyFigures(t, folder, test.task.Name)
-			titles = append(titles, "Total energy")
+			titles = append(titles, "True energy")
 		}
 		hamiltonian, plane := filepath.Join(folder, test.task.Name+"-hamiltonian.svg"), test.task.Dimension == 2
 		if slices.Contains(paths, hamiltonian) != plane {
@@ -233,24 +233,16 @@ func energyFigures(t *testing.T, folder, task string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	film, err := os.Open(base + ".gif")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer film.Close()
-	movie, err := gif.DecodeAll(film)
-	if err != nil || len(movie.Image) != 50 {
-		t.Fatalf("%s: %d frames in the film, want 50; error %v", task, len(movie.Image), err)
-	}
+	movie := watched(t, base+".gif", 25)
 	for _, c := range []color.NRGBA{firstLevel, changedLevel} {
 		if n := count(figure, c); n < 300 {
 			t.Errorf("%s: %d pixels in the colour %v", task, n, c)
 		}
 	}
-	if first, changed := count(movie.Image[5], firstLevel), count(movie.Image[5], changedLevel); first < 50 || changed > 0 {
+	if first, changed := count(movie[3], firstLevel), count(movie[3], changedLevel); first < 50 || changed > 0 {
 		t.Errorf("%s: before the change, %d pixels in the first level's colour and %d in the other's", task, first, changed)
 	}
-	if changed := count(movie.Image[25], changedLevel); changed < 50 {
+	if changed := count(movie[12], changedLevel); changed < 50 {
 		t.Errorf("%s: after the change, %d pixels in its colour", task, changed)
 	}
 }
@@ -268,10 +260,10 @@ func TestFiguresOfOtherModels(t *testing.T) {
 		return paths
 	}
 	write(example(t, datasets.Pendulum, hamiltonian.Baseline, hamiltonian.HNN, hamiltonian.Dissipative))
-	for _, name := range []string{"integration", "field", "trials", "reversibility", "energy-drift"} {
+	for _, name := range []string{"integration", "field", "trials", "energy-drift"} {
 		wellFormed(t, filepath.Join(folder, "pend-"+name+".svg"), "Ground truth", "Baseline NN", "Hamiltonian NN", "Dissipative HNN")
 	}
-	wellFormed(t, filepath.Join(folder, "pend-hamiltonian.svg"), "Total energy", "Hamiltonian NN&#39;s", "Dissipative HNN&#39;s")
+	wellFormed(t, filepath.Join(folder, "pend-hamiltonian.svg"), "True energy", "Hamiltonian NN: H above", "Dissipative HNN: H above")
 	write(example(t, own(t, "two", "q1,p1,q2,p2,t"), hamiltonian.Baseline, hamiltonian.HNN, hamiltonian.Dissipative)) // rows of 4 and 3 panels
 	wellFormed(t, filepath.Join(folder, "two-coordinates.svg"), "Dissipative HNN")
 
@@ -305,12 +297,12 @@ func TestImageFigures(t *testing.T) {
 		energies = append(energies, task.Hamiltonian(states[i]))
 		swing.Step()
 	}
-	for i, s := range a.Sources {
+	for _, s := range a.Sources {
 		s.Example = analysis.Motion{Times: times, States: [][][]float64{states}, Energy: [][]float64{energies}}
 		s.Trials, s.Film = s.Example, film
-		s.Plane = &analysis.Plane{Samples: states, Path: states, Points: states}
+		s.Plane = &analysis.Plane{Samples: states, Path: states, Points: states, Low: [2]float64{-1, -1}, High: [2]float64{1, 1}}
 		if s.Name != "truth" {
-			s.Plane.Field, s.Reversals = states, reversals(float64(i))
+			s.Plane.Field, s.Plane.Speed = states, scalars(t)
 		}
 		if s.HasHamiltonian {
 			s.Plane.Hamiltonian = scalars(t)
@@ -325,28 +317,20 @@ func TestImageFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(paths) != 14 {
-		t.Errorf("%d files, want six figures as PNG and SVG, and two GIFs: %v", len(paths), paths)
+	if len(paths) != 12 {
+		t.Errorf("%d files, want five figures as PNG and SVG, and two GIFs: %v", len(paths), paths)
 	}
 	energyFigures(t, folder, "pixel")
-	file, err := os.Open(filepath.Join(folder, "pixel.gif"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	movie, err := gif.DecodeAll(file)
-	if err != nil || len(movie.Image) != 60 {
-		t.Fatalf("%d frames, error %v", len(movie.Image), err)
-	}
+	movie := watched(t, filepath.Join(folder, "pixel.gif"), 30)
 	// A swing of 0.4 from hanging takes 2π/√15·(1 + 0.4²/16) s: after half of it, in 20ths of a second, the rod is on the other side.
 	half := int(math.Round(math.Pi / math.Sqrt(15) * (1 + 0.16/16) * 20))
-	if left, right := weight(movie.Image[0]), weight(movie.Image[half]); left*right >= 0 || math.Abs(left+right) > 0.3*math.Abs(left) {
+	if left, right := weight(movie[0]), weight(movie[half/2]); left*right >= 0 || math.Abs(left+right) > 0.3*math.Abs(left) {
 		t.Errorf("the rod is at %.2f at first, and at %.2f after half a period", left, right)
 	}
 }
 
 // weight is the mean horizontal place of the dark pixels in the left panel of a frame, from the panel's middle.
-func weight(picture *image.Paletted) float64 {
+func weight(picture image.Image) float64 {
 	sum, n := 0.0, 0.0
 	third := picture.Bounds().Dx() / 3
 	for y := picture.Bounds().Dy() / 5; y < picture.Bounds().Dy()*4/5; y++ {
@@ -357,6 +341,31 @@ func weight(picture *image.Paletted) float64 {
 		}
 	}
 	return sum/n - float64(third)/2
+}
+
+// watched returns the frames of a film as a viewer shows them.
+func watched(t *testing.T, path string, frames int) []image.Image {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	movie, err := gif.DecodeAll(file)
+	if err != nil || len(movie.Image) != frames {
+		t.Fatalf("%s: %d frames, want %d; error %v", path, len(movie.Image), frames, err)
+	}
+	return shown(movie.Image)
+}
+
+// shown draws each change over the frames before.
+func shown(changes []*image.Paletted) (list []image.Image) {
+	screen := image.NewRGBA(changes[0].Rect)
+	for _, change := range changes {
+		draw.Draw(screen, change.Rect, change, change.Rect.Min, draw.Over)
+		list = append(list, &image.RGBA{Pix: slices.Clone(screen.Pix), Stride: screen.Stride, Rect: screen.Rect})
+	}
+	return list
 }
 
 func count(picture image.Image, want color.NRGBA) int {
@@ -400,25 +409,14 @@ func TestFilmMoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(paths[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	movie, err := gif.DecodeAll(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(movie.Image) != frames {
-		t.Fatalf("%d frames, want %d", len(movie.Image), frames)
-	}
-	width := float64(movie.Image[0].Bounds().Dx())
-	for _, i := range []int{0, 50, 149} {
+	movie := watched(t, paths[0], frames)
+	width := float64(movie[0].Bounds().Dx())
+	for _, i := range []int{0, 33, 99} {
 		// The first body's black dot is the darkest place in the left third.
 		sum, n := 0.0, 0.0
-		for y := movie.Image[i].Bounds().Dy() / 8; y < movie.Image[i].Bounds().Dy()*7/8; y++ {
+		for y := movie[i].Bounds().Dy() / 8; y < movie[i].Bounds().Dy()*7/8; y++ {
 			for x := 10; x < int(width/3)-10; x++ {
-				if around(movie.Image[i], x, y) {
+				if around(movie[i], x, y) {
 					sum, n = sum+float64(x), n+1
 				}
 			}
@@ -432,7 +430,7 @@ func TestFilmMoves(t *testing.T) {
 }
 
 // around tells whether a pixel and its neighbours to four sides are black.
-func around(picture *image.Paletted, x, y int) bool {
+func around(picture image.Image, x, y int) bool {
 	for _, d := range [][2]int{{0, 0}, {2, 0}, {-2, 0}, {0, 2}, {0, -2}} {
 		if color.NRGBAModel.Convert(picture.At(x+d[0], y+d[1])) != black {
 			return false

@@ -1,11 +1,11 @@
 package figures
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
 	"image/gif"
-	"io"
 	"runtime"
 	"slices"
 
@@ -17,13 +17,13 @@ import (
 	"hnn/internal/panels"
 )
 
-const frames = 150 // of the film of bodies
+const frames = 100 // of the film of bodies
 
 // filmOrbits films the bodies of the example side by side, with a tail behind each.
 func filmOrbits(a *analysis.Analysis) *figure {
 	const tail = 0.2 // of the example's time
 	reach := orbitReach(a)
-	return &figure{name: a.Task.Name + ".gif", frames: frames, colors: bodyPalette(a), frame: func(i int) *figure {
+	return &figure{name: a.Task.Name, frames: frames, frame: func(i int) *figure {
 		f := &figure{Figure: panels.Figure{Width: 190, Height: 195, Square: 1}}
 		for _, s := range a.Sources {
 			times := s.Example.Times
@@ -41,85 +41,82 @@ func filmOrbits(a *analysis.Analysis) *figure {
 	}}
 }
 
-// filmImages films the images of the example.
+// filmImages films every second image of the example.
 func filmImages(a *analysis.Analysis) *figure {
-	return &figure{name: a.Task.Name + ".gif", frames: len(a.Sources[0].Film), colors: greys(), frame: func(i int) *figure {
+	return &figure{name: a.Task.Name, frames: (len(a.Sources[0].Film) + 1) / 2, frame: func(i int) *figure {
 		f := &figure{Figure: panels.Figure{Width: 150, Height: 160, Square: 1}}
 		for _, s := range a.Sources {
-			f.picture(0, s.Title, fmt.Sprintf("frame %d", i), s.Film[i], a.Task.ImageSide)
+			f.picture(0, s.Title, fmt.Sprintf("frame %d", 2*i), s.Film[2*i], a.Task.ImageSide)
 		}
 		return f
 	}}
 }
 
-// film writes the frames as a GIF in at most 256 colours.
-func (f *figure) film(path string) error {
-	const delay = 8 // hundredths of a second
-	movie := gif.GIF{Image: make([]*image.Paletted, f.frames), Delay: slices.Repeat([]int{delay}, f.frames)}
+// film returns the frames as a GIF in a few colours. Each frame after the first holds only what differs from the one before.
+func (f *figure) film() ([]byte, error) {
+	const (
+		delay  = 10 // hundredths of a second
+		colors = 63 // and the transparent one
+		dpi    = 96
+	)
+	var known []*image.RGBA
+	for i := 0; i < f.frames; i += max(1, f.frames/5) {
+		known = append(known, f.frame(i).Raster(dpi).Image().(*image.RGBA))
+	}
+	shades := panels.Frequent(colors, known...)
+	drawn := make([]*image.Paletted, f.frames)
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range f.frames {
 		group.Go(func() error {
 			frame := f.frame(i)
-			movie.Image[i] = paletted(frame.Raster(110).Image().(*image.RGBA), f.colors)
+			drawn[i] = panels.Paletted(frame.Raster(dpi).Image().(*image.RGBA), shades)
 			return frame.err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
-	return write(path, func(w io.Writer) (int64, error) { return 0, gif.EncodeAll(w, &movie) })
+	movie := gif.GIF{Image: changes(drawn), Delay: slices.Repeat([]int{delay}, f.frames)}
+	var content bytes.Buffer
+	err := gif.EncodeAll(&content, &movie)
+	return content.Bytes(), err
 }
 
-// paletted gives each pixel the nearest colour of a palette. Package image/draw searches the palette for every pixel; this looks each of a
-// figure's few colours up once.
-func paletted(raster *image.RGBA, colors color.Palette) *image.Paletted {
-	p := image.NewPaletted(raster.Bounds(), colors)
-	nearest := map[[4]uint8]uint8{}
-	for i := range p.Pix {
-		c := [4]uint8(raster.Pix[4*i:])
-		index, ok := nearest[c]
-		if !ok {
-			index = uint8(colors.Index(color.RGBA{c[0], c[1], c[2], c[3]}))
-			nearest[c] = index
-		}
-		p.Pix[i] = index
-	}
-	return p
-}
-
-// shade is the colour of a body: that of its source in a lightness of its own.
-func shade(s *analysis.Source, body int) color.NRGBA {
-	return lighter(s.Color, 0.35*float64(body))
-}
-
-// bodyPalette holds the colours of the bodies, each in steps towards white for the edges.
-func bodyPalette(a *analysis.Analysis) color.Palette {
-	steps := max(2, min(16, 256/(len(a.Sources)*a.Task.Bodies)))
-	var colors color.Palette
-	for _, s := range a.Sources {
-		for body := range a.Task.Bodies {
-			for step := range steps {
-				colors = append(colors, lighter(shade(s, body), float64(step)/float64(steps-1)))
+// changes returns of each frame the rectangle that differs from the frame before. In it, pixels that stay are transparent.
+func changes(drawn []*image.Paletted) []*image.Paletted {
+	transparent := uint8(len(drawn[0].Palette))
+	shades := append(slices.Clone(drawn[0].Palette), color.Transparent)
+	list := make([]*image.Paletted, len(drawn))
+	for i, frame := range drawn {
+		whole := &image.Paletted{Pix: slices.Clone(frame.Pix), Stride: frame.Stride, Rect: frame.Rect, Palette: shades}
+		changed := frame.Rect
+		if i > 0 {
+			changed = image.Rectangle{}
+			for j, shade := range drawn[i-1].Pix {
+				if shade == whole.Pix[j] {
+					whole.Pix[j] = transparent
+				} else {
+					x, y := j%frame.Stride, j/frame.Stride
+					changed = changed.Union(image.Rect(x, y, x+1, y+1))
+				}
+			}
+			if changed.Empty() {
+				changed = image.Rect(0, 0, 1, 1) // a GIF has no empty frame
 			}
 		}
+		list[i] = whole.SubImage(changed).(*image.Paletted)
 	}
-	return colors
-}
-
-func greys() color.Palette {
-	var colors color.Palette
-	for v := 0; v < 256; v += 3 {
-		colors = append(colors, color.Gray{uint8(v)})
-	}
-	return colors
+	return list
 }
 
 // filmstrip shows every twentieth frame of the example, a row for each source.
 func filmstrip(a *analysis.Analysis) *figure {
-	f := &figure{name: a.Task.Name + "-filmstrip", Figure: panels.Figure{Width: 62, Height: 70, Square: len(a.Sources)}}
+	const every = 20
+	columns := (len(a.Sources[0].Film) + every - 1) / every
+	f := &figure{name: a.Task.Name + "-filmstrip", Figure: panels.Figure{Width: 600 / float64(columns), Height: 70, Square: len(a.Sources), Columns: columns}}
 	for row, s := range a.Sources {
-		for i := 0; i < len(s.Film); i += 20 {
+		for i := 0; i < len(s.Film); i += every {
 			p := f.picture(row, "", "", s.Film[i], a.Task.ImageSide)
 			if row == 0 {
 				p.Title.Text = fmt.Sprintf("frame %d", i)
@@ -127,7 +124,7 @@ func filmstrip(a *analysis.Analysis) *figure {
 			if i == 0 {
 				p.Y.Label.Text = s.Title
 			}
-			p.Title.TextStyle.Font, p.Y.Label.TextStyle.Font = panels.Face(7), panels.Face(7)
+			p.Title.TextStyle.Font, p.Y.Label.TextStyle.Font = panels.Face(8), panels.Face(8)
 		}
 	}
 	return f

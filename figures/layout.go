@@ -1,10 +1,8 @@
 package figures
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
-	"io"
 	"math"
 	"path/filepath"
 
@@ -13,27 +11,33 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"hnn/analysis"
 	"hnn/internal/files"
 	"hnn/internal/panels"
 )
 
+var black, grey, white = panels.Black, panels.Grey, panels.White
+
+// The colours of data, which no model has.
 var (
-	black = color.NRGBA{0, 0, 0, 255}
-	grey  = color.NRGBA{150, 150, 150, 255}
+	trainingColor = color.NRGBA{230, 159, 0, 255}  // Okabe and Ito's orange
+	testColor     = color.NRGBA{86, 180, 233, 255} // Okabe and Ito's sky blue
 )
 
 // lighter mixes a colour with white.
 func lighter(c color.NRGBA, share float64) color.NRGBA {
-	return between(c, color.NRGBA{255, 255, 255, 255}, share)
+	return between(c, white, share)
 }
 
 func between(a, b color.NRGBA, share float64) color.NRGBA {
 	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a) + share*(float64(b)-float64(a)))) }
 	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
+}
+
+// opaque makes a colour as opaque as a share of it.
+func opaque(c color.NRGBA, share float64) color.NRGBA {
+	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * share))}
 }
 
 // decades marks the powers of ten on an axis of decimal logarithms, and labels at most six of them.
@@ -48,32 +52,6 @@ func decades(low, high float64) []plot.Tick {
 		ticks = append(ticks, tick)
 	}
 	return ticks
-}
-
-// arrows is a vector field. An arrow is its vector times scale, in the units of the axes.
-type arrows struct {
-	points, vectors [][]float64
-	scale           float64
-	style           draw.LineStyle
-}
-
-// Plot implements plot.Plotter.
-func (a arrows) Plot(c draw.Canvas, p *plot.Plot) {
-	x, y := p.Transforms(&c)
-	for i, point := range a.points {
-		tail := vg.Point{X: x(point[0]), Y: y(point[1])}
-		tip := vg.Point{X: x(point[0] + a.scale*a.vectors[i][0]), Y: y(point[1] + a.scale*a.vectors[i][1])}
-		shaft := tip.Sub(tail)
-		length := vg.Length(math.Hypot(float64(shaft.X), float64(shaft.Y)))
-		if length < vg.Points(0.3) {
-			continue
-		}
-		along := shaft.Scale(min(vg.Points(3), length/2) / length)
-		across := vg.Point{X: -along.Y, Y: along.X}.Scale(0.45)
-		base := tip.Sub(along)
-		c.StrokeLines(a.style, c.ClipLinesXY([]vg.Point{tail, tip})...)
-		c.FillPolygon(a.style.Color, c.ClipPolygonXY([]vg.Point{tip, base.Add(across), base.Sub(across)}))
-	}
 }
 
 func sourceKeys(sources []*analysis.Source) []panels.Key {
@@ -92,7 +70,6 @@ type figure struct {
 
 	frames int
 	frame  func(i int) *figure
-	colors color.Palette // of the frames
 }
 
 // plane adds an empty panel for the plane in which a source's states are drawn to the first row. If the true trajectory is unknown, the panel of
@@ -113,25 +90,71 @@ func (f *figure) plane(a *analysis.Analysis, s *analysis.Source) *plot.Plot {
 	return f.Panel(0, title, x, y)
 }
 
-// logarithmic gives the panels of a row a common axis of decimal logarithms that shows all their curves.
-func (f *figure) logarithmic(row int) {
+// logarithmic gives panels a common axis of decimal logarithms that shows all their curves.
+func logarithmic(plots ...*plot.Plot) {
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, p := range f.Rows[row] {
+	for _, p := range plots {
 		low, high = min(low, p.Y.Min), max(high, p.Y.Max)
 	}
-	for _, p := range f.Rows[row] {
+	for _, p := range plots {
 		p.Y.Tick.Marker = plot.TickerFunc(decades)
 		p.Y.Min, p.Y.Max = math.Floor(low), math.Ceil(high)
 	}
 }
 
-func (f *figure) line(p *plot.Plot, curve plotter.XYs, s draw.LineStyle) {
-	f.add(p, curve, &plotter.Line{XYs: curve, LineStyle: s})
+// logarithms returns a curve's decimal logarithms. A value below the smallest one, which would be rounding, counts as the smallest.
+func logarithms(c plotter.XYs, smallest float64) plotter.XYs {
+	list := make(plotter.XYs, len(c))
+	for i, point := range c {
+		list[i] = plotter.XY{X: point.X, Y: math.Log10(max(smallest, point.Y))}
+	}
+	return list
 }
 
+func (f *figure) line(p *plot.Plot, curve plotter.XYs, s draw.LineStyle) {
+	f.add(p, curve, stroke{&plotter.Line{XYs: curve, LineStyle: s}})
+}
+
+// dots adds evenly chosen points, a thousand at most.
 func (f *figure) dots(p *plot.Plot, points plotter.XYs, c color.Color, radius float64) {
-	look := draw.GlyphStyle{Color: c, Radius: vg.Points(radius), Shape: draw.CircleGlyph{}}
-	f.add(p, points, &plotter.Scatter{XYs: points, GlyphStyle: look})
+	const most = 1000
+	shown := make(plotter.XYs, min(most, len(points)))
+	for i := range shown {
+		shown[i] = points[i*len(points)/len(shown)]
+	}
+	f.add(p, shown, cloud{shown, c, vg.Points(radius)})
+}
+
+// The marks of the start and of the end of a body's path. A point of a plane has those of the first body.
+var (
+	startShapes = []draw.GlyphDrawer{draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
+	endShapes   = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}}
+)
+
+func mark(c color.Color, shape draw.GlyphDrawer) draw.GlyphStyle {
+	return draw.GlyphStyle{Color: c, Radius: vg.Points(3.2), Shape: shape}
+}
+
+// ends adds the marks of the start and of the end of a body's path. That of the start is white within.
+func (f *figure) ends(p *plot.Plot, path plotter.XYs, body int, start, end color.Color) {
+	hollow, full := startShapes[body%len(startShapes)], endShapes[body%len(endShapes)]
+	first, last := path[:1], path[len(path)-1:]
+	for _, m := range []*plotter.Scatter{
+		{XYs: last, GlyphStyle: mark(end, full)}, {XYs: first, GlyphStyle: mark(white, full)}, {XYs: first, GlyphStyle: mark(start, hollow)},
+	} {
+		f.add(p, m.XYs, m)
+	}
+}
+
+// trail adds a body's path, faint at its start and full at its end, with marks at both.
+func (f *figure) trail(p *plot.Plot, path plotter.XYs, body int, c color.NRGBA, width float64) {
+	const pieces, faintest = 16, 0.15
+	for i := range pieces {
+		first, last := i*(len(path)-1)/pieces, (i+1)*(len(path)-1)/pieces
+		share := faintest + (1-faintest)*float64(i)/(pieces-1)
+		f.line(p, path[first:last+1], panels.Style(opaque(c, share), width, panels.Solid))
+	}
+	f.ends(p, path, body, c, c)
 }
 
 func (f *figure) add(p *plot.Plot, points plotter.XYs, drawing plot.Plotter) {
@@ -140,15 +163,6 @@ func (f *figure) add(p *plot.Plot, points plotter.XYs, drawing plot.Plotter) {
 		return
 	}
 	p.Add(drawing)
-}
-
-// contours adds the contour lines of a scalar to a plot, and extends the plot to the grid's rectangle.
-func contours(p *plot.Plot, g *analysis.ScalarGrid) {
-	const lines = 16
-	c := plotter.NewContour(g, nil, nil)
-	c.Levels = floats.Span(make([]float64, lines+2), c.Min, c.Max)[1 : lines+1] // the two ends are points
-	c.LineStyles[0] = panels.Style(lighter(grey, 0.35), 0.6, panels.Solid)
-	p.Add(c)
 }
 
 func curve(x, y []float64) plotter.XYs {
@@ -172,31 +186,37 @@ func tracks(bodies int, states [][]float64) []plotter.XYs {
 	return list
 }
 
-// save writes the figure as PNG and as SVG, or the film as GIF, into a folder and returns the paths.
-func (f *figure) save(folder string) ([]string, error) {
-	base := filepath.Join(folder, f.name)
-	switch {
-	case f.err != nil:
-		return nil, f.err
-	case f.frame != nil:
-		return []string{base}, f.film(base)
-	}
-	vector := vgsvg.New(f.Size())
-	f.Draw(vector)
-	paths := []string{base + ".png", base + ".svg"}
-	for i, content := range []io.WriterTo{vgimg.PngCanvas{Canvas: f.Raster(200)}, vector} {
-		if err := write(paths[i], content.WriteTo); err != nil {
-			return nil, err
-		}
-	}
-	return paths, nil
+// extended returns the range of values, extended at both ends by a share of it.
+func extended(values []float64, share float64) (low, high float64) {
+	low, high = floats.Min(values), floats.Max(values)
+	margin := share * (high - low)
+	return low - margin, high + margin
 }
 
-// write writes a file atomically.
-func write(path string, encode func(io.Writer) (int64, error)) error {
-	var content bytes.Buffer
-	if _, err := encode(&content); err != nil {
-		return fmt.Errorf("figures: %s: %w", path, err)
+// save writes the figure as PNG and as SVG, or the film as GIF, into a folder and returns the paths.
+func (f *figure) save(folder string) ([]string, error) {
+	if f.err != nil {
+		return nil, f.err
 	}
-	return files.Write(path, content.Bytes())
+	type encoding struct {
+		extension string
+		encode    func() ([]byte, error)
+	}
+	encodings := []encoding{{".png", f.PNG}, {".svg", f.SVG}}
+	if f.frame != nil {
+		encodings = []encoding{{".gif", f.film}}
+	}
+	var paths []string
+	for _, e := range encodings {
+		path := filepath.Join(folder, f.name+e.extension)
+		content, err := e.encode()
+		if err != nil {
+			return nil, fmt.Errorf("figures: %s: %w", path, err)
+		}
+		if err := files.Write(path, content); err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
 }

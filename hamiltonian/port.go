@@ -17,7 +17,7 @@ var Port = Model{
 	Name:        "port",
 	Title:       "Port-Hamiltonian NN",
 	Description: "HNN with friction that only removes energy, and with driving inputs",
-	Color:       color.NRGBA{204, 121, 167, 255}, // Okabe and Ito's reddish purple
+	Color:       color.NRGBA{180, 60, 255, 255},
 	Equation: func(c Config) Equation {
 		e, n := Equation{Columns: c.columns()}, c.Dimension/2
 		add := func(network nets.Network, features []Feature) int {

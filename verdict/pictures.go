@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"bytes"
 	"fmt"
 	"html/template"
 	"image/color"
@@ -16,8 +15,6 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"hnn/fit"
 	"hnn/hamiltonian"
@@ -32,11 +29,9 @@ type picture struct {
 }
 
 var (
-	black    = color.NRGBA{0, 0, 0, 255}
-	grey     = color.NRGBA{160, 160, 160, 255}
-	measured = panels.Key{Label: "measured", Style: panels.Style(black, 1.8, panels.Dotted)}
-	training = panels.Key{Label: "training data", Style: panels.Style(grey, 1.8, panels.Dotted)}
-	end      = panels.Key{Label: "end of the measurement", Style: panels.Style(grey, 1, panels.Dashed)}
+	measured = panels.Key{Label: "measured", Style: panels.Style(panels.Black, 1.8, panels.Dotted)}
+	training = panels.Key{Label: "training data", Style: panels.Style(panels.Grey, 1.8, panels.Dotted)}
+	end      = panels.Key{Label: "end of the measurement", Style: panels.Style(panels.Grey, 1, panels.Dashed)}
 )
 
 // draw adds a drawing to a panel, and its key to the legend if its label is new.
@@ -76,19 +71,16 @@ func points(x, y []float64) (list plotter.XYs) {
 	return list
 }
 
-// SVG returns each panel as an element of a page. Its black is the colour of the page's text, so it suits a light and a dark page.
+// SVG returns each panel as an element of a page.
 func (p *picture) SVG() (list []template.HTML, err error) {
 	for i, row := range p.Rows {
 		for _, panel := range row {
 			alone := panels.Figure{Rows: [][]*plot.Plot{{panel}}, Width: p.Width, Height: p.Height, Square: p.Square - i}
-			canvas := vgsvg.New(alone.Size())
-			alone.Draw(canvas)
-			var content bytes.Buffer
-			if _, err := canvas.WriteTo(&content); err != nil {
+			document, err := alone.SVG()
+			if err != nil {
 				return nil, err
 			}
-			_, svg, _ := strings.Cut(content.String(), "<svg ")
-			svg = strings.NewReplacer("#000000", "currentColor", "Liberation Sans", "Liberation Sans,Arial,sans-serif").Replace(svg)
+			_, svg, _ := strings.Cut(string(document), "<svg ")
 			list = append(list, template.HTML(`<svg role="img" `+svg))
 		}
 	}
@@ -97,11 +89,11 @@ func (p *picture) SVG() (list []template.HTML, err error) {
 
 // write writes the picture as PNG into a folder.
 func (p *picture) write(folder string) error {
-	var content bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: p.Raster(200)}).WriteTo(&content); err != nil {
+	content, err := p.PNG()
+	if err != nil {
 		return fmt.Errorf("verdict: %w", err)
 	}
-	return files.Write(filepath.Join(folder, p.Name+".png"), content.Bytes())
+	return files.Write(filepath.Join(folder, p.Name+".png"), content)
 }
 
 // CSS returns the look of a key.
@@ -113,7 +105,7 @@ func (p *picture) CSS(k panels.Key) template.CSS {
 	case slices.Equal(k.Style.Dashes, panels.Dotted):
 		style = "dotted"
 	}
-	if c := k.Style.Color.(color.NRGBA); c != black {
+	if c := k.Style.Color.(color.NRGBA); c != panels.Black {
 		ink = fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 	}
 	return template.CSS(fmt.Sprintf("border-top: 3px %s %s", style, ink))
@@ -145,7 +137,7 @@ func (s *study) draw() {
 		stored[k], rest[k] = predicted.H[k]-predicted.H[0], predicted.Supplied[k]-predicted.Dissipated[k]
 	}
 	balance.line(p, panels.Key{Label: "stored", Style: panels.Style(s.port().color, 2.2, nil)}, times, stored)
-	balance.line(p, panels.Key{Label: "supplied − dissipated", Style: panels.Style(black, 1, panels.Dashed)}, times, rest)
+	balance.line(p, panels.Key{Label: "supplied − dissipated", Style: panels.Style(panels.Black, 1, panels.Dashed)}, times, rest)
 	balance.line(p, panels.Key{Label: "dissipated", Style: panels.Style(hamiltonian.Baseline.Color, 1.3, nil)}, times, predicted.Dissipated[:rows])
 	balance.line(p, panels.Key{Label: "supplied", Style: panels.Style(hamiltonian.Dissipative.Color, 1.3, nil)}, times, predicted.Supplied[:rows])
 	s.pictures = append(s.pictures, balance)

@@ -16,7 +16,7 @@ var KnownFriction = hamiltonian.Model{
 	Name:        "known-friction",
 	Title:       "HNN with known friction",
 	Description: "the symplectic gradient of a learned Hamiltonian, and a given friction",
-	Color:       color.NRGBA{204, 121, 167, 255},
+	Color:       color.NRGBA{45, 150, 165, 255},
 	Equation: func(c hamiltonian.Config) hamiltonian.Equation {
 		h := hamiltonian.Scalar{Network: 0, Output: 0}
 		matrix := hamiltonian.Canonical(c.Dimension)

@@ -1,4 +1,4 @@
-// Package panels lays out plots: rows of panels in one style, under a legend that they share.
+// Package panels lays out plots: rows of panels in one style, under a legend that they share. It writes them as SVG and as PNG.
 package panels
 
 import (
@@ -10,10 +10,16 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// The colours without a hue. An SVG mirrors them, and every other grey, on a dark page.
+var (
+	Black = color.NRGBA{0, 0, 0, 255}
+	Grey  = color.NRGBA{140, 140, 140, 255}
+	White = color.NRGBA{255, 255, 255, 255}
 )
 
 // The dashes of a line.
@@ -42,9 +48,26 @@ func Round(low, high float64) []plot.Tick {
 			step = factor * power
 		}
 	}
+	return multiples(step, math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9))
+}
+
+// Levels returns multiples of 1, 2 or 5 times a power of ten that enclose a range, with at most nine steps between them.
+func Levels(low, high float64) []plot.Tick {
+	const most = 9
+	for power := math.Pow(10, math.Floor(math.Log10((high-low)/most))); ; power *= 10 {
+		for _, factor := range []float64{1, 2, 5} {
+			step := factor * power
+			if first, last := math.Floor(low/step+1e-9), math.Ceil(high/step-1e-9); last-first <= most {
+				return multiples(step, first, last)
+			}
+		}
+	}
+}
+
+// multiples returns the multiples of a step, with as many decimals as the step has.
+func multiples(step, first, last float64) (ticks []plot.Tick) {
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
-	var ticks []plot.Tick
-	for i := math.Ceil(low/step - 1e-9); i*step <= high+1e-9*step; i++ {
+	for i := first; i <= last; i++ {
 		value := i*step + 0 // turns −0 into 0
 		ticks = append(ticks, plot.Tick{Value: value, Label: Minus(strconv.FormatFloat(value, 'f', decimals, 64))})
 	}
@@ -54,18 +77,14 @@ func Round(low, high float64) []plot.Tick {
 // Minus replaces the hyphen of a negative number by the minus sign, which is as wide as a digit.
 func Minus(number string) string { return strings.Replace(number, "-", "−", 1) }
 
-// Key is an entry of a legend.
-type Key struct {
-	Label string
-	Style draw.LineStyle
-}
-
-// Figure is rows of panels under a legend. Its rows may differ in length.
+// Figure is rows of panels under a legend. Its rows may differ in length. A figure of 600 points is as wide as 800 pixels of a page.
 type Figure struct {
 	Rows          [][]*plot.Plot
 	Keys          []Key
+	Bar           *Bar
 	Width, Height float64 // of a panel with its labels, in points
 	Square        int     // number of rows, from the first on, that have the same scale on both axes
+	Columns       int     // the most panels side by side; 0 stands for three
 }
 
 // Panel adds an empty plot to a row.
@@ -74,7 +93,7 @@ func (f *Figure) Panel(row int, title, x, y string) *plot.Plot {
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.Title.TextStyle.Font, p.Title.Padding = Face(10), vg.Points(4)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font, axis.Tick.Label.Font = Face(9), Face(7.5)
+		axis.Label.TextStyle.Font, axis.Tick.Label.Font = Face(9), Face(8)
 		axis.Padding, axis.Tick.Marker = 0, plot.TickerFunc(Round)
 	}
 	for len(f.Rows) <= row {
@@ -84,36 +103,71 @@ func (f *Figure) Panel(row int, title, x, y string) *plot.Plot {
 	return p
 }
 
-func (f *Figure) columns() int {
+// strip is a part of a row: panels that stand side by side.
+type strip struct {
+	row    int
+	panels []*plot.Plot
+}
+
+// strips breaks the rows where they are longer than a strip may be. The first strips of all rows come first, then the next ones of all rows.
+func (f *Figure) strips() (list []strip) {
+	columns := f.columns()
+	for first := 0; first < f.longest(); first += columns {
+		for i, row := range f.Rows {
+			if first < len(row) {
+				list = append(list, strip{i, row[first:min(len(row), first+columns)]})
+			}
+		}
+	}
+	return list
+}
+
+func (f *Figure) longest() int {
 	return len(slices.MaxFunc(f.Rows, func(a, b []*plot.Plot) int { return len(a) - len(b) }))
+}
+
+// columns divides the longest row into equal strips: four panels become two and two.
+func (f *Figure) columns() int {
+	most := f.Columns
+	if most == 0 {
+		most = 3
+	}
+	n := f.longest()
+	strips := (n + most - 1) / most
+	return (n + strips - 1) / strips
 }
 
 // Size is that of the canvas which Draw fills.
 func (f *Figure) Size() (w, h vg.Length) {
-	return vg.Points(f.Width * float64(f.columns())), vg.Points(f.Height*float64(len(f.Rows)) + legendHeight*float64(len(f.lines())))
+	height := f.Height*float64(len(f.strips())) + legendHeight*float64(len(f.lines()))
+	if f.Bar != nil {
+		height += barHeight
+	}
+	return vg.Points(f.Width * float64(f.columns())), vg.Points(height)
 }
-
-const legendHeight = 20 // of a line
 
 // Draw draws the figure.
 func (f *Figure) Draw(canvas vg.CanvasSizer) {
 	c := draw.New(canvas)
 	for _, keys := range f.lines() {
-		line(draw.Crop(c, 0, 0, c.Max.Y-c.Min.Y-vg.Points(legendHeight), 0), keys)
-		c = draw.Crop(c, 0, 0, 0, -vg.Points(legendHeight))
+		line(cutTop(&c, legendHeight), keys)
 	}
-	rows := make([][]*plot.Plot, len(f.Rows))
-	for i, row := range f.Rows {
-		rows[i] = append(slices.Clone(row), make([]*plot.Plot, f.columns()-len(row))...)
+	if f.Bar != nil {
+		f.Bar.draw(cutTop(&c, barHeight))
+	}
+	strips := f.strips()
+	rows := make([][]*plot.Plot, len(strips))
+	for i, s := range strips {
+		rows[i] = append(slices.Clone(s.panels), make([]*plot.Plot, f.columns()-len(s.panels))...)
 	}
 	tiles := draw.Tiles{
 		Rows: len(rows), Cols: f.columns(), PadX: vg.Points(10), PadY: vg.Points(8),
 		PadLeft: vg.Points(4), PadRight: vg.Points(10), PadTop: vg.Points(3), PadBottom: vg.Points(3),
 	}
 	aligned := plot.Align(rows, tiles, c)
-	for i, row := range f.Rows {
-		for j, p := range row {
-			if i < f.Square {
+	for i, s := range strips {
+		for j, p := range s.panels {
+			if s.row < f.Square {
 				equalize(p, aligned[i][j])
 			}
 			drawPanel(p, aligned[i][j])
@@ -121,17 +175,28 @@ func (f *Figure) Draw(canvas vg.CanvasSizer) {
 	}
 }
 
-// Raster draws the figure as pixels.
+// cutTop returns the upper part of a canvas, of a height in points, and leaves the rest.
+func cutTop(c *draw.Canvas, height vg.Length) draw.Canvas {
+	top := draw.Crop(*c, 0, 0, c.Max.Y-c.Min.Y-height, 0)
+	*c = draw.Crop(*c, 0, 0, 0, -height)
+	return top
+}
+
+// Raster draws the figure as pixels, on white.
 func (f *Figure) Raster(dpi int) *vgimg.Canvas {
 	canvas := vgimg.NewWith(vgimg.UseWH(f.Size()), vgimg.UseDPI(dpi))
 	f.Draw(canvas)
 	return canvas
 }
 
-// drawPanel draws a plot. Its title stands above the middle of the data, at the same height in every panel of a row.
+// drawPanel draws a plot. Its title stands above the middle of the data, at the same height in every panel of a row, and inside of the tile.
 func drawPanel(p *plot.Plot, tile draw.Canvas) {
-	data := p.DataCanvas(tile)
-	tile.FillText(p.Title.TextStyle, vg.Point{X: data.Center().X, Y: data.Max.Y + 2*p.Title.Padding + p.Title.TextStyle.Height(p.Title.Text)}, p.Title.Text)
+	data, half := p.DataCanvas(tile), p.Title.TextStyle.Width(p.Title.Text)/2
+	title := vg.Point{
+		X: max(tile.Min.X+half, min(data.Center().X, tile.Max.X-half)),
+		Y: data.Max.Y + 2*p.Title.Padding + p.Title.TextStyle.Height(p.Title.Text),
+	}
+	tile.FillText(p.Title.TextStyle, title, p.Title.Text)
 	if p.Title.Text != "" {
 		tile.Max.Y -= p.Title.TextStyle.Rectangle(p.Title.Text).Size().Y + p.Title.Padding
 	}
@@ -148,37 +213,4 @@ func equalize(p *plot.Plot, c draw.Canvas) {
 	x, y := (p.X.Min+p.X.Max)/2, (p.Y.Min+p.Y.Max)/2
 	p.X.Min, p.X.Max = x-unit*w/2, x+unit*w/2
 	p.Y.Min, p.Y.Max = y-unit*h/2, y+unit*h/2
-}
-
-var letters = text.Style{Color: color.Black, Font: Face(9), YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
-
-const gap, sample = 16, 22 // between two keys of the legend, and of a key's line
-
-// width returns that of a key with the gap behind it.
-func (k Key) width() vg.Length { return vg.Points(sample+4+gap) + letters.Width(k.Label) }
-
-// lines divides the keys into as few lines of the legend as the figure's width allows.
-func (f *Figure) lines() (lines [][]Key) {
-	free := vg.Length(0)
-	for _, k := range f.Keys {
-		if free -= k.width(); free < -vg.Points(gap) || lines == nil {
-			lines, free = append(lines, nil), vg.Points(f.Width*float64(f.columns()))-k.width()
-		}
-		lines[len(lines)-1] = append(lines[len(lines)-1], k)
-	}
-	return lines
-}
-
-// line draws a line of the legend.
-func line(c draw.Canvas, keys []Key) {
-	total := -vg.Points(gap)
-	for _, k := range keys {
-		total += k.width()
-	}
-	x, y := c.Center().X-total/2, c.Center().Y
-	for _, k := range keys {
-		c.StrokeLine2(k.Style, x, y, x+vg.Points(sample), y)
-		c.FillText(letters, vg.Point{X: x + vg.Points(sample+4), Y: y}, k.Label)
-		x += k.width()
-	}
 }
