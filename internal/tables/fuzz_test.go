@@ -40,6 +40,25 @@ func fuzzFormat(f *testing.F, format string) {
 		if ends[len(ends)-1] != table.Rows {
 			t.Fatalf("the groups end at %v of %d rows", ends, table.Rows)
 		}
+		share, err := readBinary("fuzz", format, bytes.NewReader(content), int64(len(content)), func(names []string) (Layout, error) {
+			layout, err := byNameOrSkip(names)
+			layout.Share = Share{Index: 1, Count: 3}
+			return layout, err
+		})
+		if err != nil || share.Total != table.Total {
+			t.Fatalf("a share of a table that can be read has the error %v", err)
+		}
+		if table.order != nil { // its rows have moved
+			return
+		}
+		for row := range table.Rows {
+			local, has := share.Place(row)
+			for i, c := range table.layout.Columns {
+				if has && c.Kind != Skip && c.Kind != Label && share.Number(local, i) != table.Number(row, i) {
+					t.Fatalf("row %d of a share has %g, want %g", row, share.Number(local, i), table.Number(row, i))
+				}
+			}
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding"
+	"github.com/parquet-go/parquet-go/format"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -46,7 +48,7 @@ func readParquet(file io.ReaderAt, size int64, choose Choose) (t *Table, err err
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTypes(columns, layout); err != nil {
+	if err := cmp.Or(checkTypes(columns, layout), checkCompression(content.Metadata().RowGroups)); err != nil {
 		return nil, err
 	}
 	rows, starts := 0, []int{0}
@@ -101,6 +103,19 @@ func checkTypes(columns []*parquet.Column, layout Layout) error {
 		}
 		if kind := c.Type().String(); !slices.Contains(wanted, kind) {
 			return fmt.Errorf("column %d (%s) is of type %s; %s are read", i+1, layout.Columns[i].Name, kind, strings.Join(wanted, ", "))
+		}
+	}
+	return nil
+}
+
+// checkCompression returns an error about a codec that the library would give any amount of memory on damaged data.
+func checkCompression(groups []format.RowGroup) error {
+	read := []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Zstd}
+	for _, group := range groups {
+		for _, c := range group.Columns {
+			if codec := c.MetaData.Codec; !slices.Contains(read, codec) {
+				return fmt.Errorf("it is compressed by %v; %v, %v, %v and %v are read", codec, read[0], read[1], read[2], read[3])
+			}
 		}
 	}
 	return nil
