@@ -48,7 +48,7 @@ bench: build .bench/peers
 	@$(GO) run ./scripts/bench
 	@$(GO) run ./scripts/bench -scaling
 
-# Compares training on a GPU with training on the processor, and times it beside PyTorch's.
+# Checks training on a GPU, says pass or fail for each promise, and times it beside PyTorch's.
 gpu: export LIBTORCH_VARIANT = cuda
 gpu: build .bench/peers
 	@$(GO) run ./scripts/bench -cuda

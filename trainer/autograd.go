@@ -297,6 +297,23 @@ func (a *automatic) losses(train, test []float32) error {
 	return err
 }
 
+func (a *automatic) nodes() (count int) {
+	for _, graph := range a.graphs() {
+		count += graph.Nodes()
+	}
+	return count
+}
+
+// graphs returns what has been recorded.
+func (a *automatic) graphs() (recorded []libtorch.Graph) {
+	for _, in := range []*side{&a.train, &a.test} {
+		if in.graph != nil {
+			recorded = append(recorded, in.graph)
+		}
+	}
+	return recorded
+}
+
 func (a *automatic) store() error {
 	s := libtorch.Scope{CUDA: a.keep.CUDA}
 	defer s.Free()
@@ -319,10 +336,8 @@ func (a *automatic) store() error {
 
 func (a *automatic) close() error {
 	err := a.device.Wait()
-	for _, graph := range []libtorch.Graph{a.train.graph, a.test.graph} {
-		if graph != nil {
-			graph.Free()
-		}
+	for _, graph := range a.graphs() {
+		graph.Free()
 	}
 	a.keep.Free()
 	return cmp.Or(err, a.device.Leave())

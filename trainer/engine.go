@@ -15,6 +15,8 @@ type engine interface {
 	evaluate(i int, batch kernels.Batch[float32]) error
 	// losses reads the losses of the last len(train) steps. At a step without an evaluation, the value in test is undefined.
 	losses(train, test []float32) error
+	// nodes returns the number of operations in recorded graphs.
+	nodes() int
 	// store copies the parameters and the optimizer's state back.
 	store() error
 	close() error
@@ -117,6 +119,8 @@ func (c *closedForm) losses(train, test []float32) error {
 	train[0], test[0] = c.train, c.test
 	return nil
 }
+
+func (c *closedForm) nodes() int { return 0 }
 
 func (c *closedForm) store() error {
 	c.each(c.model.Store)

@@ -80,7 +80,12 @@ func TestRecordedStepsAreTheSame(t *testing.T) {
 
 		recorded := start(t, task, s)
 		device := onStandIn(recorded)
+		var rounds []Round
+		recorded.Execution.Observe = func(r Round) { rounds = append(rounds, r) }
 		run(t, recorded)
+		if len(rounds) != 1 || rounds[0].Steps != 13 || rounds[0].Nodes != 2 || rounds[0].Given > rounds[0].Done {
+			t.Errorf("%s: the rounds were %+v, want one of 13 steps with two graphs", task.Name, rounds)
+		}
 		if c := device.calls; c["record"] != 2 || c["replay"] != 13-warmup+7-warmup || c["free"] != 2 || c["leave"] != 1 {
 			t.Errorf("%s: %v", task.Name, c)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,9 +37,19 @@ type Execution struct {
 	// program must ask for it: once LibTorch has computed without CUDA, it cannot load it, and New returns an error.
 	CUDA bool
 
+	// Observe, unless nil, is called after every round of steps whose losses are read together: one step on the processor, a hundred on a GPU.
+	Observe func(Round)
+
 	// Group is the processes that train together, nil for this one alone. Each makes a trainer with the same task and settings, and calls Run. The losses
 	// differ from those of one process by rounding.
 	Group Group
+}
+
+// Round says how a round of steps went.
+type Round struct {
+	Steps       int
+	Given, Done time.Duration // from the start until the device had all the work, and until it had done it
+	Nodes       int           // operations of the recorded CUDA graphs, of a step and of an evaluation; 0 without
 }
 
 // load makes the GPU ready if the run needs it.
@@ -207,15 +218,20 @@ func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float
 
 func (t *Trainer) run(e engine, done func(step int, train, test float32)) error {
 	for first := len(t.Losses.Train); first <= t.Settings.TotalSteps; first = len(t.Losses.Train) {
+		begin := time.Now()
 		count := min(e.unread(), t.Settings.TotalSteps+1-first)
 		for i := range count {
 			if err := t.step(e, first+i, i); err != nil {
 				return fmt.Errorf("step %d: %w", first+i, err)
 			}
 		}
+		given := time.Since(begin)
 		t.Losses.Train, t.Losses.Test = slices.Grow(t.Losses.Train, count)[:first+count], slices.Grow(t.Losses.Test, count)[:first+count]
 		if err := e.losses(t.Losses.Train[first:], t.Losses.Test[first:]); err != nil {
 			return fmt.Errorf("steps %d to %d: %w", first, first+count-1, err)
+		}
+		if t.Execution.Observe != nil {
+			t.Execution.Observe(Round{Steps: count, Given: given, Done: time.Since(begin), Nodes: e.nodes()})
 		}
 		for step := first; step < first+count; step++ {
 			train, test := t.Losses.Train[step], &t.Losses.Test[step]

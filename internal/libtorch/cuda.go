@@ -28,12 +28,15 @@ var ErrNoCUDA = errors.New("cannot compute on a GPU")
 // Version is that of the LibTorch that the program was compiled for.
 func Version() string { return C.GoString(C.hnn_torch_version()) }
 
-// build is the version of the LibTorch in use with its variant, as Python's torch.__version__ has it: 2.11.0+cu130 for CUDA 13.0, or 2.11.0+cpu.
-func build() string {
-	if runtime := int(C.hnn_torch_cuda_runtime()); runtime > 0 {
-		return fmt.Sprintf("%s+cu%d", Version(), runtime/10)
+// build is the version of the LibTorch in use with its variant, as Python's torch.__version__ has it.
+func build() string { return Version() + variant(int(C.hnn_torch_cuda_runtime())) }
+
+// variant returns the suffix of a LibTorch's version for a version of CUDA's run time, as CUDA numbers it: +cu130 for 13000, +cpu for 0.
+func variant(runtime int) string {
+	if runtime == 0 {
+		return "+cpu"
 	}
-	return Version() + "+cpu"
+	return fmt.Sprintf("+cu%d%d", runtime/1000, runtime%1000/10)
 }
 
 const cudaLibrary = "libtorch_cuda.so"

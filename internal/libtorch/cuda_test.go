@@ -66,6 +66,15 @@ func TestLoadCUDASaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// The suffixes of PyTorch's own packages, by cudaRuntimeGetVersion.
+func TestVariant(t *testing.T) {
+	for runtime, want := range map[int]string{0: "+cpu", 11080: "+cu118", 12060: "+cu126", 12080: "+cu128", 13000: "+cu130"} {
+		if got := variant(runtime); got != want {
+			t.Errorf("CUDA %d: got %s, want %s", runtime, got, want)
+		}
+	}
+}
+
 // python puts a python3 first in PATH that prints the folder of a torch, and returns a function that writes a file into that folder or, with another
 // first element, elsewhere.
 func python(t *testing.T) (torch string, write func(path, content string)) {

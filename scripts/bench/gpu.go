@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"hnn/datasets"
 	"hnn/internal/command"
@@ -47,52 +51,60 @@ func repeated(task datasets.Task, rows int) datasets.Task {
 	return task
 }
 
-// onGPU compares 2,000 steps of every run on the GPU with the processor's, and times steps beside PyTorch's. Every program reads its losses
-// after a hundred steps.
+// onGPU makes the checks of training on a GPU, and times steps beside PyTorch's. Every program reads its losses after a hundred steps.
 func onGPU(o options) error {
-	if err := parity(); err != nil {
-		return err
-	}
+	failed := perform(checks(), programs{path: o.train, work: filepath.Join(o.work, "checks")})
+	tasks := append(o.tasks, large)
 	frameworks := []string{notRecorded, "cuda", "cuda-graph"}
-	return steps(o, "Training step and test loss on the GPU, in ms", append(o.tasks, large), frameworks, runtime.NumCPU(), 100)
+	err := steps(o, "Training step and test loss on the GPU, in ms", tasks, frameworks, runtime.NumCPU(), 100)
+	if err == nil {
+		err = rounds(tasks)
+	}
+	return errors.Join(failed, err)
 }
 
-// parity prints the relative differences between the losses on the two devices. It returns an error if one is too large.
-func parity() error {
-	const steps, compared, allowed = 2000, 200, 1e-2
-	fmt.Printf("\n%d steps on the processor and on the GPU: the larger relative difference of the two losses\n\n| run | step 0 | step %d | step %d |\n|---|---|---|---|\n", steps, compared, steps)
-	var apart []string
-	for _, task := range datasets.Tasks() {
+// rounds prints what a step gives the GPU to do, and how long this program takes to give it. Each run is a process of its own, as CUDA is loaded first.
+func rounds(tasks []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	fmt.Print("\nA step and its test loss on the GPU\n\n| task, model | operations | given in, µs | done in, µs |\n|---|---|---|---|\n")
+	for _, task := range tasks {
 		for _, model := range command.PublishedModels() {
-			settings := trainer.DefaultSettings(task)
-			settings.Model, settings.TotalSteps = model, steps
-			var losses [2]trainer.Losses
-			for i, cuda := range []bool{false, true} {
-				t, err := trainer.New(task, settings, trainer.Execution{CUDA: cuda, Record: true})
-				if err == nil {
-					err = t.Run(context.Background(), nil)
-				}
-				if err != nil {
-					return fmt.Errorf("%s: %w", settings.Label(), err)
-				}
-				losses[i] = t.Losses
-			}
-			difference := func(step int) (worst float64) {
-				for _, pair := range [][2]float32{{losses[0].Train[step], losses[1].Train[step]}, {losses[0].Test[step], losses[1].Test[step]}} {
-					if d := math.Abs(float64(pair[1])/float64(pair[0]) - 1); d > worst { // not if the step has no evaluation
-						worst = d
-					}
-				}
-				return worst
-			}
-			fmt.Printf("| %s | %.1e | %.1e | %.1e |\n", settings.Label(), difference(0), difference(compared), difference(steps))
-			if !(difference(compared) <= allowed) {
-				apart = append(apart, settings.Label())
+			run := exec.Command(self, "-round", task+"-"+model, "-cuda")
+			run.Stdout, run.Stderr = os.Stdout, os.Stderr
+			if err := run.Run(); err != nil {
+				return fmt.Errorf("%s: %w", strings.Join(run.Args, " "), err)
 			}
 		}
 	}
-	if apart != nil {
-		return fmt.Errorf("the losses of %s differ by more than %g at step %d", strings.Join(apart, ", "), allowed, compared)
+	return nil
+}
+
+// measureRound prints a line of rounds' table: the medians of a run of some rounds.
+func measureRound(label string, cuda bool) error {
+	const steps = 2000
+	name, model, _ := strings.Cut(label, "-")
+	task, err := find(name)
+	if err != nil {
+		return err
 	}
+	settings := trainer.DefaultSettings(task)
+	settings.Model, settings.TestEvery, settings.TotalSteps = model, 1, steps-1
+	var given, done []float64
+	operations := 0
+	observe := func(r trainer.Round) {
+		each := func(d time.Duration) float64 { return d.Seconds() * 1e6 / float64(r.Steps) }
+		given, done, operations = append(given, each(r.Given)), append(done, each(r.Done)), r.Nodes
+	}
+	t, err := trainer.New(task, settings, trainer.Execution{CUDA: cuda, Record: true, Observe: observe})
+	if err != nil {
+		return err
+	}
+	if err := t.Run(context.Background(), nil); err != nil {
+		return err
+	}
+	fmt.Printf("| %s %s | %d | %.1f | %.1f |\n", name, model, operations, median(given), median(done))
 	return nil
 }

@@ -40,6 +40,7 @@ type options struct {
 	observed    []string
 	whole       []string
 	work        string
+	train       string
 	cuda        bool
 }
 
@@ -52,15 +53,20 @@ func run() error {
 	flags.StringSliceVar(&o.tasks, "tasks", []string{"spring", "pend", "2body", "3body", "pixel"}, "`names` of the tasks whose steps are timed")
 	flags.StringSliceVar(&o.observed, "observed", []string{"mirk4", "windows2", "windows4"}, "`names` of the losses on observed steps that are timed")
 	flags.StringSliceVar(&o.whole, "whole", []string{"spring", "2body", "3body", "pixel"}, "`names` of the tasks whose whole runs are timed")
+	flags.StringVar(&o.train, "train", "./train", "`path` of the program whose whole runs are timed and, with -cuda, checked")
 	serve := flags.String("serve", "", "answer requests as peers.py does, for `TASK-MODEL`")
 	record := flags.Bool("cuda-graph", true, "with -serve and -cuda, replay a CUDA graph of the step")
 	flags.BoolVar(&o.cuda, "cuda", false, "check and time training on a GPU")
+	round := flags.String("round", "", "print what a step of `TASK-MODEL` gives the device to do, and how long that takes")
 	scaling := flags.Bool("scaling", false, "print the time of a step against the size of the batch")
 	if err := command.Parse(flags, os.Args[1:]); err != nil {
 		return err
 	}
 	if *serve != "" {
 		return answer(*serve, o.cuda, *record)
+	}
+	if *round != "" {
+		return measureRound(*round, o.cuda)
 	}
 	if *scaling {
 		return scale()
@@ -275,7 +281,7 @@ func wholes(o options) error {
 		}
 		taken := map[string][]float64{}
 		for name, program := range map[string][]string{
-			us:      {"./train", "-task", task, "-save-dir", filepath.Join(o.work, "runs")},
+			us:      {o.train, "-task", task, "-save-dir", filepath.Join(o.work, "runs")},
 			"torch": {o.python, "scripts/bench/whole.py", task, o.work},
 		} {
 			begin := time.Now()
