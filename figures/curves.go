@@ -157,7 +157,7 @@ func losses(a *analysis.Analysis) *figure {
 				f.Panel(0, []string{"Training loss", "Test loss"}[i], "gradient step", "")
 			}
 			if c := logarithms(averaged(curve(known.Steps, known.Values)), smallest); len(c) > 0 {
-				f.line(f.Rows[0][i], c, panels.Style(s.Color, 1, panels.Solid))
+				f.line(f.Rows[0][i], c, panels.Style(s.Color, 0.8, panels.Solid))
 			}
 		}
 	}

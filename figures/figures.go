@@ -125,7 +125,7 @@ var Kinds = []Kind{
 	},
 	{
 		"-add-energy.png",
-		"A model adds energy along the gradient of its Hamiltonian, and removes it again (figure 5). A hollow mark shows the start, a full one the end.",
+		"A model adds energy along the gradient of its Hamiltonian, and removes it again (figure 5). Hollow marks show where it starts, full ones where it ends.",
 		"The path to the higher energy and the path back, and below them the true energy and the learned Hamiltonian over time.",
 	},
 	{

@@ -72,6 +72,9 @@ func example(t *testing.T, task datasets.Task, models ...hamiltonian.Model) *ana
 			s.Learned = append(s.Learned, energy(state))
 		}
 		s.Example.States, s.Example.Energy = [][][]float64{path}, [][]float64{s.Learned}
+		if half := len(path) / 2; task.Excerpt > 0 {
+			s.Excerpt = analysis.Motion{Times: s.Example.Times[:half], States: [][][]float64{path[:half]}, Energy: [][]float64{s.Learned[:half]}}
+		}
 		s.Trials = analysis.Motion{Times: s.Example.Times, States: slices.Repeat(s.Example.States, 6), Energy: slices.Repeat(s.Example.Energy, 6)}
 		if s.Name == "hnn" {
 			a.Reference = s

@@ -73,11 +73,14 @@ type figure struct {
 }
 
 // plane adds an empty panel for the plane in which a source's states are drawn to the first row. If the true trajectory is unknown, the panel of
-// the truth shows the training data.
+// the truth shows the training data; if the true field is unknown, it shows what was measured.
 func (f *figure) plane(a *analysis.Analysis, s *analysis.Source) *plot.Plot {
 	title, x, y := s.Title, a.Task.Labels.Position, a.Task.Labels.Momentum
-	if s == a.Sources[0] && len(s.Example.Times) < 2 {
+	switch {
+	case s == a.Sources[0] && len(s.Example.Times) < 2:
 		title = "Training data"
+	case s.Plane != nil && s.Plane.Rates != nil:
+		title = "Measured derivatives"
 	}
 	switch {
 	case a.Task.Bodies > 0:
@@ -148,7 +151,7 @@ func (f *figure) ends(p *plot.Plot, path plotter.XYs, body int, start, end color
 
 // trail adds a body's path, faint at its start and full at its end, with marks at both.
 func (f *figure) trail(p *plot.Plot, path plotter.XYs, body int, c color.NRGBA, width float64) {
-	const pieces, faintest = 16, 0.15
+	const pieces, faintest = 16, 0.25
 	for i := range pieces {
 		first, last := i*(len(path)-1)/pieces, (i+1)*(len(path)-1)/pieces
 		share := faintest + (1-faintest)*float64(i)/(pieces-1)
