@@ -56,9 +56,9 @@ type Source struct {
 	Fit            *Fit      // of a learned Hamiltonian; nil where there is none, or where the true one is not known
 	Losses         *Losses   // nil for the truth, and for a checkpoint that holds none
 	// Plane is the phase plane, or a model's latent plane; nil for more than one degree of freedom.
-	Plane     *Plane
-	Film      [][]byte // a frame of ImageSide² bytes at each time of the example; nil where states are observed
-	Reversals []Reversal
+	Plane  *Plane
+	Film   [][]byte // a frame of ImageSide² bytes at each time of the example; nil where states are observed
+	Volume *Volume  // carried along the field; nil if the field is not known
 
 	field       integrator.Field // nil if it is not known
 	hamiltonian quantity         // nil without one
@@ -96,7 +96,7 @@ func (a *Analysis) Moving() []*Source {
 type Metrics struct {
 	Task        string                   `json:"task"`
 	Models      map[string]*ModelMetrics `json:"models"`                // by name
-	Truth       *Reversibility           `json:"truth,omitempty"`       // nil if the true field is not known
+	Truth       *Expansion               `json:"truth,omitempty"`       // nil if the true field is not known
 	Energy      string                   `json:"energy_from,omitempty"` // empty if no energy is known
 	Integration Integration              `json:"integration"`
 	Change      *EnergyMetrics           `json:"energy_change,omitempty"`
@@ -107,13 +107,14 @@ type ModelMetrics struct {
 	Checkpoint string           `json:"checkpoint"`
 	Settings   trainer.Settings `json:"settings"`
 	trainer.Evaluation
-	Fit           *Fit `json:"learned_energy_fit,omitempty"` // nil if the model or the task has no Hamiltonian
-	*EnergyErrors      // nil if no energy is known
+	Fit             *Fit `json:"learned_energy_fit,omitempty"` // nil if the model or the task has no Hamiltonian
+	*EnergyErrors        // nil if no energy is known
+	*NotebookErrors      // nil for a task without a protocol of a notebook
 	// CoordinateMSE is the mean squared difference between the model's states and the true ones, over all trials, times and coordinates. It
 	// is 0 if the true trajectories are unknown.
 	CoordinateMSE float64 `json:"coordinate_mse,omitempty"`
 	*ImageErrors          // nil where states are observed
-	Reversibility
+	Expansion
 }
 
 // EnergyErrors compare the energy along a model's trajectories with the energy along the true ones. If only the true starts are known, they
@@ -126,15 +127,22 @@ type EnergyErrors struct {
 	EnergyMSETrials []float64 `json:"energy_mse_trials"` // by trial
 }
 
+// NotebookErrors are those by the published notebook's own protocol (datasets.Task.Notebook). EnergyErrors tell more: they measure the task's energy,
+// up to one time for all trials, with a solver that conserves it.
+type NotebookErrors struct {
+	NotebookEnergyMSE      float64   `json:"notebook_energy_mse"`
+	NotebookEnergyMSEError float64   `json:"notebook_energy_mse_error"`
+	NotebookEnergyTrials   []float64 `json:"notebook_energy_mse_trials"`
+}
+
 // Integration says how the trials were integrated.
 type Integration struct {
-	Method       string  `json:"method"`
-	Relative     float64 `json:"relative_tolerance"`
-	Absolute     float64 `json:"absolute_tolerance"`
-	Until        float64 `json:"until"`
-	Points       int     `json:"points"`
-	Trials       int     `json:"trials"`
-	MidpointStep float64 `json:"implicit_midpoint_step"`
+	Method   string  `json:"method"`
+	Relative float64 `json:"relative_tolerance"`
+	Absolute float64 `json:"absolute_tolerance"`
+	Until    float64 `json:"until"`
+	Points   int     `json:"points"`
+	Trials   int     `json:"trials"`
 }
 
 // Run loads one or more models of a task and compares them with the truth. No model may occur twice. change is the energy that a model adds to
@@ -177,10 +185,7 @@ func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress 
 		return nil, err
 	}
 	relative, absolute := a.trials.Solver.Tolerances()
-	until := last(a.trials.Times)
-	a.Metrics.Integration = Integration{
-		"RK45", relative, absolute, until, len(a.trials.Times), len(truth.Trials.States), until / reversalSteps,
-	}
+	a.Metrics.Integration = Integration{"RK45", relative, absolute, last(a.trials.Times), len(a.trials.Times), len(truth.Trials.States)}
 	if err := a.energies(); err != nil {
 		return nil, err
 	}
@@ -259,9 +264,9 @@ func observed(t datasets.Trajectories) Motion {
 	return Motion{Times: t.Times[:min(len(t.Times), len(t.States[0]))], States: t.States}
 }
 
-// follow computes the losses of a model and its trajectories from the true starts, and the way back and the plane of any source.
+// follow computes the losses of a model and its trajectories from the true starts, and the plane and the volume of any source.
 func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
-	trials := a.trials
+	example := a.example
 	if s.model != nil {
 		progress(s.Title + ": losses")
 		if s.metrics.Evaluation, err = trainer.Evaluate(a.Task, s.metrics.Settings, s.model, s.data, 1); err != nil {
@@ -269,29 +274,55 @@ func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
 		}
 		progress(s.Title + ": trajectories")
 		if s.coder != nil {
-			trials, err = a.watch(s)
-		} else if s.Example, err = s.solve(a.example); err == nil {
-			s.Trials, err = s.solve(trials)
+			example, err = a.watch(s)
+		} else if s.Example, err = s.solve(example); err == nil {
+			s.Trials, err = s.solve(a.trials)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if s.field != nil {
-		progress(s.Title + ": forward and back")
-		if s.Reversals, err = reverse(s.field, trials.Starts(), last(trials.Times), trials.Solver); err != nil {
-			return err
-		}
-		if ends := reversibility(s.Reversals); s.model != nil {
-			s.metrics.Reversibility = ends
-		} else {
-			a.Metrics.Truth = &ends
-		}
-	}
-	if err := a.fillPlane(s); err != nil || s.model == nil {
+	if err := a.fillPlane(s); err != nil {
 		return err
 	}
-	return a.fitScale(s)
+	if s.field == nil {
+		return nil
+	}
+	progress(s.Title + ": volume")
+	expansion, err := a.expand(s, example.Starts()[0], last(example.Times))
+	if err != nil {
+		return err
+	}
+	if s.model == nil {
+		a.Metrics.Truth = &expansion
+		return nil
+	}
+	s.metrics.Expansion = expansion
+	return errors.Join(a.fitScale(s), a.repeatNotebook(s))
+}
+
+// repeatNotebook compares a model's energies as the published notebook does.
+func (a *Analysis) repeatNotebook(s *Source) error {
+	if a.Task.Notebook == nil {
+		return nil
+	}
+	protocol, err := a.Task.Notebook(a.Data)
+	if err != nil {
+		return err
+	}
+	var model, truth [][]float64
+	for _, trials := range protocol.Trials {
+		motion, err := s.solve(trials)
+		if err != nil {
+			return err
+		}
+		for i, states := range motion.States {
+			model, truth = append(model, values(protocol.Energy, states)), append(truth, values(protocol.Energy, trials.States[i]))
+		}
+	}
+	e := energyErrors(model, truth)
+	s.metrics.NotebookErrors = &NotebookErrors{e.EnergyMSE, e.EnergyMSEError, e.EnergyMSETrials}
+	return nil
 }
 
 // fillPlane makes the phase plane of a source where states are observed, and evaluates its field and its Hamiltonian there.
@@ -336,13 +367,16 @@ func (s *Source) solve(reference datasets.Trajectories) (Motion, error) {
 type quantity func(states [][]float64) ([]float64, error)
 
 func each(f func(state []float64) float64) quantity {
-	return func(states [][]float64) ([]float64, error) {
-		values := make([]float64, len(states))
-		for i, state := range states {
-			values[i] = f(state)
-		}
-		return values, nil
+	return func(states [][]float64) ([]float64, error) { return values(f, states), nil }
+}
+
+// values returns a function's value at each state.
+func values(f func(state []float64) float64, states [][]float64) []float64 {
+	list := make([]float64, len(states))
+	for i, state := range states {
+		list[i] = f(state)
 	}
+	return list
 }
 
 // energies chooses the energy, computes it along all trajectories, and compares the models with the truth.

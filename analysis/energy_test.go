@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/floats"
-
-	"hnn/integrator"
 )
 
 // spring is a model that has learned H = q² + p² + 3.
@@ -81,32 +79,5 @@ func TestEnergyThatCannotBeReached(t *testing.T) {
 	_, err := spring{}.change(-10)
 	if err == nil || !strings.Contains(err.Error(), "the energy -7.75 cannot be reached from 2.25") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("the error is %v", err)
-	}
-}
-
-// Where dx/dt = −x, the distance from the start is |x(0)|(1 − exp(−t)), there and back; the midpoint rule takes the same way back.
-func TestReversal(t *testing.T) {
-	decay := integrator.Each(func(_ float64, y, out []float64) { out[0], out[1] = -y[0], -y[1] })
-	const until = 2
-	r, err := reverse(decay, [][]float64{{3, 4}, {0, 1}}, until, integrator.RK45{Relative: 1e-9})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, way := range r {
-		if n := len(way.Distance); n != 2*len(way.Times)-1 {
-			t.Fatalf("%s: %d distances", way.Method, n)
-		}
-		for i, distance := range way.Distance[:len(way.Distance)-1] {
-			time := until - math.Abs(until-float64(i)*until/reversalSteps)
-			if want := 3 * (1 - math.Exp(-time)); math.Abs(distance-want) > 2e-5 {
-				t.Errorf("%s: after %d steps at %g, want %g", way.Method, i, distance, want)
-			}
-		}
-	}
-	if d := r[1].Departure; floats.Max(d) > 1e-12 || d[reversalSteps] != 0 {
-		t.Errorf("the midpoint rule's way back departs by %g", floats.Max(d))
-	}
-	if got := reversibility(r); got.RK45 == 0 || got.RK45 > 1e-5 || got.ImplicitMidpoint > 1e-12 {
-		t.Errorf("the ends are %+v from the starts", got)
 	}
 }

@@ -121,6 +121,13 @@ func (t Trajectories) Starts() [][]float64 {
 	return starts
 }
 
+// Protocol is a comparison of a model's energies with the true ones, state by state. A model is integrated from the starts of each entry of Trials
+// over its times. The true states may belong to other times than those.
+type Protocol struct {
+	Trials []Trajectories
+	Energy func(state []float64) float64
+}
+
 // Task is a system to learn. Its functions may be called from several goroutines. A task of your own is a Task value, or what FromTable or
 // FromHamiltonian returns.
 type Task struct {
@@ -164,6 +171,9 @@ type Task struct {
 	// the dataset because measured trajectories come from its test set.
 	Example func(Dataset) (Trajectories, error)
 	Trials  func(Dataset) (Trajectories, error)
+	// Notebook returns the published notebook's own comparison of energies, with the data of seed 0. It is nil where that is Trials and
+	// Hamiltonian, and for a task that is not in the paper.
+	Notebook func(Dataset) (Protocol, error)
 	// Excerpt is the time up to which a figure of its own shows the example; 0 for none.
 	Excerpt float64
 

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"math"
 
 	"hnn/integrator"
@@ -15,6 +16,14 @@ type oscillator struct {
 	noise        float64 // standard deviation of the normal noise on q and on p
 	timeStep     float64 // of the increments
 	example      []float64
+	notebook     notebook
+}
+
+// notebook describes how a published notebook compares energies. Its energy is q² + p², for the pendulum too.
+type notebook struct {
+	radii   bool    // whether it draws a radius for each trajectory of its data
+	picture int     // points of the noisy trajectory that it draws after its data
+	stretch float64 // of the models' times over the true ones; 0 stands for 1. What is stretched once stays so in all later trials
 }
 
 const (
@@ -26,7 +35,7 @@ const (
 func (o oscillator) task(t Task) Task {
 	t.Dimension, t.Labels, t.Dynamics = 2, dimensionless, o.dynamics
 	t.Generate, t.Increments, t.TimeStep = generator(o.generate).dataset, generator(o.increments).dataset, o.timeStep
-	t.Example, t.Trials = o.trajectory, o.trials
+	t.Example, t.Trials, t.Notebook = o.trajectory, o.trials, o.notebookTrials
 	t.Steps, t.WeightDecay = 2000, 1e-4
 	return t
 }
@@ -87,9 +96,18 @@ func (o oscillator) trajectory(Dataset) (Trajectories, error) {
 	return trajectories(o.dynamics, [][]float64{o.example}, linspace(0, 20, 2000), integrator.RK45{Relative: 1e-12})
 }
 
-// trials integrates starts with 0.2 ≤ |q|, |p| < 1, drawn with seed 0.
+// trials integrates starts that are drawn with seed 0.
 func (o oscillator) trials(Dataset) (Trajectories, error) {
-	random := numpy.NewRandom(0)
+	return trajectories(o.dynamics, trialStarts(numpy.NewRandom(0)), linspace(0, trialEnd, trialTimes), integrator.RK45{Relative: 1e-9})
+}
+
+const (
+	trialEnd   = 20.
+	trialTimes = 100
+)
+
+// trialStarts draws starts with 0.2 ≤ |q|, |p| < 1.
+func trialStarts(random *numpy.Random) [][]float64 {
 	starts := make([][]float64, trialCount)
 	for i := range starts {
 		starts[i] = make([]float64, 2)
@@ -98,7 +116,46 @@ func (o oscillator) trials(Dataset) (Trajectories, error) {
 			starts[i][axis] = x + math.Copysign(0.2, x)
 		}
 	}
-	return trajectories(o.dynamics, starts, linspace(0, 20, 100), integrator.RK45{Relative: 1e-9})
+	return starts
+}
+
+// notebookTrials repeats the notebook's trials. Its function multiplies the interval and the times that it is given by the stretch, in place, so
+// that they grow from trial to trial. It was called once before the first trial.
+func (o oscillator) notebookTrials(Dataset) (p Protocol, err error) {
+	p.Energy = func(s []float64) float64 { return s[0]*s[0] + s[1]*s[1] }
+	stretch := cmp.Or(o.notebook.stretch, 1)
+	end := trialEnd * stretch
+	for _, start := range trialStarts(o.notebook.random(o.points)) {
+		trial, err := trajectories(o.dynamics, [][]float64{start}, linspace(0, end, trialTimes), integrator.RK45{Relative: 1e-12})
+		if err != nil {
+			return p, err
+		}
+		end *= stretch
+		trial.Times = linspace(0, end, trialTimes)
+		p.Trials = append(p.Trials, trial)
+	}
+	return p, nil
+}
+
+// random returns the stream that the notebook's data and its picture leave.
+func (n notebook) random(points int) *numpy.Random {
+	random := numpy.NewRandom(0)
+	for range oscillations {
+		uniform := 2
+		if n.radii {
+			uniform++
+		}
+		for range uniform {
+			random.Float64()
+		}
+		for range 2 * points {
+			random.Normal()
+		}
+	}
+	for range 2 * n.picture {
+		random.Normal()
+	}
+	return random
 }
 
 // trialCount is the number of trajectories over which the published notebooks average the energy's error.

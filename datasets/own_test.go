@@ -144,9 +144,15 @@ func TestObservedMotionIsCompared(t *testing.T) {
 			}
 		}
 	}
+	// The example goes on to the end of the longest, at times so dense that its curve has no corners.
 	example, err := task.Example(data)
-	if err != nil || len(example.States) != 1 || len(example.Times) != 40 {
-		t.Errorf("%d examples at %d times, error %v", len(example.States), len(example.Times), err)
+	if err != nil || len(example.States) != 1 || len(example.Times) != 1000 {
+		t.Fatalf("%d examples at %d times, error %v", len(example.States), len(example.Times), err)
+	}
+	for j, time := range example.Times {
+		if got := example.States[0][j]; !floats.EqualApprox(got, []float64{math.Cos(19 + time), -math.Sin(19 + time)}, 1e-7) {
+			t.Errorf("the example is at %v after %g", got, time)
+		}
 	}
 }
 
@@ -238,6 +244,16 @@ func TestFromHamiltonian(t *testing.T) {
 		start := starts[i/21]
 		if change := task.Hamiltonian(s) - energy(start[:2], start[2:]); math.Abs(change) > 1e-7 {
 			t.Errorf("row %d: the energy changed by %g", i, change)
+		}
+	}
+	// The example is integrated between the rows too.
+	example, err := task.Example(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range example.States[0] {
+		if change := task.Hamiltonian(s) - task.Hamiltonian(example.States[0][0]); math.Abs(change) > 1e-5 {
+			t.Errorf("at %g the example's energy has changed by %g", example.Times[i], change)
 		}
 	}
 	if _, err := FromHamiltonian("star", energy, [][]float64{{1, 2, 3}}, linspace(0, 10, 21)); err == nil || !strings.Contains(err.Error(), "start 0 has 3 components") {

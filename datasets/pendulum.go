@@ -20,4 +20,5 @@ var pendulum = oscillator{
 	noise:    0.1,
 	timeStep: 1. / 15,
 	example:  []float64{2.1, 0},
+	notebook: notebook{picture: 60},
 }

@@ -19,7 +19,7 @@ var Real = Task{
 	Description: "real pendulum, measured by Schmidt and Lipson (2009)",
 	Dimension:   2,
 	Labels:      Labels{Position: "θ (rad)", Momentum: "ω (rad/s)", Time: "t (s)", Energy: "H (rad²/s²)"},
-	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + 2.4*(1-math.Cos(s[0])) },
+	Hamiltonian: fittedEnergy,
 	Dynamics:    func(_ float64, y, out []float64) { out[0], out[1] = y[1], -1.2*math.Sin(y[0]) }, // H is twice the energy
 	Fitted:      "fitted pendulum",
 	Generate:    embedded(0).dataset,
@@ -33,6 +33,7 @@ var Real = Task{
 	},
 	Example:     measured,
 	Trials:      measured,
+	Notebook:    measuredNotebook,
 	Steps:       2000,
 	WeightDecay: 1e-5,
 	TimeStep:    realStep,
@@ -41,6 +42,8 @@ var Real = Task{
 		"hnn":      {TrainLoss: 9.2376e-3, TestLoss: 5.9584e-3, EnergyMSE: 1.4477e-2},
 	}),
 }
+
+func fittedEnergy(s []float64) float64 { return s[1]*s[1] + 2.4*(1-math.Cos(s[0])) }
 
 //go:embed real_pend_h_1.txt
 var measurements string
@@ -61,6 +64,13 @@ func measured(data Dataset) (Trajectories, error) {
 	return Trajectories{
 		Times: data.Test.elapsed(), States: [][][]float64{data.Test.X.Float64(0)}, Solver: integrator.RK45{Relative: 1e-9},
 	}, nil
+}
+
+// measuredNotebook is the same with scipy's default tolerances.
+func measuredNotebook(data Dataset) (Protocol, error) {
+	trial, err := measured(data)
+	trial.Solver = integrator.RK45{}
+	return Protocol{[]Trajectories{trial}, fittedEnergy}, err
 }
 
 // readMeasurements reads rows of trial, t, θ and ω; lines that begin with % are comments. The derivatives are forward differences, which are the

@@ -18,4 +18,5 @@ var spring = oscillator{
 	noise:    0.1,
 	timeStep: 0.1,
 	example:  []float64{1, 0},
+	notebook: notebook{radii: true, picture: 30, stretch: 1.09},
 }

@@ -30,7 +30,7 @@ func (r *Result) FrictionRate(o datasets.Observations) (mean, deviation float64,
 			e.Columns = append(e.Columns, t.Columns(row))
 		}
 	}
-	rates, err := e.Divergence(states, floats.ScaleTo(make([]float64, 2*o.Positions), 1e-2, r.Scaling.Scale))
+	rates, err := e.Divergence(states)
 	if err != nil {
 		return 0, 0, err
 	}

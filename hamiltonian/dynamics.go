@@ -83,6 +83,7 @@ type Evaluator struct {
 	threads                int
 	field                  *kernels.Model[float32]
 	energy                 *kernels.Model[float32] // H, with ∇H as its field; made when it is needed
+	double                 *kernels.Model[float64] // of the field, for Divergence; made when it is needed
 	rates, slopes, balance []float64               // units of dx/dt, of ∇H, and of dx/dt with two powers
 	states, result         []float32
 }
@@ -92,6 +93,9 @@ func (e *Evaluator) Close() {
 	e.field.Close()
 	if e.energy != nil {
 		e.energy.Close()
+	}
+	if e.double != nil {
+		e.double.Close()
 	}
 }
 
@@ -130,36 +134,6 @@ func (e *Evaluator) needEnergy() (err error) {
 		e.energy, err = e.kernel(equation)
 	}
 	return err
-}
-
-// Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, the rate at which the field expands a volume of phase space, by central differences
-// with a step for each component. J·∇H has none, and friction makes it negative. Float32 needs steps of about 1% of the data's spread.
-func (e *Evaluator) Divergence(x [][]float64, steps []float64) ([]float64, error) {
-	var moved, columns, out [][]float64
-	for i, state := range x {
-		for j, step := range steps {
-			for _, h := range []float64{step, -step} {
-				near := slices.Clone(state)
-				near[j] += h
-				moved, out = append(moved, near), append(out, make([]float64, len(state)))
-				if len(e.Columns) > 0 {
-					columns = append(columns, e.Columns[i%len(e.Columns)])
-				}
-			}
-		}
-	}
-	own := e.Columns
-	e.Columns = columns
-	err := e.Field(nil, moved, out)
-	e.Columns = own
-	divergence := make([]float64, len(x))
-	for i := range x {
-		for j, step := range steps {
-			k := 2 * (i*len(steps) + j)
-			divergence[i] += (out[k][j] - out[k+1][j]) / (2 * step)
-		}
-	}
-	return divergence, err
 }
 
 // ErrNoHamiltonian is the error of Gradient and Hamiltonian for a model without a Hamiltonian.

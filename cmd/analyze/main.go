@@ -155,6 +155,19 @@ func writeTable(w io.Writer, a *analysis.Analysis) error {
 		}
 		row(name, "", func(m *analysis.ModelMetrics) string { return withError(m.EnergyMSE, m.EnergyMSEError) })
 	}
+	if first.NotebookErrors != nil {
+		row("energy MSE, notebook's", "", func(m *analysis.ModelMetrics) string {
+			return withError(m.NotebookEnergyMSE, m.NotebookEnergyMSEError)
+		})
+	}
+	if a.Task.Hamiltonian != nil && a.Reference != nil {
+		row("learned H: factor, constant, R²", "", func(m *analysis.ModelMetrics) string {
+			if m.Fit == nil {
+				return ""
+			}
+			return fmt.Sprintf("%.4f, %.4f, %.4f", m.Fit.Factor, m.Fit.Constant, m.Fit.R2)
+		})
+	}
 	if len(a.Sources[0].Trials.Times) > 1 {
 		row("coordinate MSE", "", func(m *analysis.ModelMetrics) string { return number(m.CoordinateMSE) })
 	}
@@ -162,12 +175,12 @@ func writeTable(w io.Writer, a *analysis.Analysis) error {
 		row("reconstruction MSE", "", func(m *analysis.ModelMetrics) string { return number(m.Reconstruction) })
 		row("R² of position, velocity", "", func(m *analysis.ModelMetrics) string { return fmt.Sprintf("%.4f, %.4f", m.R2[0], m.R2[1]) })
 	}
-	var rk45, midpoint string
+	var divergence, ratio string
 	if truth := a.Metrics.Truth; truth != nil {
-		rk45, midpoint = number(truth.RK45), number(truth.ImplicitMidpoint)
+		divergence, ratio = fmt.Sprintf("%.1e", truth.DivergenceRMS), fmt.Sprintf("%.5g", truth.VolumeRatio)
 	}
-	row("forward and back, RK45", rk45, func(m *analysis.ModelMetrics) string { return number(m.RK45) })
-	row("forward and back, symplectic", midpoint, func(m *analysis.ModelMetrics) string { return number(m.ImplicitMidpoint) })
+	row("divergence, rms", divergence, func(m *analysis.ModelMetrics) string { return fmt.Sprintf("%.1e", m.DivergenceRMS) })
+	row("volume, end over start", ratio, func(m *analysis.ModelMetrics) string { return fmt.Sprintf("%.5g", m.VolumeRatio) })
 	if change := a.Metrics.Change; change != nil {
 		names := []string{"energy added", "energy removed"}
 		if !change.Adds() {

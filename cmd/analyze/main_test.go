@@ -38,14 +38,16 @@ func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 	var metrics struct {
 		Models map[string]struct {
 			EnergyMSE float64 `json:"energy_mse"`
+			Notebook  float64 `json:"notebook_energy_mse"`
 			Test      float64 `json:"test_loss"`
 		}
 		Change struct{ Levels []struct{ Reached float64 } } `json:"energy_change"`
 	}
 	// The published notebook's protocol on the published code's weights. Its solver has a tolerance of 1e-3, and the rounding of the field moves
-	// its steps, by 1.1e-3 of the energy's error on AVX2.
+	// its steps, by 1.1e-3 of the energy's error on AVX2. Our own has 1e-9.
 	if err := json.Unmarshal(content, &metrics); err != nil ||
-		!(math.Abs(metrics.Models["hnn"].EnergyMSE/8.5323e-3-1) < 2e-3) || !(math.Abs(metrics.Models["hnn"].Test/5.8494e-3-1) < 1e-4) {
+		!(math.Abs(metrics.Models["hnn"].Notebook/8.5323e-3-1) < 2e-3) || !(math.Abs(metrics.Models["hnn"].EnergyMSE/9.3777e-3-1) < 2e-3) ||
+		!(math.Abs(metrics.Models["hnn"].Test/5.8494e-3-1) < 1e-4) {
 		t.Errorf("metrics %+v, error %v", metrics, err)
 	}
 	if l := metrics.Change.Levels; len(l) != 3 || math.Abs(l[1].Reached-l[0].Reached+0.4) > 1e-3 || math.Abs(l[2].Reached-l[0].Reached) > 1e-3 {
