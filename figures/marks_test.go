@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/plot/plotter"
@@ -137,6 +138,21 @@ func TestLearnedOnTrueScale(t *testing.T) {
 		if got, want := value(interpolated(learned, x, 17)), interpolated(truth, x, 17); math.Abs(got-want) > 1e-12 {
 			t.Errorf("at column %g the learned H is %g, the true one %g", x, got, want)
 		}
+	}
+}
+
+// A Hamiltonian that is constant has a scale; one that is no number is an error that says so.
+func TestEnergyBar(t *testing.T) {
+	f := &figure{name: "pend-hamiltonian"}
+	for _, test := range []struct{ low, high, first, last float64 }{{0, 13.7, 0, 14}, {2, 2, 2, 4}, {0, 0, 0, 1}, {-1e20, -1e20, -1e20, 0}} {
+		bar := f.energyBar(test.low, test.high)
+		n := len(bar.Edges)
+		if f.err != nil || len(bar.Colors) != n-1 || bar.Edges[0].Value != test.first || bar.Edges[n-1].Value != test.last {
+			t.Errorf("from %g to %g: %+v, error %v", test.low, test.high, bar, f.err)
+		}
+	}
+	if f.energyBar(0, math.NaN()); f.err == nil || !strings.Contains(f.err.Error(), "pend-hamiltonian: H reaches from 0 to NaN; both must be finite") {
+		t.Errorf("the error is %v", f.err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/floats"
@@ -25,7 +26,7 @@ func fields(a *analysis.Analysis) *figure {
 	if images {
 		f.name = a.Task.Name + "-latent"
 	}
-	f.Bar = speedBar(a)
+	f.Bar = f.speedBar(a)
 	for _, s := range a.Sources {
 		p := f.plane(a, s)
 		if s.Plane.Speed != nil {
@@ -79,19 +80,44 @@ func directions(plane *analysis.Plane) arrows {
 }
 
 // speedBar is the scale of the fields' speed: as far as that of the truth, if it is known, or of the first model.
-func speedBar(a *analysis.Analysis) *panels.Bar {
-	for _, s := range a.Sources {
-		if s.Plane.Speed != nil {
-			_, fastest := span(s.Plane.Speed, unchanged)
-			bar := &panels.Bar{Label: "Speed", Edges: panels.Levels(0, fastest)}
-			for i := range len(bar.Edges) - 1 {
-				// Transparent, so that it suits a light and a dark page.
-				bar.Colors = append(bar.Colors, opaque(color.NRGBA{90, 130, 170, 255}, 0.6*(float64(i)+0.5)/float64(len(bar.Edges)-1)))
-			}
-			return bar
-		}
+func (f *figure) speedBar(a *analysis.Analysis) *panels.Bar {
+	i := slices.IndexFunc(a.Sources, func(s *analysis.Source) bool { return s.Plane.Speed != nil })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	_, fastest := span(a.Sources[i].Plane.Speed, unchanged)
+	bar := f.bar("Speed", 0, fastest)
+	steps := float64(len(bar.Edges) - 1)
+	for step := range len(bar.Edges) - 1 {
+		// Transparent, so that it suits a light and a dark page.
+		bar.Colors = append(bar.Colors, opaque(color.NRGBA{90, 130, 170, 255}, 0.6*(float64(step)+0.5)/steps))
+	}
+	return bar
+}
+
+// energyBar is the scale of filled contours, light for a low energy and dark for a high one.
+func (f *figure) energyBar(low, high float64) *panels.Bar {
+	bar := f.bar("H", low, high)
+	steps := len(bar.Edges) - 1
+	colors, err := brewer.GetPalette(brewer.TypeSequential, "YlGnBu", max(3, steps))
+	if err != nil {
+		f.err = fmt.Errorf("figures: %w", err)
+		return bar
+	}
+	bar.Colors = colors.Colors()[:steps]
+	return bar
+}
+
+// bar returns a scale of a range, without its colours.
+func (f *figure) bar(label string, low, high float64) *panels.Bar {
+	if math.IsNaN(high-low) || math.IsInf(high-low, 0) {
+		f.err = fmt.Errorf("figures: %s: %s reaches from %g to %g; both must be finite", f.name, label, low, high)
+		low, high = 0, 1
+	}
+	if low == high { // a scale needs an extent
+		high += max(1, math.Abs(high))
+	}
+	return &panels.Bar{Label: label, Edges: panels.Levels(low, high)}
 }
 
 func unchanged(value float64) float64 { return value }
@@ -123,7 +149,7 @@ func hamiltonians(a *analysis.Analysis) *figure {
 		}
 		title, value := scaled(a, s)
 		if f.Bar == nil {
-			f.Bar = energyBar(span(g, value))
+			f.Bar = f.energyBar(span(g, value))
 		}
 		p := f.plane(a, s)
 		p.Title.Text = title
@@ -164,17 +190,6 @@ func sign(v float64) string {
 		return "−"
 	}
 	return "+"
-}
-
-// energyBar is the scale of filled contours, light for a low energy and dark for a high one.
-func energyBar(low, high float64) *panels.Bar {
-	bar := &panels.Bar{Label: "H", Edges: panels.Levels(low, high)}
-	colors, err := brewer.GetPalette(brewer.TypeSequential, "YlGnBu", max(3, len(bar.Edges)-1))
-	if err != nil {
-		panic(err) // the palette has three to nine colours, as many as Levels has steps
-	}
-	bar.Colors = colors.Colors()[:len(bar.Edges)-1]
-	return bar
 }
 
 // contours adds the contour lines of a scalar to a plot, and extends the plot to the grid's rectangle.

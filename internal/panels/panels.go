@@ -51,7 +51,8 @@ func Round(low, high float64) []plot.Tick {
 	return multiples(step, math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9))
 }
 
-// Levels returns multiples of 1, 2 or 5 times a power of ten that enclose a range, with at most nine steps between them.
+// Levels returns multiples of 1, 2 or 5 times a power of ten that enclose a range, with at most nine steps between them. The range is finite and
+// not empty.
 func Levels(low, high float64) []plot.Tick {
 	const most = 9
 	for power := math.Pow(10, math.Floor(math.Log10((high-low)/most))); ; power *= 10 {
