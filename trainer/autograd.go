@@ -80,13 +80,18 @@ func (o *oracle) errors(s *libtorch.Scope, batch kernels.Batch[float32], rows, n
 // tensors, so a CUDA graph can replay it.
 type automatic struct {
 	*oracle
-	trainer     *Trainer
-	device      libtorch.Device
-	remote      bool           // whether the device has memory of its own, and works while the program goes on
-	state       [][]*ts.Tensor // the optimizer's vectors, by vector and parameter
-	adamSteps   *ts.Tensor     // on a GPU, the number of steps that Adam has made
-	step        int
-	train, test side
+	trainer   *Trainer
+	device    libtorch.Device
+	remote    bool           // whether the device has memory of its own, and works while the program goes on
+	state     [][]*ts.Tensor // the optimizer's vectors, by vector and parameter
+	adamSteps *ts.Tensor     // on a GPU, the number of steps that Adam has made
+
+	step    int
+	batches []kernels.Batch[float32] // of the present step: of the training set and, if the step is evaluated, of the test set
+	rows    []int64                  // of the batches, one after the other; empty for all rows
+	noise   []float32                // for these rows; empty for none
+	work    [2]work                  // of steps without an evaluation, and with one
+	loss    libtorch.Buffer[float32] // of both batches
 }
 
 const (
@@ -96,11 +101,10 @@ const (
 	warmup = 3
 )
 
-// side holds the inputs and the output of a step on the training set or on the test set.
-type side struct {
-	rows  libtorch.Buffer[int64]   // empty for all rows
-	noise libtorch.Buffer[float32] // empty for none
-	loss  libtorch.Buffer[float32]
+// work is what a device does in a step: on a GPU one copy of rows, one of noise, one graph, and one copy of the losses.
+type work struct {
+	rows  libtorch.Buffer[int64]
+	noise libtorch.Buffer[float32]
 	runs  int
 	graph libtorch.Graph
 }
@@ -123,6 +127,7 @@ func newAutomatic(t *Trainer) (*automatic, error) {
 	if t.Execution.CUDA {
 		a.adamSteps = a.keep.Tensor([]float32{float32(len(t.Losses.Train))}, []int64{1}, false)
 	}
+	a.loss = libtorch.NewBuffer(&a.keep, a.unread(), make([]float32, 2), 2)
 	if err := a.keep.Err(); err != nil {
 		return nil, cmp.Or(err, a.close())
 	}
@@ -150,63 +155,99 @@ func (a *automatic) unread() int {
 	return 1
 }
 
-func (a *automatic) update(step, i int, batch kernels.Batch[float32]) error {
-	a.step = step
-	return a.work(&a.train, i, batch, false)
+func (a *automatic) update(step, i int, batch kernels.Batch[float32], evaluated bool) error {
+	a.step, a.batches, a.rows, a.noise = step, a.batches[:0], a.rows[:0], a.noise[:0]
+	a.take(batch)
+	if evaluated {
+		return nil // evaluate does all the work at once
+	}
+	return a.do(&a.work[0], i)
 }
 
 func (a *automatic) evaluate(i int, batch kernels.Batch[float32]) error {
-	return a.work(&a.test, i, batch, true)
+	a.take(batch)
+	return a.do(&a.work[1], i)
 }
 
-// work uploads a batch, computes its loss and, in training, makes a step, or replays this work's graph. Then it downloads the loss.
-func (a *automatic) work(in *side, i int, batch kernels.Batch[float32], test bool) error {
-	if err := a.upload(in, i, batch); err != nil {
+// take adds a batch to the present step.
+func (a *automatic) take(batch kernels.Batch[float32]) {
+	a.batches = append(a.batches, batch)
+	a.rows, a.noise = append(a.rows, batch.Rows...), append(a.noise, batch.Noise...)
+}
+
+// do uploads the present step's batches, computes the step or replays its graph, and downloads the losses.
+func (a *automatic) do(w *work, i int) error {
+	if err := a.upload(w, i); err != nil {
 		return err
 	}
-	do := func() error { return a.compute(in, batch, test) }
-	if a.alone() && a.trainer.Execution.Record && in.graph == nil && in.runs == warmup {
+	do := func() error { return a.compute(w) }
+	if a.alone() && a.trainer.Execution.Record && w.graph == nil && w.runs == warmup {
 		graph, err := a.device.Record(do)
 		if err != nil {
 			return err
 		}
-		in.graph = graph
+		w.graph = graph
 	}
-	if in.graph != nil {
-		do = in.graph.Replay
+	if w.graph != nil {
+		do = w.graph.Replay
 	}
-	in.runs++
+	w.runs++
 	if err := do(); err != nil {
 		return err
 	}
-	return in.loss.Download(a.device, i)
+	return a.loss.Download(a.device, i)
 }
 
-// upload copies a batch to the device. The first one makes the buffers.
-func (a *automatic) upload(in *side, i int, batch kernels.Batch[float32]) error {
-	if in.loss.Tensor == nil {
-		count := int64(batch.Count)
-		in.rows = libtorch.NewBuffer(&a.keep, a.unread(), batch.Rows, count)
-		in.noise = libtorch.NewBuffer(&a.keep, a.unread(), batch.Noise, count, int64(len(batch.Noise))/count)
-		in.loss = libtorch.NewBuffer(&a.keep, a.unread(), []float32{0}, 1)
+// upload copies the present step's batches to the device. The first time makes the buffers.
+func (a *automatic) upload(w *work, i int) error {
+	if w.runs == 0 {
+		count := 0
+		for _, batch := range a.batches {
+			count += batch.Count
+		}
+		w.rows = libtorch.NewBuffer(&a.keep, a.unread(), a.rows, int64(len(a.rows)))
+		w.noise = libtorch.NewBuffer(&a.keep, a.unread(), a.noise, int64(count), int64(len(a.noise)/count))
 		if a.keep.Err() != nil {
 			return a.keep.Err()
 		}
 	}
-	if err := in.rows.Upload(a.device, i, batch.Rows); err != nil {
+	if err := w.rows.Upload(a.device, i, a.rows); err != nil {
 		return err
 	}
-	return in.noise.Upload(a.device, i, batch.Noise)
+	return w.noise.Upload(a.device, i, a.noise)
 }
 
-// compute computes the loss of what was uploaded and, in training, makes a step.
-func (a *automatic) compute(in *side, batch kernels.Batch[float32], test bool) error {
+// compute makes a step with the first batch that was uploaded, and computes the loss of the second one.
+func (a *automatic) compute(w *work) error {
 	s := libtorch.Scope{CUDA: a.keep.CUDA}
 	defer s.Free()
-	loss := s.Mean(a.errors(&s, batch, in.rows.Tensor, in.noise.Tensor, test))
-	if batch.Whole > 0 {
-		loss = s.Scale(float64(batch.Count)/float64(batch.Whole), loss)
+	first := 0
+	for set, batch := range a.batches {
+		var rows, noise *ts.Tensor
+		if w.rows.Tensor != nil {
+			rows = s.Elements(w.rows.Tensor, first, batch.Count)
+		}
+		if w.noise.Tensor != nil {
+			noise = s.Elements(w.noise.Tensor, first, batch.Count)
+		}
+		first += batch.Count
+		test := set == 1
+		loss := s.Mean(a.errors(&s, batch, rows, noise, test))
+		if batch.Whole > 0 {
+			loss = s.Scale(float64(batch.Count)/float64(batch.Whole), loss)
+		}
+		if err := a.finish(&s, loss, test); err != nil {
+			return err
+		}
+		if err := libtorch.Copy(s.Elements(a.loss.Tensor, set, 1), loss); err != nil {
+			return cmp.Or(s.Err(), err)
+		}
 	}
+	return s.Err()
+}
+
+// finish adds up a loss over all processes and, in training, makes a step against its gradient.
+func (a *automatic) finish(s *libtorch.Scope, loss *ts.Tensor, test bool) error {
 	var gradients []*ts.Tensor
 	if !test {
 		gradients = s.Gradients(loss, a.values, false)
@@ -214,15 +255,10 @@ func (a *automatic) compute(in *side, batch kernels.Batch[float32], test bool) e
 	if s.Err() != nil {
 		return s.Err()
 	}
-	if err := a.sum(&s, loss, gradients); err != nil {
+	if err := a.sum(s, loss, gradients); err != nil || test {
 		return err
 	}
-	if !test {
-		if err := a.optimize(&s, gradients); err != nil {
-			return err
-		}
-	}
-	return libtorch.Copy(in.loss.Tensor, loss)
+	return a.optimize(s, gradients)
 }
 
 // sum adds up the losses and the gradients of all processes.
@@ -292,8 +328,9 @@ func (a *automatic) optimize(s *libtorch.Scope, gradients []*ts.Tensor) error {
 
 func (a *automatic) losses(train, test []float32) error {
 	err := a.device.Wait()
-	copy(train, a.train.loss.Rows)
-	copy(test, a.test.loss.Rows)
+	for i := range train {
+		train[i], test[i] = a.loss.Rows[2*i], a.loss.Rows[2*i+1]
+	}
 	return err
 }
 
@@ -306,9 +343,9 @@ func (a *automatic) nodes() (count int) {
 
 // graphs returns what has been recorded.
 func (a *automatic) graphs() (recorded []libtorch.Graph) {
-	for _, in := range []*side{&a.train, &a.test} {
-		if in.graph != nil {
-			recorded = append(recorded, in.graph)
+	for _, w := range a.work {
+		if w.graph != nil {
+			recorded = append(recorded, w.graph)
 		}
 	}
 	return recorded

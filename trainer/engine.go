@@ -10,8 +10,9 @@ import (
 type engine interface {
 	// unread returns the number of steps after which the trainer reads the losses.
 	unread() int
-	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those that are not read yet.
-	update(step, i int, batch kernels.Batch[float32]) error
+	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those that are not read yet. If evaluated
+	// is set, evaluate follows at once, and the engine may do both then.
+	update(step, i int, batch kernels.Batch[float32], evaluated bool) error
 	evaluate(i int, batch kernels.Batch[float32]) error
 	// losses reads the losses of the last len(train) steps. At a step without an evaluation, the value in test is undefined.
 	losses(train, test []float32) error
@@ -82,7 +83,7 @@ func (c *closedForm) each(copy func(what kernels.Kept, network, layer int, weigh
 
 func (c *closedForm) unread() int { return 1 }
 
-func (c *closedForm) update(step, _ int, batch kernels.Batch[float32]) error {
+func (c *closedForm) update(step, _ int, batch kernels.Batch[float32], _ bool) error {
 	c.train = 0
 	if batch.Count > 0 {
 		loss, err := c.model.Gradient(batch)

@@ -69,7 +69,7 @@ func (r tape) Replay() error { return r.device.call("replay", r.work) }
 func (r tape) Nodes() int    { return 1 }
 func (r tape) Free()         { r.device.calls["free"]++ }
 
-// A step is recorded after three steps that are not, and so is an evaluation. Everything that a step depends on reaches its replay: a run with
+// A step is recorded after three steps that are not, and so is a step with its evaluation. Everything that a step depends on reaches its replay: a run with
 // graphs ends as one without, bit for bit.
 func TestRecordedStepsAreTheSame(t *testing.T) {
 	for _, task := range []datasets.Task{datasets.Real, datasets.Pixel} {
@@ -86,7 +86,7 @@ func TestRecordedStepsAreTheSame(t *testing.T) {
 		if len(rounds) != 1 || rounds[0].Steps != 13 || rounds[0].Nodes != 2 || rounds[0].Given > rounds[0].Done {
 			t.Errorf("%s: the rounds were %+v, want one of 13 steps with two graphs", task.Name, rounds)
 		}
-		if c := device.calls; c["record"] != 2 || c["replay"] != 13-warmup+7-warmup || c["free"] != 2 || c["leave"] != 1 {
+		if c := device.calls; c["record"] != 2 || c["replay"] != 6-warmup+7-warmup || c["upload"] != 2*13 || c["free"] != 2 || c["leave"] != 1 {
 			t.Errorf("%s: %v", task.Name, c)
 		}
 		if got, want := fmt.Sprint(recorded.Losses, recorded.state), fmt.Sprint(plain.Losses, plain.state); got != want {
@@ -115,8 +115,8 @@ func TestFailuresOfAGPULeaveWholeRounds(t *testing.T) {
 		call string
 		from int
 	}{
-		{"record", 1}, {"replay", 1}, {"replay", 150}, {"upload", 1}, {"upload", 250}, {"download", 3}, {"download", 130}, // of a loss
-		{"download", 2 * (gpuUnread + 20)}, {"download", 2*(gpuUnread+20) + 2}, // of the parameters, in the midst
+		{"record", 1}, {"replay", 1}, {"replay", 110}, {"upload", 1}, {"upload", 230}, {"download", 3}, {"download", 115}, // of losses
+		{"download", gpuUnread + 20}, {"download", gpuUnread + 20 + 2}, // of the parameters, in the midst
 		{"wait", 1}, {"wait", 2}, {"wait", 3},
 	} {
 		trainer := start(t, datasets.Real, s)

@@ -49,7 +49,7 @@ type Execution struct {
 type Round struct {
 	Steps       int
 	Given, Done time.Duration // from the start until the device had all the work, and until it had done it
-	Nodes       int           // operations of the recorded CUDA graphs, of a step and of an evaluation; 0 without
+	Nodes       int           // operations of the recorded CUDA graphs: of steps without an evaluation, and with one; 0 without graphs
 }
 
 // load makes the GPU ready if the run needs it.
@@ -258,7 +258,8 @@ func (t *Trainer) step(e engine, step, i int) error {
 	if err != nil {
 		return err
 	}
-	if err := e.update(step, i, batch); err != nil || step%t.Settings.TestEvery != 0 {
+	evaluated := step%t.Settings.TestEvery == 0
+	if err := e.update(step, i, batch, evaluated); err != nil || !evaluated {
 		return err
 	}
 	if batch, err = t.drawPart(true); err != nil {

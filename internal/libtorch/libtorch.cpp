@@ -201,6 +201,7 @@ char* hnn_torch_operator(const char* characters, size_t length, void** x, const 
       if (name == "row means") return at::mean(a, {1});
       if (name == "squared error") return at::square(at::sub(a, tensor(x[1])));
       if (name == "columns") return a.narrow(1, int64_t(numbers[0]), int64_t(numbers[1]));
+      if (name == "elements") return a.narrow(0, int64_t(numbers[0]), int64_t(numbers[1]));
       if (name == "row") return a.select(0, int64_t(numbers[0]));
       if (name == "rows") return at::index_select(a, 0, tensor(x[1]));
       if (name == "concat") return at::cat({a, tensor(x[1])}, 1);

@@ -108,6 +108,11 @@ func (s *Scope) Columns(x *ts.Tensor, first, count int) *ts.Tensor {
 	return s.operator("columns", []float64{float64(first), float64(count)}, x)
 }
 
+// Elements returns count elements of a vector, or rows of a matrix, from the first on, in x's memory.
+func (s *Scope) Elements(x *ts.Tensor, first, count int) *ts.Tensor {
+	return s.operator("elements", []float64{float64(first), float64(count)}, x)
+}
+
 // Rows returns the rows of x that the index names.
 func (s *Scope) Rows(x, index *ts.Tensor) *ts.Tensor { return s.operator("rows", nil, x, index) }
 
