@@ -9,13 +9,17 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 build: libtorch
 	@$(GO) build -o . ./cmd/...
 
-# Three models of the measured pendulum, and a page about them.
+# Models of a measured pendulum, which has friction, and of two bodies, which have none; a page about the pendulum, and the README's pictures.
 PENDULUM := -data examples/pendulum/pendulum.csv -angles q1
 demo: build
 	./train $(PENDULUM) -model baseline
 	./train $(PENDULUM) -model hnn
 	./train $(PENDULUM) -model port
 	./analyze $(PENDULUM)
+	@$(GO) run ./examples/pendulum
+	./train -task 2body -model baseline
+	./train -task 2body
+	./analyze -task 2body
 
 test: libtorch
 	@$(GO) test ./...

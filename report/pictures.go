@@ -44,7 +44,7 @@ func (r Report) pictures(task datasets.Task) (found []picture, err error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, picture{kind.Caption, task.Name + ": " + kind.Caption, file})
+		found = append(found, picture{kind.Caption, kind.Alt, file})
 	}
 	return found, nil
 }
