@@ -74,8 +74,7 @@ func integration(a *analysis.Analysis) *figure {
 	return f
 }
 
-// deviation returns the mean squared difference between the coordinates of a model and the true ones over time, from the first step on; for
-// the truth itself, nothing.
+// deviation returns the mean squared difference between the coordinates of a model and the true ones over time; for the truth itself, nothing.
 func deviation(s, truth *analysis.Source) (list plotter.XYs) {
 	if s == truth {
 		return nil
@@ -122,8 +121,8 @@ func drift(a *analysis.Analysis) *figure {
 	return f
 }
 
-// changeQuartiles returns the first quartile, the median and the third quartile, over the trials, of the energy's change since the start, by time. Each is
-// the change of a trial: the smallest that a quarter, half or three quarters of the trials do not exceed.
+// changeQuartiles returns the first quartile, the median and the third quartile, over the trials, of the energy's change since the start, by
+// time. Each is the change of a trial: the smallest that a quarter, half or three quarters of the trials do not exceed.
 func changeQuartiles(energies [][]float64) (quartiles [3][]float64) {
 	for time := range energies[0] {
 		changes := make([]float64, len(energies))

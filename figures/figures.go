@@ -125,7 +125,8 @@ var Kinds = []Kind{
 	},
 	{
 		"-add-energy.png",
-		"A model adds energy along the gradient of its Hamiltonian, and removes it again (figure 5). Hollow marks show where it starts, full ones where it ends.",
+		"A model adds energy along the gradient of its Hamiltonian, and removes it again (figure 5). Hollow marks show where a path starts, full " +
+			"ones where it ends.",
 		"The path to the higher energy and the path back, and below them the true energy and the learned Hamiltonian over time.",
 	},
 	{

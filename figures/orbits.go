@@ -29,7 +29,8 @@ func bodyPaths(a *analysis.Analysis, suffix string, motion func(s *analysis.Sour
 	f := &figure{name: a.Task.Name + suffix, Figure: panels.Figure{Width: 195, Height: 185, Square: 1}}
 	truthKey := panels.Key{Label: "True path", Style: panels.Style(grey, 0.8, panels.Solid)}
 	f.Keys = append([]panels.Key{
-		{Label: "Kinetic energy", Style: panels.Style(black, 1.3, panels.Dashed)}, {Label: "Potential energy", Style: panels.Style(black, 1.3, panels.Dotted)},
+		{Label: "Kinetic energy", Style: panels.Style(black, 1.3, panels.Dashed)},
+		{Label: "Potential energy", Style: panels.Style(black, 1.3, panels.Dotted)},
 		{Label: "Total energy", Style: panels.Style(black, 1.3, panels.Solid)}, truthKey,
 	}, startKeys(a)...)
 	truth := a.Sources[0]
