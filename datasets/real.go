@@ -38,8 +38,8 @@ var Real = Task{
 	WeightDecay: 1e-5,
 	TimeStep:    realStep,
 	Published: publishedModels("real", map[string]Scores{
-		"baseline": {TrainLoss: 2.7455e-3, TestLoss: 2.1864e-3, EnergyMSE: 3.8564e-1},
-		"hnn":      {TrainLoss: 9.2376e-3, TestLoss: 5.9584e-3, EnergyMSE: 1.4477e-2},
+		"baseline": {TrainLoss: 2.7455e-3, TestLoss: 2.1864e-3, NotebookEnergyMSE: 3.8564e-1},
+		"hnn":      {TrainLoss: 9.2376e-3, TestLoss: 5.9584e-3, NotebookEnergyMSE: 1.4477e-2},
 	}),
 }
 

@@ -16,8 +16,8 @@ import (
 // metrics writes the metrics of a task that a report reads, and a picture of one pixel.
 func metrics(t *testing.T, folder string, task datasets.Task, energy float64) {
 	t.Helper()
-	content := fmt.Sprintf(`{"task": %q, "models": {"baseline": {"train_loss": 0.5, "train_loss_error": 0.25, "test_loss": 1, "energy_mse": 3},
-		"hnn": {"train_loss": 0.04, "train_loss_error": 0.003, "test_loss": 2, "energy_mse": %g, "energy_mse_error": 0.5}}}`, task.Name, energy)
+	content := fmt.Sprintf(`{"task": %q, "models": {"baseline": {"train_loss": 0.5, "test_loss": 1, "energy_mse": 3},
+		"hnn": {"train_loss": 0.04, "test_loss": 2, "test_loss_share_of_five_worst_rows": 0.75, "notebook_energy_mse": 7, "energy_mse": %g, "energy_mse_error": 0.5}}}`, task.Name, energy)
 	pixel := "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 	for name, text := range map[string]string{"-metrics.json": content, ".gif": pixel} {
 		if err := os.WriteFile(filepath.Join(folder, task.Name+name), []byte(text), 0o600); err != nil {
@@ -34,8 +34,8 @@ func TestResultsOfOneSeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 6 {
-		t.Fatalf("%d results, want three of either model of the one task that was analysed", len(results))
+	if len(results) != 7 || results[6].Quantity != datasets.NotebookEnergyMSE || results[6].Runs.Mean != 7 {
+		t.Fatalf("%d results, want three of the baseline and four of the HNN of the one task that was analysed", len(results))
 	}
 	// The paper's table 1: 33e-6, 30e-6 and 6.3e-2 for the baseline, 3.0e-6, 2.8e-6 and 39e-6 for the HNN.
 	for i, want := range []float64{33e-6, 30e-6, 6.3e-2, 3.0e-6, 2.8e-6, 39e-6} {
@@ -108,7 +108,7 @@ func TestFiles(t *testing.T) {
 		return string(content)
 	}
 	page := read("index.html")
-	for _, want := range []string{`src="data:image/gif;base64,R0lGOD`, "1.5315e-4", "&lt;not&gt; finite", "1m1s", "no results of this task", "background: #0072b2;"} {
+	for _, want := range []string{`src="data:image/gif;base64,R0lGOD`, "1.5315e-4", "&lt;not&gt; finite", "1m1s", "Five of the test rows carry 75% of the test loss of hnn", "a fitted pendulum where", "no results of this task", "background: #0072b2;"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -117,13 +117,13 @@ func TestFiles(t *testing.T) {
 		t.Error("the page refers to something outside of it, or to nothing")
 	}
 	markdown := read("results.md")
-	for _, want := range []string{"| pixel | hnn | energy MSE | 1.5315e-4 |  | 1.0000e0 |  |", "- spring-hnn: the loss", "| time of all commands | 1m1s |"} {
+	for _, want := range []string{"| pixel | hnn | energy MSE | 1.5315e-4 |  | 1.0000e0 |  |", "- spring-hnn: the loss", "- pixel: Five of the test rows", "| time of all commands | 1m1s |"} {
 		if !strings.Contains(markdown, want) {
 			t.Errorf("the Markdown has no %q:\n%s", want, markdown)
 		}
 	}
 	rows, err := csv.NewReader(strings.NewReader(read("results.csv"))).ReadAll()
-	if err != nil || len(rows) != 7 || strings.Join(rows[4][:5], " ") != "pixel hnn train loss 0 0.04" {
+	if err != nil || len(rows) != 8 || strings.Join(rows[4][:5], " ") != "pixel hnn train loss 0 0.04" {
 		t.Errorf("the table is %v, %v", rows, err)
 	}
 }
