@@ -2,7 +2,6 @@ package trainer
 
 import (
 	"cmp"
-	"errors"
 
 	"github.com/sugarme/gotch/ts"
 
@@ -323,7 +322,7 @@ func (a *automatic) optimize(s *libtorch.Scope, gradients []*ts.Tensor) error {
 			return parts
 		}
 	}
-	return errors.Join(a.trainer.Optimizer.Step(a.step+1, p), s.Err())
+	return cmp.Or(a.trainer.Optimizer.Step(a.step+1, p), s.Err())
 }
 
 func (a *automatic) losses(train, test []float32) error {
