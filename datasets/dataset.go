@@ -137,6 +137,7 @@ type Task struct {
 	Dimension   int    // of a state: n positions and n momenta
 	Bodies      int    // bodies that move in a plane; 0 for any other system
 	Labels      Labels
+	Note        string // what a reader of the task's figures and numbers should know beside their captions, in plain sentences
 	File        string // absolute path of the user's data; empty for a task that has its own
 	Hash        string // SHA-256 of File in hexadecimal digits: runs know their data by it
 	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.

@@ -45,4 +45,7 @@ func ExampleWrite() {
 	// real-field.svg
 	// real-hamiltonian.png
 	// real-hamiltonian.svg
+	// real-volume.png
+	// real-volume.svg
+	// real-volume.gif
 }

@@ -30,9 +30,11 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 		{!plane && !bodies, coordinates},
 		{images, filmstrip},
 		{energies, trials},
+		{true, volumes},
 		{a.Energy != nil, changedEnergy},
 		{bodies, filmOrbits},
 		{images, filmImages},
+		{plane, filmVolumes},
 		{a.Energy != nil, filmEnergy},
 	} {
 		if !drawing.wanted {
@@ -122,6 +124,17 @@ var Kinds = []Kind{
 		"-losses.png",
 		"Training and test loss of each batch, on a logarithmic scale. A point is the mean of up to a five-hundredth of the steps.",
 		"Two panels of curves over the gradient steps: the training loss and the test loss of each model.",
+	},
+	{
+		"-volume.png",
+		"What each flow does to a volume of phase space (section 6): a Hamiltonian field keeps it, by Liouville's theorem. For one degree of freedom, an " +
+			"area around a start is shown at six times, from faint to dark.",
+		"The area that the truth and each model carry along in the phase plane, and its size over time.",
+	},
+	{
+		"-volume.gif",
+		"The area that each flow carries along, as a film.",
+		"A film of an area in the phase plane of the truth and of each model, beside its size over time.",
 	},
 	{
 		"-add-energy.png",

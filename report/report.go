@@ -170,6 +170,9 @@ func (r Report) notes(task datasets.Task) (list []string, err error) {
 	if task.Fitted != "" {
 		list = append(list, fmt.Sprintf("What the pictures call the truth is a %s where they do not say that it was measured.", task.Fitted))
 	}
+	if task.Note != "" {
+		list = append(list, task.Note)
+	}
 	return list, err
 }
 
