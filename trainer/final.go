@@ -112,7 +112,7 @@ func (t *Trainer) evaluate(most int, errorsOf func(part kernels.Batch[float32], 
 		mean, standardError *float64
 	}{{false, &e.Train, &e.TrainError}, {true, &e.Test, &e.TestError}} {
 		whole := t.whole(set.test, true)
-		mine, err := (&ranks{group: group}).part(whole)
+		mine, err := (&ranks{group: group, share: t.Data.Share}).part(whole, set.test)
 		if err != nil {
 			return e, err
 		}
