@@ -18,7 +18,7 @@ import (
 // that it carries along, at six times, and for all systems the size over time.
 func volumes(a *analysis.Analysis) *figure {
 	const shown = 6
-	f := &figure{name: a.Task.Name + "-volume", Figure: panels.Figure{Width: 290, Height: 200}}
+	f := &figure{name: a.Task.Name + "-volume", Figure: panels.Figure{Width: 290, Height: 200, Columns: 2}}
 	for _, s := range flows(a) {
 		f.Keys = append(f.Keys, panels.Key{Label: flowTitle(a, s), Style: sizeStyle(a, s)})
 		if s.Volume.Outlines == nil {
@@ -109,6 +109,9 @@ func (f *figure) sizes(a *analysis.Analysis, times int) {
 		size, n := slices.Clone(s.Volume.Log), min(times, len(s.Volume.Times))
 		if s.Volume.Outlines != nil {
 			p.Title.Text, p.Y.Label.Text = "Area", "area / first"
+			if s.Film != nil {
+				p.X.Label.Text = "latent time"
+			}
 			for i, logarithm := range size {
 				size[i] = math.Exp(logarithm)
 			}

@@ -8,7 +8,8 @@ import (
 )
 
 // Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, the rate at which the field expands a volume of phase space. J·∇H has none, and
-// friction makes it negative. It comes from central differences in float64, which leave an error of about 1e-10 times the rates of the field.
+// friction makes it negative where H is convex in the momenta. It comes from central differences in float64, which leave an error of about 1e-10
+// times the rates of the field.
 func (e *Evaluator) Divergence(x [][]float64) ([]float64, error) {
 	const step = 1e-5 // of scaled components: rounding and curvature then weigh about the same
 	if err := e.flatten(x); err != nil {
