@@ -237,46 +237,50 @@ var idle streams
 
 type streams struct {
 	sync.Mutex
-	list []C.int64_t
+	list []*Stream
 }
 
 // take returns a stream that nobody uses, or makes one.
-func (s *streams) take() (stream C.int64_t, err error) {
+func (s *streams) take() (*Stream, error) {
 	s.Lock()
 	defer s.Unlock()
 	if last := len(s.list) - 1; last >= 0 {
-		stream, s.list = s.list[last], s.list[:last]
+		stream := s.list[last]
+		s.list = s.list[:last]
 		return stream, nil
 	}
-	return stream, check("stream", C.hnn_torch_stream_new(&stream))
+	stream := &Stream{}
+	return stream, check("stream", C.hnn_torch_stream_new(&stream.other))
 }
 
-func (s *streams) give(stream C.int64_t) {
+func (s *streams) give(stream *Stream) {
 	s.Lock()
 	defer s.Unlock()
 	s.list = append(s.list, stream)
 }
 
 // Stream is the GPU as a device, by a CUDA stream.
-type Stream struct{ stream, left C.int64_t }
+type Stream struct {
+	other C.int64_t  // this stream or, while it is entered, the one that was left
+	first *cudaGraph // the first one that was recorded here; it is kept, so that all later ones use its memory
+}
 
 // EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Work that is recorded needs such a stream: memory that it used
 // is then not given to operations outside of the stream.
 func EnterStream() (*Stream, error) {
-	stream, err := idle.take()
+	s, err := idle.take()
 	if err != nil {
 		return nil, err
 	}
-	s := &Stream{stream: stream, left: stream}
-	return s, check("stream", C.hnn_torch_stream_exchange(&s.left))
+	return s, check("stream", C.hnn_torch_stream_exchange(&s.other))
 }
 
 // Leave waits for the stream's work and returns to the stream before.
 func (s *Stream) Leave() error {
-	if err := check("stream", C.hnn_torch_stream_exchange(&s.left)); err != nil {
+	if err := check("stream", C.hnn_torch_stream_exchange(&s.other)); err != nil {
 		return err
 	}
-	idle.give(s.stream)
+	idle.give(s)
 	return nil
 }
 
@@ -289,10 +293,15 @@ func (s *Stream) Download(to, from *ts.Tensor) error { return Copy(to, from) }
 // Wait implements Device.
 func (s *Stream) Wait() error { return check("wait", C.hnn_torch_stream_wait()) }
 
-// Record implements Device by a CUDA graph, with memory of its own until Free.
+// Record implements Device by a CUDA graph. The stream's graphs share memory that nothing else gets: they are replayed one after the other, and leave
+// nothing there.
 func (s *Stream) Record(work func() error) (Graph, error) {
-	g := &cudaGraph{}
-	if err := check("record", C.hnn_torch_graph_begin(&g.handle)); err != nil {
+	g := &cudaGraph{stream: s}
+	var first unsafe.Pointer
+	if s.first != nil {
+		first = s.first.handle
+	}
+	if err := check("record", C.hnn_torch_graph_begin(first, &g.handle)); err != nil {
 		return nil, err
 	}
 	failure := work()
@@ -303,17 +312,26 @@ func (s *Stream) Record(work func() error) (Graph, error) {
 		g.Free()
 		return nil, failure
 	}
+	if s.first == nil {
+		s.first = g
+	}
 	return g, nil
 }
 
 type cudaGraph struct {
+	stream *Stream
 	handle unsafe.Pointer
 	nodes  C.size_t
 }
 
 func (g *cudaGraph) Replay() error { return check("replay", C.hnn_torch_graph_replay(g.handle)) }
 func (g *cudaGraph) Nodes() int    { return int(g.nodes) }
-func (g *cudaGraph) Free()         { C.hnn_torch_graph_free(g.handle) }
+
+func (g *cudaGraph) Free() {
+	if g != g.stream.first {
+		C.hnn_torch_graph_free(g.handle)
+	}
+}
 
 // Buffer is a tensor on a scope's device with rows in the CPU's memory that it is copied from and to. For CUDA this memory is pinned, so the
 // copies run asynchronously.

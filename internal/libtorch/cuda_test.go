@@ -172,12 +172,13 @@ func TestCheckRecording(t *testing.T) {
 
 // A stream that is given back is the next one that is taken.
 func TestStreamsAreUsedAgain(t *testing.T) {
-	s := streams{list: nil}
-	s.give(3)
-	s.give(7)
-	for _, want := range []string{"7", "3"} {
-		if stream, err := s.take(); err != nil || fmt.Sprint(stream) != want {
-			t.Errorf("took the stream %v, %v, want %s", stream, err, want)
+	var s streams
+	earlier, later := &Stream{other: 3}, &Stream{other: 7}
+	s.give(earlier)
+	s.give(later)
+	for _, want := range []*Stream{later, earlier} {
+		if stream, err := s.take(); err != nil || stream != want {
+			t.Errorf("took the stream %v, %v, want %v", stream, err, want)
 		}
 	}
 }

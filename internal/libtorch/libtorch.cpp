@@ -278,19 +278,25 @@ void cuda_must(const char* name, Arguments... arguments) {
 
 c10::impl::VirtualGuardImpl gpu_guard() { return c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA); }
 
+struct : c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+} silent;
+
 // at::cuda::CUDAGraph, PyTorch's own class. Its header needs CUDA's, and no library of CUDA is linked, so that its methods are found by name. The
-// recorded work has a pool of memory of its own as long as the graph lives: the allocator gives it to nothing else, and never returns it to the
-// driver.
+// recorded work has a pool of memory as long as the graph lives: the allocator gives it to nothing else, and never returns it to the driver.
 class Graph {
  public:
   // keep leaves what is recorded readable.
   Graph() { call<void>("C1Eb", /*keep=*/true); }
   ~Graph() { call<void>("D1Ev"); }
-  void begin() {
+  // begin takes a pool of its own, or the first graph's.
+  void begin(Graph* first) {
     constexpr int relaxed = 2;  // cudaStreamCaptureModeRelaxed: other threads, the gradient's among them, may do as they please
-    call<void>("13capture_beginESt4pairIyyE21cudaStreamCaptureMode", std::pair<unsigned long long, unsigned long long>(0, 0), relaxed);
+    const Pool pool = first ? first->call<Pool>("4poolEv") : Pool(0, 0);
+    call<void>("13capture_beginESt4pairIyyE21cudaStreamCaptureMode", pool, relaxed);
   }
   void end() {
+    const c10::WarningUtils::WarningHandlerGuard silence(&silent);  // of an empty graph, after a failure, which has its own message
     call<void>("11capture_endEv");
     call<void>("11instantiateEv");
   }
@@ -302,6 +308,8 @@ class Graph {
   void replay() { call<void>("6replayEv"); }
 
  private:
+  using Pool = std::pair<unsigned long long, unsigned long long>;  // c10::MempoolId_t
+
   template <class Result, class... Arguments>
   Result call(const std::string& method, Arguments... arguments) {
     auto function = reinterpret_cast<Result (*)(void*, Arguments...)>(dlsym(cuda_library, ("_ZN2at4cuda9CUDAGraph" + method).c_str()));
@@ -373,10 +381,10 @@ char* hnn_torch_stream_wait(void) {
   return protect([&] { gpu_guard().synchronizeStream(gpu_guard().getStream(gpu)); });
 }
 
-char* hnn_torch_graph_begin(void** g) {
+char* hnn_torch_graph_begin(void* first, void** g) {
   return protect([&] {
     Graph* begun = new Graph;
-    begun->begin();  // if it throws, the allocator may go on asking the graph, which therefore stays
+    begun->begin(static_cast<Graph*>(first));  // if it throws, the allocator may go on asking the graph, which therefore stays
     *g = begun;
   });
 }

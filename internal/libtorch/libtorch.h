@@ -59,9 +59,10 @@ char* hnn_torch_stream_new(int64_t* stream);
 char* hnn_torch_stream_exchange(int64_t* stream);
 char* hnn_torch_stream_wait(void);
 
-// The work that is given to the GPU between begin and end is recorded in a CUDA graph and not done. The graph has memory of its own. replay does
-// the work. After an error of end, the graph must not be freed.
-char* hnn_torch_graph_begin(void** graph);
+// The work that is given to the GPU between begin and end is recorded in a CUDA graph and not done. The graph has memory of its own, or shares
+// that of the graph first, which may be NULL, must live as long, and must be recorded and replayed on the same stream. replay does the work.
+// After an error of end, the graph must not be freed.
+char* hnn_torch_graph_begin(void* first, void** graph);
 char* hnn_torch_graph_end(void* graph, size_t* nodes);
 char* hnn_torch_graph_replay(void* graph);
 void hnn_torch_graph_free(void* graph);
