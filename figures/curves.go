@@ -220,7 +220,7 @@ func coordinates(a *analysis.Analysis) *figure {
 // trials shows the total energy of the trials one by one (figure 9 of the paper), in full rows.
 func trials(a *analysis.Analysis) *figure {
 	const columns = 5
-	f := &figure{name: a.Task.Name + "-trials", Figure: panels.Figure{Width: 120, Height: 110, Columns: columns, Keys: sourceKeys(a.Moving())}}
+	f := &figure{name: a.Task.Name + "-trials", Figure: panels.Figure{Width: 600 / columns, Height: 110, Keys: sourceKeys(a.Moving())}}
 	name := "Trial"
 	if a.Task.Bodies > 0 {
 		name = "Random seed"

@@ -115,7 +115,7 @@ func filmstrip(a *analysis.Analysis) *figure {
 	const every = 20
 	columns := (len(a.Sources[0].Film) + every - 1) / every
 	f := &figure{name: a.Task.Name + "-filmstrip", Figure: panels.Figure{
-		Width: 600 / float64(columns), Height: 70, Square: len(a.Sources), Columns: columns,
+		Width: 600 / float64(columns), Height: 70, Square: len(a.Sources),
 	}}
 	for row, s := range a.Sources {
 		for i := 0; i < len(s.Film); i += every {

@@ -18,7 +18,7 @@ import (
 // that it carries along, at six times, and for all systems the size over time.
 func volumes(a *analysis.Analysis) *figure {
 	const shown = 6
-	f := &figure{name: a.Task.Name + "-volume", Figure: panels.Figure{Width: 290, Height: 200, Columns: 2}}
+	f := &figure{name: a.Task.Name + "-volume", Figure: panels.Figure{Width: 290, Height: 200}}
 	for _, s := range flows(a) {
 		f.Keys = append(f.Keys, panels.Key{Label: flowTitle(a, s), Style: sizeStyle(a, s)})
 		if s.Volume.Outlines == nil {
@@ -45,7 +45,7 @@ func filmVolumes(a *analysis.Analysis) *figure {
 	}
 	f.frames = len(sources[0].Volume.Times) / every
 	f.frame = func(i int) *figure {
-		frame := &figure{Figure: panels.Figure{Width: 190, Height: 175, Columns: 2}}
+		frame := &figure{Figure: panels.Figure{Width: 210, Height: 175}}
 		for _, s := range sources {
 			frame.area(frame.flow(a, s), s, every*i, 1)
 		}

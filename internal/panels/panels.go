@@ -78,14 +78,16 @@ func multiples(step, first, last float64) (ticks []plot.Tick) {
 // Minus replaces the hyphen of a negative number by the minus sign, which is as wide as a digit.
 func Minus(number string) string { return strings.Replace(number, "-", "−", 1) }
 
-// Figure is rows of panels under a legend. Its rows may differ in length. A figure of 600 points is as wide as 800 pixels of a page.
+// widest is the width of a figure in points at most: 800 pixels of a page, at which the letters of a panel are 10 pixels high.
+const widest = 600
+
+// Figure is rows of panels under a legend. Its rows may differ in length; a row that would be wider than 600 points continues below.
 type Figure struct {
 	Rows          [][]*plot.Plot
 	Keys          []Key
 	Bar           *Bar
 	Width, Height float64 // of a panel with its labels, in points
 	Square        int     // number of rows, from the first on, that have the same scale on both axes
-	Columns       int     // the most panels side by side; 0 stands for three
 }
 
 // Panel adds an empty plot to a row.
@@ -129,11 +131,7 @@ func (f *Figure) longest() int {
 
 // columns divides the longest row into equal strips: four panels become two and two.
 func (f *Figure) columns() int {
-	most := f.Columns
-	if most == 0 {
-		most = 3
-	}
-	n := f.longest()
+	most, n := max(1, int(widest/f.Width+1e-9)), f.longest()
 	strips := (n + most - 1) / most
 	return (n + strips - 1) / strips
 }
