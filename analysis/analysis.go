@@ -53,7 +53,7 @@ type Source struct {
 	Trials         Motion    // the trajectories for the mean squared errors
 	Excerpt        Motion    // the example up to Task.Excerpt; empty for a task without one
 	Learned        []float64 // the reference's Hamiltonian along the example; nil without a reference, and for images
-	Fit            *Fit      // of a learned Hamiltonian; nil where there is none, or where the true one is not known
+	Fit            *Fit      // of a learned Hamiltonian; nil where there is none, or where the true one is not known or the same at all states
 	Losses         *Losses   // nil for the truth, and for a checkpoint that holds none
 	// Plane is the phase plane, or a model's latent plane; nil for more than one degree of freedom.
 	Plane  *Plane

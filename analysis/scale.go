@@ -1,6 +1,9 @@
 package analysis
 
 import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 )
 
@@ -20,7 +23,8 @@ func (f *Fit) True(learned float64) float64 {
 	return f.Constant + f.Factor*learned
 }
 
-// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples.
+// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples. States of one
+// energy, as those of a single exact trajectory, tell no factor.
 func (a *Analysis) fitScale(s *Source) error {
 	truth := a.Sources[0]
 	if s.hamiltonian == nil || truth.hamiltonian == nil {
@@ -38,6 +42,10 @@ func (a *Analysis) fitScale(s *Source) error {
 	learned, err := s.hamiltonian(states)
 	if err != nil {
 		return err
+	}
+	const varies = 1e-5 // of the energy; less is the rounding of the states
+	if stat.PopStdDev(energy, nil) < varies*floats.Norm(energy, math.Inf(1)) {
+		return nil
 	}
 	constant, factor := stat.LinearRegression(learned, energy, nil, false)
 	s.Fit = &Fit{factor, constant, stat.RSquared(learned, energy, nil, constant, factor)}

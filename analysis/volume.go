@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"math"
 
 	"gonum.org/v1/gonum/floats"
@@ -131,11 +132,15 @@ func accumulate(divergence quantity, example Motion) (*Volume, error) {
 	return v, nil
 }
 
-// deviations returns the standard deviation of each component.
+// deviations returns the standard deviation of each component, and for one that is constant the largest of the others.
 func deviations(states [][]float64) []float64 {
 	list := make([]float64, len(states[0]))
 	for axis := range list {
 		list[axis] = stat.PopStdDev(Column(states, axis), nil)
+	}
+	largest := floats.Max(list)
+	for axis, deviation := range list {
+		list[axis] = cmp.Or(deviation, largest)
 	}
 	return list
 }
