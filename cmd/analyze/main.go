@@ -156,7 +156,7 @@ func writeTable(w io.Writer, a *analysis.Analysis) error {
 		row(name, "", func(m *analysis.ModelMetrics) string { return withError(m.EnergyMSE, m.EnergyMSEError) })
 	}
 	if first.NotebookErrors != nil {
-		row("energy MSE, notebook's", "", func(m *analysis.ModelMetrics) string {
+		row("notebook energy MSE", "", func(m *analysis.ModelMetrics) string {
 			return withError(m.NotebookEnergyMSE, m.NotebookEnergyMSEError)
 		})
 	}
