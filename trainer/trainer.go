@@ -180,10 +180,19 @@ func (t *Trainer) vectors() []nets.Parameters {
 // the losses are as they were before Run. If a loss is not finite, the error names the step.
 //
 // Several processes begin with the state of rank 0. If the context of one ends, all stop after the same step, with the same error. If one is lost, the
-// error of the others names it.
+// error of the others names it. On a GPU, done is called on another goroutine than Run.
 func (t *Trainer) Run(ctx context.Context, done func(step int, train, test float32)) (err error) {
+	if t.Execution.CUDA {
+		libtorch.OnThread(func() { err = t.runOnThread(ctx, done) })
+		return err
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	return t.runOnThread(ctx, done)
+}
+
+// runOnThread is Run on a thread of the operating system that does nothing else meanwhile.
+func (t *Trainer) runOnThread(ctx context.Context, done func(step int, train, test float32)) error {
 	t.ranks = ranks{group: t.Execution.group(), ended: ctx.Err, share: t.Data.Share}
 	if t.state == nil {
 		t.newState()

@@ -232,31 +232,55 @@ func (Processor) Record(func() error) (Graph, error) {
 	return nil, errors.New("libtorch: the processor records no graphs")
 }
 
-// idle are the CUDA streams that nobody uses. LibTorch keeps memory and workspaces for each stream, so that a later use takes them again.
-var idle streams
-
-type streams struct {
+// pool holds what nobody uses, for a later use.
+type pool[T any] struct {
 	sync.Mutex
-	list []*Stream
+	list []T
 }
 
-// take returns a stream that nobody uses, or makes one.
-func (s *streams) take() (*Stream, error) {
-	s.Lock()
-	defer s.Unlock()
-	if last := len(s.list) - 1; last >= 0 {
-		stream := s.list[last]
-		s.list = s.list[:last]
-		return stream, nil
+// take returns what was given last, if there is anything.
+func (p *pool[T]) take() (last T, found bool) {
+	p.Lock()
+	defer p.Unlock()
+	if i := len(p.list) - 1; i >= 0 {
+		last, found = p.list[i], true
+		p.list = p.list[:i]
 	}
-	stream := &Stream{}
-	return stream, check("stream", C.hnn_torch_stream_new(&stream.other))
+	return last, found
 }
 
-func (s *streams) give(stream *Stream) {
-	s.Lock()
-	defer s.Unlock()
-	s.list = append(s.list, stream)
+func (p *pool[T]) give(x T) {
+	p.Lock()
+	defer p.Unlock()
+	p.list = append(p.list, x)
+}
+
+// LibTorch keeps memory for each stream, and cuBLAS a handle and a workspace for each thread of the operating system. So a later use takes them again.
+var (
+	idleStreams pool[*Stream]
+	idleThreads pool[chan func()]
+)
+
+// OnThread calls work on a thread of the operating system that computes on the GPU, one that nobody uses if there is one. Go itself would move from thread
+// to thread.
+func OnThread(work func()) {
+	thread, found := idleThreads.take()
+	if !found {
+		thread = make(chan func())
+		go func() {
+			runtime.LockOSThread()
+			for work := range thread {
+				work()
+			}
+		}()
+	}
+	done := make(chan struct{})
+	thread <- func() {
+		defer close(done)
+		work()
+	}
+	<-done
+	idleThreads.give(thread)
 }
 
 // Stream is the GPU as a device, by a CUDA stream.
@@ -268,9 +292,12 @@ type Stream struct {
 // EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Work that is recorded needs such a stream: memory that it used
 // is then not given to operations outside of the stream.
 func EnterStream() (*Stream, error) {
-	s, err := idle.take()
-	if err != nil {
-		return nil, err
+	s, found := idleStreams.take()
+	if !found {
+		s = &Stream{}
+		if err := check("stream", C.hnn_torch_stream_new(&s.other)); err != nil {
+			return nil, err
+		}
 	}
 	return s, check("stream", C.hnn_torch_stream_exchange(&s.other))
 }
@@ -280,7 +307,7 @@ func (s *Stream) Leave() error {
 	if err := check("stream", C.hnn_torch_stream_exchange(&s.other)); err != nil {
 		return err
 	}
-	idle.give(s)
+	idleStreams.give(s)
 	return nil
 }
 

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sugarme/gotch/ts"
@@ -170,16 +172,23 @@ func TestCheckRecording(t *testing.T) {
 	}
 }
 
-// A stream that is given back is the next one that is taken.
-func TestStreamsAreUsedAgain(t *testing.T) {
-	var s streams
-	earlier, later := &Stream{other: 3}, &Stream{other: 7}
-	s.give(earlier)
-	s.give(later)
-	for _, want := range []*Stream{later, earlier} {
-		if stream, err := s.take(); err != nil || stream != want {
-			t.Errorf("took the stream %v, %v, want %v", stream, err, want)
-		}
+// One call after another runs on the same thread of the operating system, and one beside another on another.
+func TestOnThread(t *testing.T) {
+	var threads []int
+	OnThread(func() {
+		threads = append(threads, syscall.Gettid())
+		OnThread(func() { threads = append(threads, syscall.Gettid()) })
+	})
+	for range 20 {
+		runtime.Gosched()
+		OnThread(func() {
+			if thread := syscall.Gettid(); thread != threads[0] {
+				t.Errorf("a later call runs on thread %d, the first on %d", thread, threads[0])
+			}
+		})
+	}
+	if threads[0] == threads[1] {
+		t.Error("two calls at once share a thread")
 	}
 }
 
