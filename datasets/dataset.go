@@ -62,7 +62,7 @@ type Dataset struct {
 	Share *Share
 }
 
-// Rows returns the number of rows of the whole training set, or test set. Of images, it is the number of samples.
+// Rows returns the number of rows of the whole training set, or of the whole test set. For images, it is the number of samples.
 func (d Dataset) Rows(test bool) int {
 	switch {
 	case d.Share != nil && test:
@@ -121,8 +121,8 @@ func (t Trajectories) Starts() [][]float64 {
 	return starts
 }
 
-// Protocol is a comparison of a model's energies with the true ones, state by state. A model is integrated from the starts of each entry of Trials
-// over its times. The true states may belong to other times than those.
+// Protocol is a comparison of a model's energies with the true ones, state by state. A model is integrated from the starts of each entry of Trials,
+// at its Times. Its States are the true ones with which the model's are compared, one by one, even where the notebook took them at other times.
 type Protocol struct {
 	Trials []Trajectories
 	Energy func(state []float64) float64
@@ -137,7 +137,7 @@ type Task struct {
 	Dimension   int    // of a state: n positions and n momenta
 	Bodies      int    // bodies that move in a plane; 0 for any other system
 	Labels      Labels
-	Note        string // what a reader of the task's figures and numbers should know beside their captions, in plain sentences
+	Note        string // whole sentences: what a reader of the task's figures and numbers should know beyond their captions
 	File        string // absolute path of the user's data; empty for a task that has its own
 	Hash        string // SHA-256 of File in hexadecimal digits: runs know their data by it
 	// Observed holds all trajectories of a table with times and without derivatives. It is nil for all other tasks.
@@ -146,7 +146,7 @@ type Task struct {
 	// Hamiltonian returns the true energy of a state. Dynamics is the true field. Both are nil where only observations are known.
 	Hamiltonian func(state []float64) float64
 	Dynamics    integrator.Derivative
-	// Fitted names what Hamiltonian and Dynamics describe where they were fitted to measurements, such as "fitted pendulum". It is empty where
+	// Fitted names the system that Hamiltonian and Dynamics describe if they were fitted to measurements, such as "fitted pendulum". It is empty if
 	// they are exact.
 	Fitted string
 	// Kinetic and Potential return the two parts of the energy of bodies. They are nil for any other system.
@@ -172,10 +172,10 @@ type Task struct {
 	// the dataset because measured trajectories come from its test set.
 	Example func(Dataset) (Trajectories, error)
 	Trials  func(Dataset) (Trajectories, error)
-	// Notebook returns the published notebook's own comparison of energies, with the data of seed 0. It is nil where that is Trials and
-	// Hamiltonian, and for a task that is not in the paper.
+	// Notebook returns the published notebook's own comparison of energies. It is nil if the notebook compares Hamiltonian over Trials, and for a task
+	// that is not in the paper.
 	Notebook func(Dataset) (Protocol, error)
-	// Excerpt is the time up to which a figure of its own shows the example; 0 for none.
+	// Excerpt is the time, in units of t, up to which a separate figure shows the example; 0 for no such figure.
 	Excerpt float64
 
 	Steps       int     // gradient steps after step 0

@@ -37,8 +37,8 @@ type Observed struct {
 type TableOptions struct {
 	Angles []string  // the positions that are angles, such as q1; "none" alone refuses angles. If nil, jumps by a full turn tell them.
 	Masses []float64 // by position, for estimated momenta p = m·dq/dt; nil for 1
-	// Share is what one of several processes reads of a table with derivatives. The rows of each trajectory must follow one another, and there are no
-	// angles. The task then has no Example and no Trials.
+	// Share is the part of a table with derivatives that one of several processes reads. The rows of each trajectory must then follow one another, and
+	// no position may be an angle. The task has no Example and no Trials.
 	Share Share
 }
 

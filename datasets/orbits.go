@@ -21,7 +21,7 @@ type orbits struct {
 	duration     float64                       // of a trajectory
 	exampleSeed  uint32
 	exampleUntil float64
-	excerpt      float64 // time up to which the published figure 3 shows the example; 0 for none
+	excerpt      float64 // time up to which the paper's figure 3 shows the example; 0 for none
 	trialUntil   float64
 }
 

@@ -19,11 +19,11 @@ type oscillator struct {
 	notebook     notebook
 }
 
-// notebook describes how a published notebook compares energies. Its energy is q² + p², for the pendulum too.
+// notebook describes how a published notebook compares energies. It takes q² + p² as the energy, even of the pendulum.
 type notebook struct {
 	radii   bool    // whether it draws a radius for each trajectory of its data
 	picture int     // points of the noisy trajectory that it draws after its data
-	stretch float64 // of the models' times over the true ones; 0 stands for 1. What is stretched once stays so in all later trials
+	stretch float64 // factor by which each trial stretches the models' times, on top of all earlier trials; 0 stands for 1
 }
 
 const (
@@ -119,8 +119,8 @@ func trialStarts(random *numpy.Random) [][]float64 {
 	return starts
 }
 
-// notebookTrials repeats the notebook's trials. Its function multiplies the interval and the times that it is given by the stretch, in place, so
-// that they grow from trial to trial. It was called once before the first trial.
+// notebookTrials repeats the notebook's trials. The notebook's function multiplies its arguments, the interval and the times, by the stretch in place, so
+// they grow from trial to trial. The notebook has called it once before the first trial.
 func (o oscillator) notebookTrials(Dataset) (p Protocol, err error) {
 	p.Energy = func(s []float64) float64 { return s[0]*s[0] + s[1]*s[1] }
 	stretch := cmp.Or(o.notebook.stretch, 1)
@@ -137,7 +137,7 @@ func (o oscillator) notebookTrials(Dataset) (p Protocol, err error) {
 	return p, nil
 }
 
-// random returns the stream that the notebook's data and its picture leave.
+// random returns the random numbers as the notebook's data and its picture leave them.
 func (n notebook) random(points int) *numpy.Random {
 	random := numpy.NewRandom(0)
 	for range oscillations {

@@ -47,7 +47,7 @@ const (
 	fewestRows = 10   // of a training and a test set together
 	wholeBatch = 3000 // training rows; up to here, each step takes them all
 	periods    = 10   // duration of the comparison with observations
-	smooth     = 1000 // times at which a curve shows no corners
+	smooth     = 1000 // times of an example, so many that its curve shows no corners
 
 	// Beyond wholeBatch, a step takes a batch that keeps the processors busy, and the training passes over the data at least once.
 	batchRows, smallestBatch, fewestSteps = 300, 600, 10_000
@@ -57,7 +57,7 @@ const (
 type sequence struct {
 	Samples
 	ends  []int  // row after the last one of each trajectory
-	share *Share // of a table, if these are not all its rows
+	share *Share // of the table from which the rows come; nil if these are all its rows
 }
 
 // join returns trajectories one after the other.
@@ -155,9 +155,9 @@ func period(rows Samples) float64 {
 	return 2 * math.Pi * math.Sqrt(rows.X.variance()/rows.DX.meanSquare(make([]float64, rows.DX.Columns)))
 }
 
-// compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. All are
-// interpolated at the times of the longest, up to the given span or to the end of the shortest, or at as many evenly spaced times as are wanted if
-// these are fewer. If the rows have no times, compared returns some of them as starts only.
+// compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. They end after the
+// given span, or with the shortest of them. All are interpolated at the times of the longest or, if it has fewer than wanted, at as many evenly spaced
+// times. If the rows have no times, compared returns some of them as starts only.
 func compared(test []Samples, count int, span float64, wanted int) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
 	timed := slices.DeleteFunc(slices.Clone(test), func(s Samples) bool { return len(s.Times) < 2 })

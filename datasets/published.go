@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// Quantity is a mean squared error of a trained model. Its text is its name in reports.
+// Quantity names a mean squared error of a trained model, as reports print it.
 type Quantity string
 
-// The quantities of the paper's tables. Losses are those of the derivatives (for images, of the images and the latent derivatives). Both energies
-// are those along a model's trajectories, beside the true ones: along the task's Trials or Film, and by the published notebook's own protocol, for
-// the tasks where that is another one.
+// The quantities of the paper's tables. The losses are those of the derivatives (for images, of the images and the latent derivatives). The energy MSEs
+// compare the energy along a model's trajectories with the true one: EnergyMSE over the task's Trials or Film, and NotebookEnergyMSE by Task.Notebook.
 const (
 	TrainLoss         Quantity = "train loss"
 	TestLoss          Quantity = "test loss"
@@ -24,11 +23,11 @@ const (
 // Quantities lists all quantities in the order of a report.
 var Quantities = []Quantity{TrainLoss, TestLoss, EnergyMSE, NotebookEnergyMSE}
 
-// Scores are the quantities of one trained model. Those that are not known are missing.
+// Scores are the quantities of one trained model. It has no entry for an unknown one.
 type Scores map[Quantity]float64
 
-// PublishedModel holds the published results of one model on one task. Paper is the authors' numbers in print (tables 1 and 2 of the paper), with
-// more digits from their notebooks. Code is the scores of their code by seed. They are computed with -autograd, which equals their code in all
+// PublishedModel holds the published results of one model on one task. Paper has the numbers of the paper's tables 1 and 2, with more digits from the
+// authors' notebooks. Code has the scores of their code by seed. They come from training with -autograd, whose losses equal those of their code in all
 // five digits that it prints.
 type PublishedModel struct {
 	Paper Scores

@@ -61,14 +61,14 @@ func measuredBy(name, content string, spacing float64) generator {
 	return func(uint32) (train, test exact, err error) { return readMeasurements(name, content, spacing) }
 }
 
-// measured returns the test set as a trajectory. Models are integrated with the tolerance that the paper's text names.
+// measured returns the test set as a trajectory. The tolerance for models is that of the paper's text.
 func measured(data Dataset) (Trajectories, error) {
 	return Trajectories{
 		Times: data.Test.elapsed(), States: [][][]float64{data.Test.X.Float64(0)}, Solver: integrator.RK45{Relative: 1e-9},
 	}, nil
 }
 
-// measuredNotebook is the same with scipy's default tolerances.
+// measuredNotebook returns the test set as a trial with scipy's default tolerances, which the notebook takes.
 func measuredNotebook(data Dataset) (Protocol, error) {
 	trial, err := measured(data)
 	trial.Solver = integrator.RK45{}

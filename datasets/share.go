@@ -6,16 +6,17 @@ import (
 	"hnn/internal/tables"
 )
 
-// Share is the part of a table with derivatives that one of several processes reads: blocks of rows from everywhere. The zero value is the whole table.
+// Share is the part of a table with derivatives that one of several processes reads: blocks of rows from everywhere in it. The zero value is the whole
+// table.
 type Share struct {
-	Index, Count int // which of how many, from 0
+	Index, Count int // which share, from 0, and how many there are
 	Train, Test  int // rows of the two sets of the whole table; FromTableWith fills them in
 
 	table *tables.Table
 	train int // rows of the training set that the share has
 }
 
-// Place returns where the share's training or test set has a row of the whole set. It returns false if the share does not have the row.
+// Place returns the row of the share's training or test set that is the given row of the whole set. It returns false if the share lacks the row.
 func (s *Share) Place(row int, test bool) (place int, has bool) {
 	if test {
 		place, has = s.table.Place(s.Train + row)
@@ -24,7 +25,8 @@ func (s *Share) Place(row int, test bool) (place int, has bool) {
 	return s.table.Place(row)
 }
 
-// divide makes the pieces of trajectories that a share has the trajectories of a table, whose whole trajectories end before the given rows.
+// divide makes each piece of a trajectory in the share a trajectory of the table. The whole trajectories end before the given rows of the file. A single
+// one is cut where the test set begins.
 func (t *userTable) divide(share Share, ends []int) error {
 	if t.Rows == 0 {
 		return fmt.Errorf("%s: %d rows are too few for %d processes; start fewer", t.path, t.Total, share.Count)

@@ -83,7 +83,7 @@ func TestNoShare(t *testing.T) {
 	}
 	for _, test := range []struct{ text, want string }{
 		{"trajectory,q,p,dq,dp\na,1,2,3,4\nb,2,3,4,5\na,3,3,3,4\n" + strings.Repeat("c,4,3,2,1\n", 200), `line 4 belongs to "a"`},
-		{wrapped + rows, "turns of its angles cannot be counted"},
+		{wrapped + rows, "cannot count the turns of its angles"},
 		{"q,p,dq,dp\n1,2,3,4\n2,3,4,5\n", "rows are too few"},
 	} {
 		path := filepath.Join(t.TempDir(), "rows.csv")

@@ -5,7 +5,7 @@ var Spring = spring.task(Task{
 	Name:        "spring",
 	Description: "ideal mass-spring system, H = q² + p², noisy",
 	Note: "The notebook behind the paper's figure 2 multiplies the models' time by 1.09, since noise in the inputs makes the learned field slower. " +
-		"Here the time is not stretched, so the HNN's coordinates end farther from the truth than the baseline's, although its energy stays.",
+		"Here the time is not stretched, so the HNN's coordinates end farther from the truth than the baseline's, although its energy stays constant.",
 	Hamiltonian: func(s []float64) float64 { return s[1]*s[1] + s[0]*s[0] },
 	Published: publishedModels("spring", map[string]Scores{
 		"baseline": {TrainLoss: 3.7134e-2, TestLoss: 3.6656e-2, NotebookEnergyMSE: 1.7077e-1},

@@ -77,8 +77,8 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 		return Task{}, err
 	}
 	if t.share != nil && slices.ContainsFunc(o.Angles, func(turn float64) bool { return turn > 0 }) {
-		return Task{}, fmt.Errorf("%s: several processes read parts of the table, in which the turns of its angles cannot be counted; remove the jumps "+
-			"(numpy.unwrap) and give -angles none, or start one process", t.path)
+		return Task{}, fmt.Errorf("%s: several processes each read a part of the table, so they cannot count the turns of its angles; remove the "+
+			"jumps (numpy.unwrap) and give -angles none, or start one process", t.path)
 	}
 	var observed sequence
 	if t.derivatives != nil {
@@ -99,7 +99,8 @@ func (t *userTable) task(name string, options TableOptions) (Task, error) {
 
 // taught returns the samples of a table with derivatives, in the memory that the table was read into. The angles that o tells are unwrapped.
 func (t *userTable) taught(o Observations) sequence {
-	s := sequence{Samples: Samples{X: Matrix{2 * o.Positions, t.Blocks[states]}, DX: Matrix{2 * o.Positions, t.Blocks[slopes]}}, ends: t.ends, share: t.share}
+	width := 2 * o.Positions
+	s := sequence{Samples: Samples{X: Matrix{width, t.Blocks[states]}, DX: Matrix{width, t.Blocks[slopes]}}, ends: t.ends, share: t.share}
 	if t.time >= 0 {
 		s.Times = t.Wide[t.time]
 	}
@@ -140,8 +141,8 @@ func openTable(path string, like *Observations, share Share) (*userTable, error)
 	return newTable(path, like, share, func(choose tables.Choose) (*tables.Table, error) { return tables.Read(path, choose) })
 }
 
-// newTable makes a table of what is read: the columns of a system to learn, or of the system that like describes. Only a table with derivatives is
-// divided into shares. Errors name it by the given path.
+// newTable makes a table of what is read: the columns of a system to learn, or of the system that like describes. It divides only tables with
+// derivatives into shares. Errors name the table by the given path.
 func newTable(path string, like *Observations, share Share, read func(tables.Choose) (*tables.Table, error)) (t *userTable, err error) {
 	t = &userTable{path: path}
 	divided := false
