@@ -53,7 +53,7 @@ type Source struct {
 	Trials         Motion    // the trajectories for the mean squared errors
 	Excerpt        Motion    // the example up to Task.Excerpt; empty for a task without one
 	Learned        []float64 // the reference's Hamiltonian along the example; nil without a reference, and for images
-	Fit            *Fit      // of a learned Hamiltonian; nil where there is none, or where the true one is not known or the same at all states
+	Fit            *Fit      // of a learned Hamiltonian; nil without one, and where the true one is unknown or the same at all states
 	Losses         *Losses   // nil for the truth, and for a checkpoint that holds none
 	// Plane is the phase plane, or a model's latent plane; nil for more than one degree of freedom.
 	Plane  *Plane
@@ -78,7 +78,7 @@ type Motion struct {
 	Energy [][]float64   // of these states; nil if no energy is known
 }
 
-// mostStates is the number of training states that figures and energies use of a larger set.
+// mostStates is the number of training states that figures and energies use at most.
 const mostStates = 20_000
 
 // Training returns the training states or, of more than 20,000, that many evenly spaced ones, for figures and for the levels of energy.
@@ -127,12 +127,12 @@ type EnergyErrors struct {
 	EnergyMSETrials []float64 `json:"energy_mse_trials"` // by trial
 }
 
-// NotebookErrors are those by the published notebook's own protocol (datasets.Task.Notebook). EnergyErrors tell more: they measure the task's energy,
-// up to one time for all trials, with a solver that conserves it.
+// NotebookErrors are the same errors by the published notebook's own protocol (datasets.Task.Notebook). EnergyErrors are the better measure: they
+// compare the task's own energy, over one duration for all trials, with a finer solver.
 type NotebookErrors struct {
 	NotebookEnergyMSE      float64   `json:"notebook_energy_mse"`
 	NotebookEnergyMSEError float64   `json:"notebook_energy_mse_error"`
-	NotebookEnergyTrials   []float64 `json:"notebook_energy_mse_trials"`
+	NotebookEnergyTrials   []float64 `json:"notebook_energy_mse_trials"` // by trial
 }
 
 // Integration says how the trials were integrated.
@@ -325,7 +325,8 @@ func (a *Analysis) repeatNotebook(s *Source) error {
 	return nil
 }
 
-// fillPlane makes the phase plane of a source where states are observed, and evaluates its field and its Hamiltonian there.
+// fillPlane makes the phase plane of a source where states are observed, and evaluates its field and its Hamiltonian there. The truth of measurements
+// shows the measured derivatives in place of a fitted field.
 func (a *Analysis) fillPlane(s *Source) error {
 	if a.Task.Dimension != 2 {
 		return nil

@@ -12,7 +12,7 @@ import (
 // Losses are the losses of a model's training on its batches.
 type Losses struct{ Train, Test LossCurve }
 
-// LossCurve holds losses by gradient step. The test loss may be known at fewer steps than the training loss.
+// LossCurve holds the losses at some gradient steps, both lists of one length. The test loss may be known at fewer steps than the training loss.
 type LossCurve struct{ Steps, Values []float64 }
 
 // readLosses reads the losses that a checkpoint carries. It returns nil for a checkpoint without any, such as PyTorch's.

@@ -11,8 +11,8 @@ type Plane struct {
 	Samples       [][]float64 // the training set; for images, the test set
 	Path          [][]float64 // the states of the example by time
 	Low, High     [2]float64  // the corners of a rectangle around the samples
-	Points, Field [][]float64 // a grid in the rectangle, and the field at its points; no Field if it is not known, or fitted to measurements
-	Rates         [][]float64 // of a truth without Field: the observed derivatives of the samples
+	Points, Field [][]float64 // a grid in the rectangle, and the field at its points; Field is nil if it is unknown or fitted to measurements
+	Rates         [][]float64 // of a truth without Field: the observed derivatives of the samples; else nil
 	// Speed is the length of the field's vectors, and Hamiltonian the source's Hamiltonian, both on the rectangle. Either may be nil.
 	Speed, Hamiltonian *ScalarGrid
 }

@@ -8,14 +8,14 @@ import (
 )
 
 // Fit brings a learned Hamiltonian to the scale of the true one: H ≈ Constant + Factor·learned. A model learns only the gradient of H, so its
-// constant is arbitrary, and for images its factor too, as the coordinates are the model's own.
+// constant is arbitrary. For images its factor is arbitrary too, as the model chooses the latent coordinates.
 type Fit struct {
 	Factor   float64 `json:"factor"`
 	Constant float64 `json:"constant"`
 	R2       float64 `json:"r2"` // the share of the true energy's variance that the fitted one explains
 }
 
-// True returns the learned Hamiltonian on the scale of the true one. Without a fit, which is nil, it stays as it is.
+// True returns the learned Hamiltonian on the scale of the true one. A nil fit leaves it as it is.
 func (f *Fit) True(learned float64) float64 {
 	if f == nil {
 		return learned
@@ -23,8 +23,8 @@ func (f *Fit) True(learned float64) float64 {
 	return f.Constant + f.Factor*learned
 }
 
-// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples. States of one
-// energy, as those of a single exact trajectory, tell no factor.
+// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples. There is no fit if
+// all states have one energy, such as those of a single exact trajectory: they determine no factor.
 func (a *Analysis) fitScale(s *Source) error {
 	truth := a.Sources[0]
 	if s.hamiltonian == nil || truth.hamiltonian == nil {
@@ -43,7 +43,7 @@ func (a *Analysis) fitScale(s *Source) error {
 	if err != nil {
 		return err
 	}
-	const varies = 1e-5 // of the energy; less is the rounding of the states
+	const varies = 1e-5 // of the largest energy; a smaller spread may come from the rounding of the states alone
 	if stat.PopStdDev(energy, nil) < varies*floats.Norm(energy, math.Inf(1)) {
 		return nil
 	}

@@ -12,19 +12,19 @@ import (
 )
 
 // Volume says what the flow of a field does to a small volume of phase space around the start of the example. By Liouville's theorem, the field
-// J·∇H keeps it (section 6 of the paper).
+// J·∇H conserves it (section 6 of the paper).
 type Volume struct {
 	Times []float64
-	Log   []float64 // natural logarithm of the volume over the first one, by time
-	// Outlines are the area's outline at each time, a closed polygon. They are nil for more than one degree of freedom, where Log is the integral
-	// of the divergence along the example.
+	Log   []float64 // at each time, the natural logarithm of the volume over the first one
+	// Outlines holds the outline of the area at each time: the corners of a closed polygon. It is nil for more than one degree of freedom, where
+	// Log is the integral of the divergence along the example.
 	Outlines [][][]float64
 }
 
 // Expansion says how much a field changes volumes of phase space. A Hamiltonian field has the divergence 0 and the ratio 1.
 type Expansion struct {
-	// DivergenceRMS is the root mean square of the field's divergence per unit of time, over up to 2,000 training states, for images over latent
-	// states of the test set. Its error is about 1e-10 times the field's rates.
+	// DivergenceRMS is the root mean square of the field's divergence in 1/time, over up to 2,000 training states; for images, over latent states
+	// of the test set. A model's has an error of about 1e-10 times the rates of its field (hamiltonian.Evaluator.Divergence).
 	DivergenceRMS float64 `json:"divergence_rms"`
 	// VolumeRatio is the volume around the start of the example at its end, over that at its start.
 	VolumeRatio float64 `json:"volume_ratio"`
@@ -32,7 +32,7 @@ type Expansion struct {
 
 const (
 	volumeTimes   = 121  // of an outline
-	outlinePoints = 200  // of an outline, an even number: the area of what a pendulum's shear makes of it is then known to 1e-5
+	outlinePoints = 200  // of an outline; even, as area needs it, and enough for an error of 1e-5 after a pendulum has sheared the outline
 	outlineRadius = 0.15 // of an outline at the start, as a share of the standard deviation of each component
 	flowStates    = 2000 // of the divergence
 )
@@ -61,7 +61,7 @@ func (a *Analysis) expand(s *Source, start []float64, duration float64) (e Expan
 	return Expansion{floats.Norm(rates, 2) / math.Sqrt(float64(len(rates))), min(ratio, math.MaxFloat64)}, nil
 }
 
-// flowStates returns observed states of a source's field.
+// flowStates returns states in the coordinates of a source's field: the training states or, for images, latent states of the test set.
 func (a *Analysis) flowStates(s *Source) [][]float64 {
 	if s.coder != nil {
 		return s.Plane.Samples
@@ -69,7 +69,8 @@ func (a *Analysis) flowStates(s *Source) [][]float64 {
 	return a.Training()
 }
 
-// divergence returns that of the source's field. The steps of the differences of a true field are shares of the given spread.
+// divergence returns the divergence of a source's field: a model's own, or central differences of the true field, whose steps are a share of the
+// given spread.
 func (s *Source) divergence(spread []float64) quantity {
 	if s.evaluator != nil {
 		return s.evaluator.Divergence
@@ -102,13 +103,14 @@ func carry(field integrator.Field, center, radii []float64, duration float64) (*
 	return v, nil
 }
 
-// area returns that inside a smooth closed curve through the points of an outline. A polygon lacks what lies between it and the curve. The polygon
-// through every second point lacks four times as much, to third order in the distance of the points, so that the two give the curve's area.
+// area returns the area inside a smooth closed curve through the points of an outline. The polygon through all points misses what lies between it and
+// the curve. The polygon through every second point misses four times as much, up to third order in the distance of the points. So the two together
+// give the curve's area (Richardson extrapolation).
 func area(outline [][]float64) float64 {
 	return math.Abs(4*polygonArea(outline, 1)-polygonArea(outline, 2)) / 3
 }
 
-// polygonArea returns the area inside the polygon through every n-th point, negative if they follow one another clockwise (the shoelace formula).
+// polygonArea returns the area inside the polygon through every n-th point by the shoelace formula. It is negative if the points go clockwise.
 func polygonArea(points [][]float64, n int) float64 {
 	sum := 0.0
 	previous := points[len(points)-n]
@@ -132,7 +134,8 @@ func accumulate(divergence quantity, example Motion) (*Volume, error) {
 	return v, nil
 }
 
-// deviations returns the standard deviation of each component, and for one that is constant the largest of the others.
+// deviations returns the standard deviation of each component. For a constant component it returns the largest of the others, as steps and radii must
+// not be 0.
 func deviations(states [][]float64) []float64 {
 	list := make([]float64, len(states[0]))
 	for axis := range list {

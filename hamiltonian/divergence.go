@@ -7,13 +7,13 @@ import (
 	"hnn/internal/kernels"
 )
 
-// Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, the rate at which the field expands a volume of phase space. J·∇H has none, and
-// friction makes it negative where H is convex in the momenta. It comes from central differences in float64, which leave an error of about 1e-10
-// times the rates of the field.
+// Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, in 1/time: the rate at which the field expands a volume of phase space. It is 0 for J·∇H, and
+// friction makes it negative where H is convex in the momenta. Central differences in float64 leave an error of about 1e-10 times the rates of the
+// field. The states and e.Columns must fit the equation, or the error says how they do not.
 func (e *Evaluator) Divergence(x [][]float64) ([]float64, error) {
-	const step = 1e-5 // of scaled components: rounding and curvature then weigh about the same
+	const step = 1e-5 // in units of the scaling; the errors by rounding and by curvature are then about equal
 	if err := e.flatten(x); err != nil {
-		return nil, err // states and columns fit the equation
+		return nil, err // flatten is called only for its checks
 	}
 	if e.double == nil {
 		var err error

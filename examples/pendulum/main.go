@@ -1,6 +1,6 @@
-// Command pendulum draws what the trained models of the measured pendulum predict beyond the measurement: five times as long, and from rest at
-// other amplitudes. Beside them it draws a pendulum with friction, dq/dt = a·p and dp/dt = −b·sin q − c·p. Its constants were fitted to all 556 rows
-// by least squares (root mean square error 0.0145 rad and rad/s), so it is the best guess of what nobody has measured.
+// Command pendulum draws what the trained models of the measured pendulum predict beyond the measurement: for five times the duration of the test
+// rows, and from rest at other amplitudes. Beside them it draws a pendulum with friction, dq/dt = a·p and dp/dt = −b·sin q − c·p. Its constants were
+// fitted to all 556 rows by least squares (root mean square error 0.0145 rad and rad/s). It is the best guess at what nobody has measured.
 //
 //	./train -data examples/pendulum/pendulum.csv -angles q1 -model port       # and -model hnn, -model baseline
 //	go run ./examples/pendulum
@@ -37,10 +37,10 @@ const (
 	swing    = 30      // s from rest at an amplitude
 )
 
-// energy of a state of the fitted pendulum in rad²/s²; 0 at rest in the middle.
+// energy returns the energy of a state by the fitted pendulum, in rad²/s². It is 0 at rest in the middle.
 func energy(s []float64) float64 { return rate*s[1]*s[1]/2 + torque*(1-math.Cos(s[0])) }
 
-// source predicts motions, rows of q and p, from starts at common times.
+// source predicts a motion from each start, at common times: by start and time, q and p.
 type source struct {
 	key     panels.Key
 	predict func(starts [][]float64, times []float64) ([][][]float64, error)
@@ -142,7 +142,7 @@ func longer(f *panels.Figure, sources []source, test datasets.Observed, notes io
 	return nil
 }
 
-// wider draws the share of the energy that is left after a while, by the amplitude of the start, and the range of the measured amplitudes.
+// wider draws the share of the energy that is left after swing seconds against the amplitude of the start. Two lines bound the measured amplitudes.
 func wider(f *panels.Figure, sources []source, measured datasets.Observed, notes io.Writer) error {
 	amplitudes := spaced(0.2, 2.6, 0.1)
 	starts := make([][]float64, len(amplitudes))
@@ -172,10 +172,11 @@ func wider(f *panels.Figure, sources []source, measured datasets.Observed, notes
 	return nil
 }
 
-// amplitude of a swing through a state in rad.
+// amplitude returns the amplitude of a swing through a state, in rad.
 func amplitude(s []float64) float64 { return math.Acos(1 - energy(s)/torque) }
 
-// left returns the energy of the last period of a motion, as a share of that of the first period. Both are means.
+// left returns the mean energy over the last period of a motion, as a share of that over the first period. A mean over a period evens out the part of
+// friction that depends on the phase.
 func left(states [][]float64) float64 {
 	energies := make([]float64, len(states))
 	for i, s := range states {
@@ -189,10 +190,13 @@ func left(states [][]float64) float64 {
 func write(f *panels.Figure, stem string) error {
 	vector, wrongVector := f.SVG()
 	raster, wrongRaster := f.PNG()
-	return errors.Join(wrongVector, wrongRaster, os.MkdirAll(filepath.Dir(stem), 0o755), files.Write(stem+".svg", vector), files.Write(stem+".png", raster))
+	return errors.Join(
+		wrongVector, wrongRaster, os.MkdirAll(filepath.Dir(stem), 0o755),
+		files.Write(stem+".svg", vector), files.Write(stem+".png", raster),
+	)
 }
 
-// spaced returns numbers from first to last, or just below it, with a step between them.
+// spaced returns first, first + step and so on, up to last.
 func spaced(first, last, step float64) []float64 {
 	n := int((last-first)/step+1e-9) + 1
 	return floats.Span(make([]float64, n), first, first+float64(n-1)*step)

@@ -106,8 +106,10 @@ func TestRun(t *testing.T) {
 	if err := run(runs, results, &notes); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(notes.String(), "fitted pendulum with friction: after 92 s, 0.359 of the energy is left") || !strings.Contains(notes.String(), "port: after 30 s") {
-		t.Errorf("the notes are %s", notes.String())
+	for _, want := range []string{"fitted pendulum with friction: after 92 s, 0.359 of the energy is left", "port: after 30 s"} {
+		if !strings.Contains(notes.String(), want) {
+			t.Errorf("no %q in the notes %s", want, notes.String())
+		}
 	}
 	for _, name := range []string{"pendulum-beyond.svg", "pendulum-beyond.png"} {
 		if content, err := os.ReadFile(filepath.Join(results, name)); err != nil || len(content) < 1000 {
