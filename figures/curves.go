@@ -15,7 +15,7 @@ import (
 	"hnn/internal/panels"
 )
 
-// smallestChange is the least change of an energy that a logarithmic axis shows: below it is rounding.
+// smallestChange is the least change of an energy, or error of coordinates, that a logarithmic axis shows. What is smaller is rounding.
 const smallestChange = 1e-8
 
 // integration shows the example trajectory (figure 2 of the paper, below; figure 4). Its panels are: the trajectories in the plane (for images,
@@ -94,8 +94,8 @@ func moved(times, energy []float64) (list plotter.XYs) {
 	return list
 }
 
-// drift shows how the energy moves from its initial value: the median over the trials with a band from quartile to quartile, once on a scale that
-// shows every model, and once on that of the model with the smallest changes.
+// drift shows how the energy moves from its initial value: the median over the trials, and a band from quartile to quartile. The scale of its first panel
+// shows every model, that of its second one the model with the smallest changes.
 func drift(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-energy-drift", Figure: panels.Figure{Width: 290, Height: 200, Keys: sourceKeys(a.Moving())}}
 	label := "H(t) − H(0)"
@@ -121,8 +121,8 @@ func drift(a *analysis.Analysis) *figure {
 	return f
 }
 
-// changeQuartiles returns the first quartile, the median and the third quartile, over the trials, of the energy's change since the start, by
-// time. Each is the change of a trial: the smallest that a quarter, half or three quarters of the trials do not exceed.
+// changeQuartiles returns the first quartile, the median and the third quartile of the energy's change since the start, over the trials, by time.
+// Each is the change of one trial: the smallest that a quarter, half or three quarters of the trials do not exceed.
 func changeQuartiles(energies [][]float64) (quartiles [3][]float64) {
 	for time := range energies[0] {
 		changes := make([]float64, len(energies))
@@ -145,7 +145,7 @@ func (f *figure) band(p *plot.Plot, times, low, high []float64, c color.NRGBA) {
 	f.add(p, outline, &plotter.Polygon{XYs: []plotter.XYs{outline}, Color: opaque(c, 0.25)})
 }
 
-// losses shows how the models were trained: the losses on the batches by gradient step.
+// losses shows the losses on the batches by gradient step, of the models whose checkpoints hold them.
 func losses(a *analysis.Analysis) *figure {
 	trained := slices.DeleteFunc(slices.Clone(a.Sources), func(s *analysis.Source) bool { return s.Losses == nil })
 	f := &figure{name: a.Task.Name + "-losses", Figure: panels.Figure{Width: 290, Height: 200, Keys: sourceKeys(trained)}}
@@ -166,7 +166,7 @@ func losses(a *analysis.Analysis) *figure {
 	return f
 }
 
-// averaged thins a curve to five hundred points: the means of as many parts of it.
+// averaged thins a curve to five hundred points: the means of as many parts of it. More would not be seen, and would make a large SVG.
 func averaged(c plotter.XYs) plotter.XYs {
 	const most = 500
 	if len(c) <= most {

@@ -8,7 +8,7 @@ import (
 )
 
 // Write draws every figure of an analysis into a folder (created if needed) and returns the paths of the files. It calls progress
-// with each stage that begins.
+// with each stage that begins. An error names the file that cannot be drawn or written.
 func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
@@ -54,9 +54,12 @@ func Write(folder string, a *analysis.Analysis, progress func(stage string)) ([]
 	return paths, nil
 }
 
-// Kind is a kind of file that Write makes: the end of its name, after the task's name, its caption, and for readers who do not see it what it
-// shows.
-type Kind struct{ Suffix, Caption, Alt string }
+// Kind is a kind of file that Write makes.
+type Kind struct {
+	Suffix  string // the end of its name, after the task's name
+	Caption string
+	Alt     string // what the picture shows, for readers who do not see it
+}
 
 // Kinds lists the files in the order of a report. No task has all of them. Of each figure there is an SVG beside the PNG.
 var Kinds = []Kind{
@@ -100,13 +103,14 @@ var Kinds = []Kind{
 	},
 	{
 		"-integration.png",
-		"One trajectory (figures 2 and 4): the error of the coordinates, a learned Hamiltonian, and the total energy. Level curves conserve it.",
+		"One trajectory (figures 2 and 4): the error of the coordinates, a learned Hamiltonian, and the total energy. A level curve means that it is " +
+			"conserved.",
 		"Curves over time for the truth and each model: the error of the coordinates, a learned Hamiltonian, and the total energy.",
 	},
 	{
 		"-hamiltonian.png",
-		"The true energy and each learned Hamiltonian, on one scale (figure 11b). The factor and the constant in a title, fitted to the data, bring " +
-			"the learned H to that scale.",
+		"The true energy and each learned Hamiltonian, on one scale (figure 11b). The factor and the constant in a title bring the learned H to that " +
+			"scale; they were fitted to the data.",
 		"Filled contours of the true energy and of each learned Hamiltonian, with the training data as dots, or the samples of a swing.",
 	},
 	{
@@ -122,13 +126,13 @@ var Kinds = []Kind{
 	},
 	{
 		"-losses.png",
-		"Training and test loss of each batch, on a logarithmic scale. A point is the mean of up to a five-hundredth of the steps.",
+		"Training and test loss of each batch, on a logarithmic scale. A curve of more than 500 steps is thinned to 500 means.",
 		"Two panels of curves over the gradient steps: the training loss and the test loss of each model.",
 	},
 	{
 		"-volume.png",
-		"What each flow does to a volume of phase space (section 6): a Hamiltonian field keeps it, by Liouville's theorem. For one degree of freedom, an " +
-			"area around a start is shown at six times, from faint to dark.",
+		"What each flow does to a volume of phase space (section 6). By Liouville's theorem, a Hamiltonian field conserves it. For one degree of " +
+			"freedom, an area around a start is shown at six times, from faint to dark.",
 		"The area that the truth and each model carry along in the phase plane, and its size over time.",
 	},
 	{

@@ -35,9 +35,9 @@ func between(a, b color.NRGBA, share float64) color.NRGBA {
 	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
 }
 
-// opaque makes a colour as opaque as a share of it.
-func opaque(c color.NRGBA, share float64) color.NRGBA {
-	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * share))}
+// opaque returns a colour with an opacity from 0 to 1.
+func opaque(c color.NRGBA, opacity float64) color.NRGBA {
+	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * opacity))}
 }
 
 // decades marks the powers of ten on an axis of decimal logarithms, and labels at most six of them.
@@ -93,7 +93,7 @@ func (f *figure) plane(a *analysis.Analysis, s *analysis.Source) *plot.Plot {
 	return f.Panel(0, title, x, y)
 }
 
-// logarithmic gives panels a common axis of decimal logarithms that shows all their curves.
+// logarithmic gives panels a common axis in whole powers of ten that shows all their curves, which are decimal logarithms.
 func logarithmic(plots ...*plot.Plot) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, p := range plots {
@@ -138,7 +138,7 @@ func mark(c color.Color, shape draw.GlyphDrawer) draw.GlyphStyle {
 	return draw.GlyphStyle{Color: c, Radius: vg.Points(3.2), Shape: shape}
 }
 
-// ends adds the marks of the start and of the end of a body's path. That of the start is white within.
+// ends adds the marks of the start and of the end of a body's path. The start is white within, so that the path does not show through.
 func (f *figure) ends(p *plot.Plot, path plotter.XYs, body int, start, end color.Color) {
 	hollow, full := startShapes[body%len(startShapes)], endShapes[body%len(endShapes)]
 	first, last := path[:1], path[len(path)-1:]

@@ -15,7 +15,7 @@ import (
 	"hnn/internal/panels"
 )
 
-// stroke is a line. It leaves out the points that nobody could see: without them, the line moves by less than a tenth of a point.
+// stroke is a line. It leaves out the vertices that nobody could see, which keeps an SVG small.
 type stroke struct{ *plotter.Line }
 
 // Plot implements plot.Plotter.
@@ -28,7 +28,8 @@ func (s stroke) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLines(s.LineStyle, c.ClipLinesXY(simplified(list))...)
 }
 
-// simplified returns the points of a line that it needs to stay within a tenth of a point (the algorithm of Douglas and Peucker).
+// simplified returns a line with fewer vertices that stays within a tenth of a typographic point of the given one (the algorithm of Douglas and
+// Peucker, 1973).
 func simplified(line []vg.Point) []vg.Point {
 	const tolerance = 0.1
 	if len(line) < 3 {
@@ -83,7 +84,7 @@ func (d cloud) Plot(c draw.Canvas, p *plot.Plot) {
 	c.Fill(path)
 }
 
-// arrows shows the directions of a vector field by arrows of one length in points. The middle of an arrow is at its point.
+// arrows shows the directions of a vector field by arrows of one length. The middle of an arrow lies where its vector was evaluated.
 type arrows struct {
 	points, vectors [][]float64
 	length          vg.Length
@@ -109,8 +110,8 @@ func (a arrows) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// isolines are the lines of a scalar at some of its values. They are drawn cell by cell of its grid (marching squares), so two drawings of one
-// scalar are equal.
+// isolines are the contour lines of a scalar at some levels. They are drawn cell by cell of its grid (marching squares), so two drawings of one scalar
+// are equal to the byte.
 type isolines struct {
 	*analysis.ScalarGrid
 	levels []float64
@@ -147,7 +148,7 @@ func (l isolines) segments(level float64) (list [][2]plotter.XY) {
 		for j := range rows - 1 {
 			crossings := l.crossings(i, j, level)
 			if len(crossings) == 4 && (l.Z(i, j) > level) != (l.middle(i, j) > level) {
-				crossings = append(crossings[1:], crossings[0]) // the first corner is cut off, with the last edge
+				crossings = append(crossings[1:], crossings[0]) // at a saddle: the last crossing joins the first, around the first corner
 			}
 			for k := 0; k+1 < len(crossings); k += 2 {
 				list = append(list, [2]plotter.XY{crossings[k], crossings[k+1]})
@@ -157,7 +158,7 @@ func (l isolines) segments(level float64) (list [][2]plotter.XY) {
 	return list
 }
 
-// crossings returns the points where the edges of a cell cross a level, around the cell from its first corner on.
+// crossings returns the points at which a level crosses the edges of a cell, around the cell from its first corner on.
 func (l isolines) crossings(i, j int, level float64) (list []plotter.XY) {
 	corners := [5][2]int{{i, j}, {i + 1, j}, {i + 1, j + 1}, {i, j + 1}, {i, j}}
 	for k, from := range corners[:4] {
@@ -179,7 +180,7 @@ func (l isolines) middle(i, j int) float64 {
 	return (l.Z(i, j) + l.Z(i+1, j) + l.Z(i, j+1) + l.Z(i+1, j+1)) / 4
 }
 
-// bands returns a scalar as a picture in the colours of a bar. value maps the scalar to the values of the bar.
+// bands returns a picture of a scalar in the colours of a bar. value maps the scalar to the scale of the bar.
 func bands(g *analysis.ScalarGrid, value func(float64) float64, bar *panels.Bar) *plotter.Image {
 	const fine = 6 // pixels between two points of the grid
 	columns, rows := g.Dims()

@@ -69,7 +69,7 @@ func (f *figure) energies(a *analysis.Analysis, c color.NRGBA, m analysis.Motion
 	}
 }
 
-// startKeys are the marks of the start of each body or, without bodies, of the path.
+// startKeys returns the legend's entries for the mark at the start of each body or, without bodies, of the path.
 func startKeys(a *analysis.Analysis) (keys []panels.Key) {
 	for body := range a.Task.Bodies {
 		keys = append(keys, panels.Key{Label: fmt.Sprintf("Body %d", body+1), Mark: mark(black, startShapes[body%len(startShapes)])})
@@ -80,12 +80,12 @@ func startKeys(a *analysis.Analysis) (keys []panels.Key) {
 	return keys
 }
 
-// shade is the colour of a body: that of its source in a lightness of its own.
+// shade returns the colour of a body: that of its source in a lightness of its own.
 func shade(s *analysis.Source, body int) color.NRGBA {
 	return lighter(s.Color, 0.3*float64(body))
 }
 
-// orbitReach is the half width of a square that shows the true orbits and a margin.
+// orbitReach returns half the width of a square that shows the true orbits with a margin.
 func orbitReach(a *analysis.Analysis) float64 {
 	reach := 0.0
 	for _, state := range a.Sources[0].Example.States[0] {

@@ -79,7 +79,7 @@ func directions(plane *analysis.Plane) arrows {
 	return list
 }
 
-// speedBar is the scale of the fields' speed: as far as that of the truth, if it is known, or of the first model.
+// speedBar returns the scale of the fields' speed. It reaches up to the fastest point of the true field or, if that is unknown, of the first model's.
 func (f *figure) speedBar(a *analysis.Analysis) *panels.Bar {
 	i := slices.IndexFunc(a.Sources, func(s *analysis.Source) bool { return s.Plane.Speed != nil })
 	if i < 0 {
@@ -95,7 +95,7 @@ func (f *figure) speedBar(a *analysis.Analysis) *panels.Bar {
 	return bar
 }
 
-// energyBar is the scale of filled contours, light for a low energy and dark for a high one.
+// energyBar returns the scale of filled contours, light for a low energy and dark for a high one.
 func (f *figure) energyBar(low, high float64) *panels.Bar {
 	bar := f.bar("H", low, high)
 	steps := len(bar.Edges) - 1
@@ -137,8 +137,8 @@ func span(g *analysis.ScalarGrid, value func(float64) float64) (low, high float6
 
 func hamiltonianTitle(s *analysis.Source) string { return s.Title + "'s Hamiltonian" }
 
-// hamiltonians shows the contours of the Hamiltonian of each source that has one, on one scale, and where the training data lie; for images, the
-// samples of one test swing in their order, from one colour to the other (figure 11 of the paper).
+// hamiltonians shows filled contours of each source's Hamiltonian, on one scale, and the training data. For images, it shows in place of these the
+// samples of one test swing, whose colours follow their order (figure 11 of the paper).
 func hamiltonians(a *analysis.Analysis) *figure {
 	const period = 33 // frames of a swing to and fro
 	f := &figure{name: a.Task.Name + "-hamiltonian", Figure: panels.Figure{Width: 195, Height: 190}}
@@ -167,8 +167,8 @@ func hamiltonians(a *analysis.Analysis) *figure {
 	return f
 }
 
-// scaled returns the title of a source's contours, and the map of its Hamiltonian to the scale of the true one. Where no true one is known, a
-// learned Hamiltonian counts from its least value, as its constant is arbitrary.
+// scaled returns the title of a source's contours, and the map of its Hamiltonian to the scale of the true one. Without a fit, a learned Hamiltonian
+// counts from its least value, as its constant is arbitrary.
 func scaled(a *analysis.Analysis, s *analysis.Source) (title string, value func(float64) float64) {
 	switch {
 	case s == a.Sources[0] && a.Task.Fitted != "":

@@ -60,7 +60,7 @@ func flows(a *analysis.Analysis) []*analysis.Source {
 	return slices.DeleteFunc(slices.Clone(a.Sources), func(s *analysis.Source) bool { return s.Volume == nil })
 }
 
-// flowTitle names the flow of a source. That of measurements is the one that was fitted to them.
+// flowTitle names the flow of a source. The true flow of a measured system is one that was fitted to the measurements.
 func flowTitle(a *analysis.Analysis, s *analysis.Source) string {
 	if fitted := a.Task.Fitted; s == a.Sources[0] && fitted != "" {
 		return strings.ToUpper(fitted[:1]) + fitted[1:]
@@ -92,7 +92,7 @@ func (f *figure) area(p *plot.Plot, s *analysis.Source, time int, opacity float6
 	})
 }
 
-// sizeStyle is the line of a volume's size. That of the truth has gaps: a Hamiltonian model's lies below it.
+// sizeStyle returns the line of a volume's size. The truth's is dashed, so that a Hamiltonian model's shows below it.
 func sizeStyle(a *analysis.Analysis, s *analysis.Source) draw.LineStyle {
 	if s == a.Sources[0] {
 		return panels.Style(s.Color, 1.5, panels.Dashed)
@@ -100,8 +100,8 @@ func sizeStyle(a *analysis.Analysis, s *analysis.Source) draw.LineStyle {
 	return panels.Style(s.Color, 1.5, panels.Solid)
 }
 
-// sizes adds a panel with the size of each volume at the first times, and axes for all times. That of an area is a share of the first one, that of
-// a volume the natural logarithm of the share.
+// sizes adds a panel with the size of each volume at the first times. Its axes have room for all times, so that they stand still in a film. It shows an
+// area over the first one, and for other volumes the natural logarithm of this ratio.
 func (f *figure) sizes(a *analysis.Analysis, times int) {
 	p := f.Panel(0, "Volume", a.Task.Labels.Time, "ln(volume / first)")
 	low, high := 0., 0.
@@ -120,6 +120,6 @@ func (f *figure) sizes(a *analysis.Analysis, times int) {
 		f.line(p, curve(s.Volume.Times[:n], size[:n]), sizeStyle(a, s))
 		p.X.Min, p.X.Max = 0, s.Volume.Times[len(s.Volume.Times)-1]
 	}
-	const margin = 0.1 // so that no rounding fills the panel
+	const margin = 0.1 // without it, a panel of constant sizes would show nothing but rounding
 	p.Y.Min, p.Y.Max = low-margin, high+margin
 }

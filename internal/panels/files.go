@@ -16,8 +16,8 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// SVG returns the figure as a document without a background, for a light and a dark page: on a dark one, black and every grey are mirrored.
-// Programs that know no media queries show black, for white paper. The text stays text.
+// SVG returns the figure as a document without a background that suits a light and a dark page: on a dark one, black and dark greys become light, and
+// light greys dark. Programs without media queries show it as for white paper. Text stays text, so that readers can search it.
 func (f *Figure) SVG() ([]byte, error) {
 	canvas := vgsvg.New(f.Size())
 	f.Draw(canvas)
@@ -28,7 +28,7 @@ func (f *Figure) SVG() ([]byte, error) {
 	head, body, _ := strings.Cut(content.String(), ">\n<g ")
 	body = strings.ReplaceAll(body, "font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;", "")
 	body = strings.ReplaceAll(body, "<image ", `<image preserveAspectRatio="none" `) // a picture fills its rectangle, as it does in a PNG
-	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;")            // which vgsvg embeds
+	body = strings.ReplaceAll(body, "data:image/jpg;", "data:image/png;")            // vgsvg embeds PNGs, but calls them JPEGs
 	head += ` font-family="Liberation Sans,Arial,Helvetica,sans-serif">` + "\n"
 	return []byte(head + mirrored(body) + "<g " + body), nil
 }
@@ -62,8 +62,8 @@ func (f *Figure) PNG() ([]byte, error) {
 	return content.Bytes(), nil
 }
 
-// Frequent returns the most frequent colours of pictures, n at most, the most frequent first. Of colours that differ by less than a 32nd of the
-// range, which the edges of letters have, it returns one: the most frequent.
+// Frequent returns the most frequent colours of pictures, n at most, the most frequent first. It divides the range of each component into 32 parts, and
+// returns only the most frequent one of the colours that share all parts: the edges of letters have many colours that nobody can tell apart.
 func Frequent(n int, pictures ...*image.RGBA) (colors color.Palette) {
 	count := map[color.RGBA]int{}
 	for _, picture := range pictures {
@@ -86,8 +86,8 @@ func Frequent(n int, pictures ...*image.RGBA) (colors color.Palette) {
 	return colors
 }
 
-// Paletted gives each pixel the nearest colour of a palette. Package image/draw searches the palette for every pixel; this looks each of a
-// figure's few colours up once.
+// Paletted gives each pixel the nearest colour of a palette. It searches the palette once for each of a figure's few colours, where package image/draw
+// would do so for every pixel.
 func Paletted(raster *image.RGBA, colors color.Palette) *image.Paletted {
 	p := image.NewPaletted(raster.Bounds(), colors)
 	nearest := map[color.RGBA]uint8{}

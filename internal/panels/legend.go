@@ -9,14 +9,14 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Key is an entry of a legend: a label behind a line or, if the mark has a shape, behind a mark.
+// Key is an entry of a legend: a line or, if Mark has a shape, a mark, and after it a label.
 type Key struct {
 	Label string
 	Style draw.LineStyle
 	Mark  draw.GlyphStyle
 }
 
-// Bar is the scale of filled bands: their colours, and the values at their edges, one more than colours.
+// Bar is the scale of filled bands: their colours, and the values at their edges. There is one edge more than colours.
 type Bar struct {
 	Label  string
 	Edges  []plot.Tick
@@ -26,7 +26,7 @@ type Bar struct {
 const (
 	legendHeight = 20 // of a line of keys, in points
 	barHeight    = 32
-	gap, sample  = 16, 22 // between two keys of the legend, and of a key's line
+	gap, sample  = 16, 22 // between two keys, and the length of a key's line
 )
 
 var (
@@ -34,9 +34,10 @@ var (
 	numbers = text.Style{Color: color.Black, Font: Face(8), XAlign: draw.XCenter, YAlign: draw.YTop, Handler: plot.DefaultTextHandler}
 )
 
-// width returns that of a key with the gap behind it.
+// width returns the width of a key with the gap after it.
 func (k Key) width() vg.Length { return vg.Points(k.sample()+4+gap) + letters.Width(k.Label) }
 
+// sample returns the width of a key's line or mark in points.
 func (k Key) sample() float64 {
 	if k.Mark.Shape != nil {
 		return 2 * k.Mark.Radius.Points()
@@ -75,7 +76,7 @@ func line(c draw.Canvas, keys []Key) {
 	}
 }
 
-// draw draws the bar in the middle of a canvas: the label, and behind it the bands above their values.
+// draw draws the bar in the middle of a canvas: the label, and after it the bands above their values.
 func (b *Bar) draw(c draw.Canvas) {
 	const band, thickness = 34, 9
 	label := letters.Width(b.Label) + vg.Points(14) // room for half of the first value

@@ -51,8 +51,8 @@ func Round(low, high float64) []plot.Tick {
 	return multiples(step, math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9))
 }
 
-// Levels returns multiples of 1, 2 or 5 times a power of ten that enclose a range, with at most nine steps between them. The range is finite and
-// not empty.
+// Levels returns successive multiples of 1, 2 or 5 times a power of ten that enclose a range, with at most nine steps between them. The range must be
+// finite and not empty.
 func Levels(low, high float64) []plot.Tick {
 	const most = 9
 	for power := math.Pow(10, math.Floor(math.Log10((high-low)/most))); ; power *= 10 {
@@ -78,14 +78,14 @@ func multiples(step, first, last float64) (ticks []plot.Tick) {
 // Minus replaces the hyphen of a negative number by the minus sign, which is as wide as a digit.
 func Minus(number string) string { return strings.Replace(number, "-", "−", 1) }
 
-// widest is the width of a figure in points at most: 800 pixels of a page, at which the letters of a panel are 10 pixels high.
+// widest is the largest width of a figure in points: 800 pixels of a page, at which the letters of a panel are 10 pixels high.
 const widest = 600
 
-// Figure is rows of panels under a legend. Its rows may differ in length; a row that would be wider than 600 points continues below.
+// Figure is rows of panels under a legend. Its rows may differ in length. A row that would be wider than 600 points continues below.
 type Figure struct {
 	Rows          [][]*plot.Plot
 	Keys          []Key
-	Bar           *Bar
+	Bar           *Bar    // nil for none
 	Width, Height float64 // of a panel with its labels, in points
 	Square        int     // number of rows, from the first on, that have the same scale on both axes
 }
@@ -112,7 +112,8 @@ type strip struct {
 	panels []*plot.Plot
 }
 
-// strips breaks the rows where they are longer than a strip may be. The first strips of all rows come first, then the next ones of all rows.
+// strips breaks rows that are longer than a strip may be. The first strips of all rows come first, then the second ones of all rows, so that panels that
+// belong together stay together.
 func (f *Figure) strips() (list []strip) {
 	columns := f.columns()
 	for first := 0; first < f.longest(); first += columns {
@@ -136,7 +137,7 @@ func (f *Figure) columns() int {
 	return (n + strips - 1) / strips
 }
 
-// Size is that of the canvas which Draw fills.
+// Size returns the width and the height of the canvas that Draw fills.
 func (f *Figure) Size() (w, h vg.Length) {
 	height := f.Height*float64(len(f.strips())) + legendHeight*float64(len(f.lines()))
 	if f.Bar != nil {
@@ -174,7 +175,7 @@ func (f *Figure) Draw(canvas vg.CanvasSizer) {
 	}
 }
 
-// cutTop returns the upper part of a canvas, of a height in points, and leaves the rest.
+// cutTop cuts a strip of a height in points off the top of a canvas, and returns it.
 func cutTop(c *draw.Canvas, height vg.Length) draw.Canvas {
 	top := draw.Crop(*c, 0, 0, c.Max.Y-c.Min.Y-height, 0)
 	*c = draw.Crop(*c, 0, 0, 0, -height)
