@@ -13,17 +13,19 @@ import (
 
 // drawing is a vector picture of the method. Lengths are in pixels, from the upper left corner.
 type drawing struct {
-	Name, Title, Caption string // of the file, for readers who do not see it, and below it
-	Width, Height        float64
-	Boxes                []box
-	Lines                []line
-	Labels               []label
-	Dots                 []point
+	Name          string // of the file, without its extension
+	Title         string // what it shows, for readers who do not see it
+	Caption       string
+	Width, Height float64
+	Boxes         []box
+	Lines         []line
+	Labels        []label
+	Dots          []point
 }
 
 type point struct{ X, Y float64 }
 
-// box is a rectangle or, if it is a scalar, an ellipse around a text. A dashed box belongs to the gradient.
+// box is a text in a rectangle or, if it is a scalar, in an ellipse. A dashed box belongs to the gradient.
 type box struct {
 	X, Y, Width, Height float64
 	Text                string
@@ -77,7 +79,7 @@ func springDrawing() (drawing, error) {
 		Title: "A mass on a spring, and a circle of noisy observations of q and p. Arrows lead from them to two models: " +
 			"the baseline's network gives the derivatives of q and p; the HNN's network gives H, whose gradient gives them.",
 		Caption: "The method: from noisy observations of a mass on a spring, the baseline learns the derivatives, and the HNN learns a Hamiltonian H, " +
-			"whose gradient gives the derivatives (figure 1). The motions that both predict are in the picture spring-field",
+			"whose gradient gives the derivatives (figure 1). The motions that both predict are in the picture spring-field.",
 	}
 	observed, err := datasets.Spring.Generate(0)
 	if err != nil {
@@ -88,9 +90,11 @@ func springDrawing() (drawing, error) {
 	from := point{220, 350}
 
 	d.Labels = append(d.Labels, label{point{515, 40}, "Baseline: a network gives the derivatives", true})
-	state, network, rates := box{260, 85, 60, 40, "q, p", false, false}, box{380, 80, 110, 50, "network", false, false}, box{550, 85, 110, 40, "dq/dt, dp/dt", false, false}
+	state, network := box{260, 85, 60, 40, "q, p", false, false}, box{380, 80, 110, 50, "network", false, false}
+	rates := box{550, 85, 110, 40, "dq/dt, dp/dt", false, false}
 	d.Boxes = append(d.Boxes, state, network, rates)
-	d.Lines = append(d.Lines, arrow(from, point{240, 350}, point{240, 105}, state.left()), arrow(state.right(), network.left()), arrow(network.right(), rates.left()))
+	d.Lines = append(d.Lines, arrow(from, point{240, 350}, point{240, 105}, state.left()),
+		arrow(state.right(), network.left()), arrow(network.right(), rates.left()))
 
 	d.Labels = append(d.Labels, label{point{515, 230}, "HNN: a network gives H, and its gradient the derivatives", true})
 	state, network = box{260, 275, 60, 40, "q, p", false, false}, box{380, 270, 110, 50, "network", false, false}
@@ -98,7 +102,8 @@ func springDrawing() (drawing, error) {
 	backward := box{380, 380, 110, 50, "gradient of H", false, true}
 	rates = box{530, 385, 240, 40, "dq/dt = ∂H/∂p, dp/dt = −∂H/∂q", false, true}
 	d.Boxes = append(d.Boxes, state, network, energy, backward, rates)
-	d.Lines = append(d.Lines, arrow(from, point{240, 350}, point{240, 295}, state.left()), arrow(state.right(), network.left()), arrow(network.right(), energy.left()),
+	d.Lines = append(d.Lines, arrow(from, point{240, 350}, point{240, 295}, state.left()),
+		arrow(state.right(), network.left()), arrow(network.right(), energy.left()),
 		gradient(energy.bottom(), point{575, 350}, point{435, 350}, backward.top()), gradient(backward.right(), rates.left()))
 	return d, nil
 }
@@ -125,7 +130,8 @@ func (d *drawing) springs(corner point) {
 func (d *drawing) observations(middle point, scale float64, states [][]float64) {
 	d.Labels = append(d.Labels, label{point{middle.X, middle.Y - 105}, "Noisy observations", true},
 		label{point{middle.X + 92, middle.Y + 14}, "q", false}, label{point{middle.X - 12, middle.Y - 82}, "p", false})
-	d.Lines = append(d.Lines, arrow(point{middle.X - 95, middle.Y}, point{middle.X + 95, middle.Y}), arrow(point{middle.X, middle.Y + 95}, point{middle.X, middle.Y - 90}))
+	d.Lines = append(d.Lines, arrow(point{middle.X - 95, middle.Y}, point{middle.X + 95, middle.Y}),
+		arrow(point{middle.X, middle.Y + 95}, point{middle.X, middle.Y - 90}))
 	for _, s := range states {
 		d.Dots = append(d.Dots, point{middle.X + scale*s[0], middle.Y - scale*s[1]})
 	}
@@ -136,9 +142,10 @@ func graphDrawing() drawing {
 	d := drawing{
 		Name: "method-graph", Width: 800, Height: 330,
 		Title: "Two graphs. Baseline: q and p enter a network, whose outputs are compared with the observed derivatives in the loss. " +
-			"HNN: q and p enter a network with the output H; the gradient of H by q and p, computed back through the network, is compared with the observed derivatives in the loss.",
+			"HNN: q and p enter a network with the output H; the gradient of H by q and p, computed back through the network, " +
+			"is compared with the observed derivatives in the loss.",
 		Caption: "How the losses are computed: the baseline compares the network's outputs with the derivatives, " +
-			"the HNN compares the gradient of the network's output H (figure 6)",
+			"the HNN compares the gradient of the network's output H (figure 6).",
 	}
 	d.Labels = append(d.Labels, label{point{150, 30}, "Baseline", true}, label{point{550, 30}, "HNN", true})
 	loss, network, state, data := box{125, 50, 50, 50, "loss", true, false}, box{30, 140, 120, 50, "network", false, false},
@@ -157,11 +164,12 @@ func graphDrawing() drawing {
 		gradient(energy.right(), point{560, 75}, backward.top()), gradient(backward.bottom(), rates.top()),
 		arrow(rates.right(), point{635, 260}, point{635, 165}, loss.left()), arrow(data.top(), loss.bottom()),
 		arrow(point{350, 308}, point{390, 308}), gradient(point{500, 308}, point{540, 308}))
-	d.Labels = append(d.Labels, label{point{705, 300}, "observed", false}, label{point{430, 313}, "values", false}, label{point{580, 313}, "gradient", false})
+	d.Labels = append(d.Labels, label{point{705, 300}, "observed", false},
+		label{point{430, 313}, "values", false}, label{point{580, 313}, "gradient", false})
 	return d
 }
 
-// svg returns the drawing in ink for a light page and, where the reader prefers it, for a dark one.
+// svg returns the drawing as SVG, in colours for a light page and, where the reader prefers that, for a dark one.
 func (d drawing) svg() ([]byte, error) {
 	var content bytes.Buffer
 	err := vector.Execute(&content, d)

@@ -17,14 +17,14 @@ import (
 // picture is a figure or a film.
 type picture struct {
 	Caption string
-	Alt     string // says what is seen to readers who do not see it
+	Alt     string // what it shows, for readers who do not see it
 	file    string
 }
 
 // Film reports whether the picture moves.
 func (p picture) Film() bool { return filepath.Ext(p.file) == ".gif" }
 
-// Raster reports whether the picture is of pixels, on white also where the page is dark.
+// Raster reports whether the picture consists of pixels. It then needs white behind it, even on a dark page.
 func (p picture) Raster() bool { return filepath.Ext(p.file) != ".svg" }
 
 // Data returns the picture's content as a URL, so that the page needs no other file.
@@ -34,10 +34,10 @@ func (p picture) Data() (template.URL, error) {
 	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(content)), err
 }
 
-// pictures returns the figures and films of a task, those of the first seed.
+// pictures returns the figures and films of a task for the first seed.
 func (r Report) pictures(task datasets.Task) (found []picture, err error) {
 	for _, kind := range figures.Kinds {
-		file, err := smallest(filepath.Join(r.Folder(r.Seeds[0]), task.Name+kind.Suffix))
+		file, err := best(filepath.Join(r.Folder(r.Seeds[0]), task.Name+kind.Suffix))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -49,9 +49,8 @@ func (r Report) pictures(task datasets.Task) (found []picture, err error) {
 	return found, nil
 }
 
-// smallest returns the path of a picture or, in place of a PNG, that of the SVG beside it, which is sharp at any size, unless it is larger than
-// a page should hold.
-func smallest(path string) (string, error) {
+// best returns the path of a picture. In place of a PNG it returns the SVG beside it, which is sharp at any size, unless that is too large for a page.
+func best(path string) (string, error) {
 	const largest = 400_000 // bytes
 	stem, isPNG := strings.CutSuffix(path, ".png")
 	if vector, err := os.Stat(stem + ".svg"); isPNG && err == nil && vector.Size() < largest {

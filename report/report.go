@@ -47,7 +47,7 @@ type Time struct {
 // Failure is a command that failed, and its message.
 type Failure struct{ Name, Reason string }
 
-// Result is one quantity of one model: the paper's number, 0 if there is none, and those of the published code and of these runs.
+// Result is one quantity of one model: the paper's number, which is 0 if there is none, and the numbers of the published code and of these runs.
 type Result struct {
 	Task, Model string
 	Quantity    datasets.Quantity
@@ -55,7 +55,7 @@ type Result struct {
 	Code, Runs  Spread
 }
 
-// Spread is the values of a quantity over seeds. Deviation is their standard deviation, 0 for fewer than two.
+// Spread holds the values of a quantity over seeds. Deviation is their standard deviation with Bessel's correction, 0 for fewer than two values.
 type Spread struct {
 	Seeds           []uint32
 	Values          []float64
@@ -87,7 +87,8 @@ func (s Spread) String() string {
 	return fmt.Sprintf("%s ± %s", number(s.Mean), scientific(s.Deviation, 1))
 }
 
-// Deviations returns the difference from the published code's mean in standard deviations of the published code; "" if one of them is unknown.
+// Deviations returns the difference of the runs' mean from the published code's, in standard deviations of the published code over seeds. It is "" if
+// one of them is unknown.
 func (r Result) Deviations() string {
 	if r.Code.Deviation == 0 || len(r.Runs.Values) == 0 {
 		return ""
@@ -107,7 +108,7 @@ func scores(m *analysis.ModelMetrics) datasets.Scores {
 	return s
 }
 
-// Results reads the metrics of all tasks. It leaves out what no seed has.
+// Results reads the metrics of all tasks. It leaves out quantities that no seed has. An error names the file of metrics that cannot be read.
 func (r Report) Results() ([]Result, error) {
 	var results []Result
 	for _, task := range r.Tasks {
@@ -162,13 +163,14 @@ func (r Report) runs(task datasets.Task) (map[uint32]map[string]*analysis.ModelM
 func (r Report) notes(task datasets.Task) (list []string, err error) {
 	runs, err := r.runs(task)
 	for _, model := range hamiltonian.Models {
-		// Beyond a half, the loss says more about those rows than about the model.
+		// Above a half, the loss says more about those rows than about the model.
 		if m := runs[r.Seeds[0]][model.Name]; m != nil && m.WorstRows > 0.5 {
-			list = append(list, fmt.Sprintf("Five of the test rows carry %.0f%% of the test loss of %s (seed %d), so a few rows decide it.", 100*m.WorstRows, model.Name, r.Seeds[0]))
+			list = append(list, fmt.Sprintf("Five of the test rows carry %.0f%% of the test loss of %s (seed %d), so a few rows decide it.",
+				100*m.WorstRows, model.Name, r.Seeds[0]))
 		}
 	}
 	if task.Fitted != "" {
-		list = append(list, fmt.Sprintf("What the pictures call the truth is a %s where they do not say that it was measured.", task.Fitted))
+		list = append(list, fmt.Sprintf("In the pictures, the truth is a %s, except where they say that it was measured.", task.Fitted))
 	}
 	if task.Note != "" {
 		list = append(list, task.Note)
@@ -237,30 +239,30 @@ func (r Report) Write(folder string) ([]string, error) {
 	return paths, nil
 }
 
-// content is what the templates show.
+// content is what the templates show. The maps have the names of the tasks as keys.
 type content struct {
 	Report
 	Method   []picture
-	Results  map[string][]Result // by task, as the notes and the pictures
+	Results  map[string][]Result
 	Notes    map[string][]string
 	Pictures map[string][]picture
 }
 
 // Guide says how to read the tables. It is plain text.
 func (c content) Guide() []string {
-	runs := fmt.Sprintf("This library is the run of seed %d.", c.Seeds[0])
+	runs := fmt.Sprintf("This library: the run of seed %d.", c.Seeds[0])
 	if len(c.Seeds) > 1 {
-		runs = fmt.Sprintf("This library is mean ± standard deviation over the seeds %s.", join(c.Seeds))
+		runs = fmt.Sprintf("This library: mean ± standard deviation over the seeds %s.", join(c.Seeds))
 	}
 	return []string{
-		"Paper is the authors' numbers in print (tables 1 and 2), with more digits from their notebooks.",
-		"Published code is mean ± standard deviation over seeds of a training by automatic differentiation (./reproduce -autograd), " +
-			"which equals the authors' code in all five digits that it prints.",
+		"Paper: the numbers of the paper's tables 1 and 2, with more digits from the authors' notebooks.",
+		"Published code: mean ± standard deviation over seeds. This library computes these numbers by automatic differentiation " +
+			"(./reproduce -autograd): its losses then equal those of the authors' code in all five digits that the code prints.",
 		runs,
-		"Deviations is the difference of this library from the published code's mean, in standard deviations of the published code over its seeds. " +
-			"One run of the same program with another seed would be within 2 of them in most cases.",
-		"The energy MSE compares the energy along a model's motion with the energy along the true motion. The notebook energy MSE does so by the " +
-			"protocol of the authors' notebook, where that is another one; the paper's number is of that kind.",
+		"Deviations: this library minus the published code's mean, in standard deviations of the published code over its seeds. " +
+			"For another seed of the published code itself, this would mostly lie between −2 and 2.",
+		"Energy MSE: the mean squared difference between the energy along a model's motion and the energy along the true motion. " +
+			"Notebook energy MSE: the same by the protocol of the authors' notebook, where that differs. The paper's number is then of this kind.",
 	}
 }
 
@@ -280,7 +282,7 @@ func join(seeds []uint32) string {
 	return strings.Join(texts, ", ")
 }
 
-// table writes the values of all seeds, in the columns of datasets/published.csv.
+// table writes the values of all seeds as CSV, in the columns of datasets/published.csv, which is such a file.
 func table(w io.Writer, results []Result) error {
 	rows := [][]string{{"task", "model", "quantity", "seed", "value"}}
 	for _, r := range results {
