@@ -85,12 +85,12 @@ type automatic struct {
 	state     [][]*ts.Tensor // the optimizer's vectors, by vector and parameter
 	adamSteps *ts.Tensor     // on a GPU, the number of steps that Adam has made
 
-	step    int
+	step    int                      // the present one
 	batches []kernels.Batch[float32] // of the present step: of the training set and, if the step is evaluated, of the test set
 	rows    []int64                  // of the batches, one after the other; empty for all rows
 	noise   []float32                // for these rows; empty for none
-	work    [2]work                  // of steps without an evaluation, and with one
-	loss    libtorch.Buffer[float32] // of both batches
+	work    [2]work                  // for steps without an evaluation, and with one
+	loss    libtorch.Buffer[float32] // for each unread step, those of both batches
 }
 
 const (
@@ -100,12 +100,12 @@ const (
 	warmup = 3
 )
 
-// work is what a device does in a step: on a GPU one copy of rows, one of noise, one graph, and one copy of the losses.
+// work is what a device does in a step. On a GPU, these are one copy of rows, one of noise, one graph, and one copy of the losses.
 type work struct {
 	rows  libtorch.Buffer[int64]
 	noise libtorch.Buffer[float32]
-	runs  int
-	graph libtorch.Graph
+	runs  int            // how often it was done
+	graph libtorch.Graph // nil until it is recorded
 }
 
 func newAutomatic(t *Trainer) (*automatic, error) {
@@ -144,7 +144,7 @@ func (t *Trainer) device() (libtorch.Device, error) {
 	return libtorch.Processor{}, nil
 }
 
-// alone reports whether a GPU can go on by itself: several processes add up their gradients in every step.
+// alone reports whether a GPU can go on by itself from step to step. With several processes it waits in every step, as they add up their gradients.
 func (a *automatic) alone() bool { return a.remote && a.trainer.Execution.group().Size() == 1 }
 
 func (a *automatic) unread() int {
@@ -174,7 +174,7 @@ func (a *automatic) take(batch kernels.Batch[float32]) {
 	a.rows, a.noise = append(a.rows, batch.Rows...), append(a.noise, batch.Noise...)
 }
 
-// do uploads the present step's batches, computes the step or replays its graph, and downloads the losses.
+// do uploads the present step's batches, computes the step or replays its graph, and downloads the losses into row i of a.loss.
 func (a *automatic) do(w *work, i int) error {
 	if err := a.upload(w, i); err != nil {
 		return err
@@ -197,7 +197,7 @@ func (a *automatic) do(w *work, i int) error {
 	return a.loss.Download(a.device, i)
 }
 
-// upload copies the present step's batches to the device. The first time makes the buffers.
+// upload copies the present step's batches to the device. The first call makes the buffers.
 func (a *automatic) upload(w *work, i int) error {
 	if w.runs == 0 {
 		count := 0
@@ -281,7 +281,7 @@ func (a *automatic) sum(s *libtorch.Scope, loss *ts.Tensor, gradients []*ts.Tens
 	return nil
 }
 
-// download returns tensors in the processor's memory, those of the list if they are there, and their elements.
+// download returns tensors in the processor's memory and their elements. If the device has no memory of its own, these are the given tensors.
 func (a *automatic) download(s *libtorch.Scope, list []*ts.Tensor) ([]*ts.Tensor, [][]float32, error) {
 	here := list
 	if a.remote {

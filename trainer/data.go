@@ -10,8 +10,8 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// rows is a dataset in the form that both engines read. It shares the memory of the dataset. If the dataset has a share of a table, the sets count the
-// rows of the whole table.
+// rows is a dataset in the form that both engines read. It shares the memory of the dataset. If the dataset is a share of a table, the counts of the sets
+// are those of the whole table.
 type rows struct {
 	train, test set
 	images      *datasets.Images // nil where states are observed
@@ -56,7 +56,7 @@ func check(d datasets.Dataset, batch int) error {
 	return nil
 }
 
-// checkShare returns an error if the data are a share of a table, and not that of this process.
+// checkShare returns an error if the data are a share of a table that this process cannot train on.
 func (t *Trainer) checkShare() error {
 	switch s, group := t.Data.Share, t.Execution.group(); {
 	case s == nil:

@@ -10,8 +10,8 @@ import (
 type engine interface {
 	// unread returns the number of steps after which the trainer reads the losses.
 	unread() int
-	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those that are not read yet. If evaluated
-	// is set, evaluate follows at once, and the engine may do both then.
+	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those whose losses are not read yet. If
+	// evaluated is set, a call of evaluate follows at once, and may do the work of both.
 	update(step, i int, batch kernels.Batch[float32], evaluated bool) error
 	evaluate(i int, batch kernels.Batch[float32]) error
 	// losses reads the losses of the last len(train) steps. At a step without an evaluation, the value in test is undefined.
@@ -91,7 +91,7 @@ func (c *closedForm) update(step, _ int, batch kernels.Batch[float32], _ bool) e
 			return err
 		}
 		c.train = float32(loss)
-	} else { // of the batch, this process has no row
+	} else { // this process has no row of the batch, but takes part in the sum
 		clear(c.model.Vector(kernels.Gradient))
 	}
 	if err := c.trainer.ranks.sum(&c.train, c.model.Vector(kernels.Gradient)); err != nil {

@@ -36,10 +36,10 @@ func (t *Trainer) Final() (Final, error) {
 	return e.Final, err
 }
 
-// Evaluation is Final and how far a few rows of the test set make its loss.
+// Evaluation is a Final with the part of a few rows in the test loss.
 type Evaluation struct {
 	Final
-	// WorstRows is the share of the test loss that comes from the five rows with the largest losses.
+	// WorstRows is the share of the test loss, from 0 to 1, that comes from the five rows with the largest errors.
 	WorstRows float64 `json:"test_loss_share_of_five_worst_rows"`
 }
 
@@ -103,8 +103,8 @@ func (t *Trainer) automaticFinal() (Evaluation, error) {
 	})
 }
 
-// evaluate computes the mean and the error of both sets, from the squared errors of parts of at most so many rows. Like the published scripts, it
-// divides the standard deviation of the elements by the square root of the number of rows, not of elements.
+// evaluate computes the mean and the error of both sets, from the squared errors of parts of at most the given number of rows. Like the published
+// scripts, it divides the standard deviation of the elements by the square root of the number of rows, not of elements.
 func (t *Trainer) evaluate(most int, errorsOf func(part kernels.Batch[float32], test bool) ([]float64, error)) (e Evaluation, err error) {
 	group := t.Execution.group()
 	for _, set := range []struct {
@@ -146,11 +146,11 @@ func part(whole kernels.Batch[float32], first, last int) kernels.Batch[float32] 
 	return whole
 }
 
-// tally is what an evaluation keeps of squared errors: their number, their mean, the sum of their squared distances from it, and the largest sums of
-// a row's errors, in ascending order.
+// tally is what an evaluation keeps of squared errors.
 type tally struct {
-	count, mean, squares float64
-	worst                [5]float64
+	count, mean float64
+	squares     float64    // the sum of their squared distances from the mean
+	worst       [5]float64 // the largest sums over a row, in ascending order
 }
 
 // add adds the squared errors of rows.
@@ -164,7 +164,7 @@ func (t *tally) add(errors []float64, rows int) {
 	t.join(other)
 }
 
-// keep keeps the error of a row if it is among the largest.
+// keep keeps the sum of a row's errors if it is among the largest.
 func (t *tally) keep(row float64) {
 	if row > t.worst[0] {
 		t.worst[0] = row
@@ -172,7 +172,8 @@ func (t *tally) keep(row float64) {
 	}
 }
 
-// join adds what is kept of other errors. Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+// join adds a tally of other errors, by the formulae of Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+// variances", 1979.
 func (t *tally) join(other tally) {
 	if other.count == 0 {
 		return
@@ -191,7 +192,7 @@ func (t *tally) gather(group Group) error {
 	lists, err := gather(group, append([]float64{t.count, t.mean, t.squares}, t.worst[:]...))
 	*t = tally{}
 	for _, list := range lists {
-		t.join(tally{list[0], list[1], list[2], [5]float64(list[3:])})
+		t.join(tally{count: list[0], mean: list[1], squares: list[2], worst: [5]float64(list[3:])})
 	}
 	return err
 }

@@ -17,7 +17,7 @@ type Group interface {
 	Rank() int      // from 0 to Size − 1
 	Size() int      // the number of processes
 	LocalSize() int // the number of those that share this one's processors
-	LocalRank() int // the number among the processes of a machine, from 0, which is that of the GPU
+	LocalRank() int // the number among the processes of a machine, from 0, which is also the number of its GPU
 	// Sum replaces values, as many in each process, by their sums over all processes. All get the same bits.
 	Sum(values []float32) error
 	// Broadcast returns in every process the content that rank 0 gives.
@@ -27,19 +27,19 @@ type Group interface {
 // ranks is what a run exchanges with the other processes of Execution.Group. They draw the same batches, and each computes its part of the rows.
 type ranks struct {
 	group  Group
-	ended  func() error // the error of this process's context
-	buffer []float32    // the gradient, the loss, and for each of reasons how many contexts it has ended
-	reason error        // why all processes stop after the present step
-	share  *datasets.Share
-	rows   []int64   // of the batch that this process has
-	noise  []float32 // for them
+	ended  func() error    // the error of this process's context
+	buffer []float32       // the gradient, the loss, and for each of reasons how many contexts it has ended
+	reason error           // why all processes stop after the present step
+	share  *datasets.Share // of a table that this process has; nil for all of it
+	rows   []int64         // of the present batch that this process has
+	noise  []float32       // for these rows
 }
 
 // reasons are the errors of a context that has ended, the stronger one first.
 var reasons = []error{context.Canceled, context.DeadlineExceeded}
 
-// part returns the rows of a batch of the training or test set that this process computes: an equal part, or those of its share, which may be none.
-// The latter are valid until the next call.
+// part returns the rows of a batch of the training or test set that this process computes: an equal part or, if it has a share of a table, those of the
+// share, which may be none. It reuses their memory in the next call.
 func (r *ranks) part(batch kernels.Batch[float32], test bool) (kernels.Batch[float32], error) {
 	rank, size := r.group.Rank(), r.group.Size()
 	switch {
@@ -114,7 +114,8 @@ func (r *ranks) sum(loss *float32, gradient ...[]float32) error {
 	return nil
 }
 
-// gather returns the numbers that each process gives, by rank. A sum of float32 carries them in pieces of 16 bits, which it leaves as they are.
+// gather returns the numbers that each process gives, by rank. The processes can only add up float32, which hold integers of 16 bits exactly. So each
+// number travels in four such pieces, and the other processes add zeros.
 func gather(group Group, numbers []float64) ([][]float64, error) {
 	const pieces, bits = 4, 16
 	if group.Size() == 1 {

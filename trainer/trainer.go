@@ -47,9 +47,10 @@ type Execution struct {
 
 // Round says how a round of steps went.
 type Round struct {
-	Steps       int
-	Given, Done time.Duration // from the start until the device had all the work, and until it had done it
-	Nodes       int           // operations of the recorded CUDA graphs: of steps without an evaluation, and with one; 0 without graphs
+	Steps int
+	Given time.Duration // from the start of the round until the device had all its work
+	Done  time.Duration // from the start of the round until the device had done the work
+	Nodes int           // operations in all CUDA graphs that are recorded; 0 without graphs
 }
 
 // load makes the GPU ready if the run needs it.

@@ -20,8 +20,8 @@ type environment struct {
 	timeout              time.Duration
 }
 
-// world reads the rank, its number on its machine, and the number of ranks. Slurm sets its variables in every job; a job of several ranks also has a
-// MASTER_ADDR.
+// world reads the rank, its number on its machine, and the number of ranks. Slurm sets its variables in every job, so they count only if there is a
+// MASTER_ADDR too.
 func world(variable func(string) string) (rank, localRank, size string) {
 	rank, localRank, size = variable("RANK"), variable("LOCAL_RANK"), variable("WORLD_SIZE")
 	if rank == "" && size == "" && variable("MASTER_ADDR") != "" {

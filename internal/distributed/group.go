@@ -39,10 +39,13 @@ const (
 	partingTime = answerTime / 2 // that the rank with the store stays when it knows the answer
 )
 
-// Join connects this process with the others that the environment names. variable returns variables as os.Getenv does: RANK, WORLD_SIZE, LOCAL_RANK
-// and LOCAL_WORLD_SIZE or, if MASTER_ADDR is set, SLURM_PROCID, SLURM_NTASKS and SLURM_LOCALID in their place; MASTER_ADDR and MASTER_PORT; TORCHELASTIC_USE_AGENT_STORE
-// and TORCHELASTIC_RESTART_COUNT of torchrun; GLOO_SOCKET_IFNAME; and HNN_TIMEOUT, the time that a rank waits for the others at the start and in a
-// sum, one minute by default.
+// Join connects this process with the others that the environment names. variable returns variables as os.Getenv does:
+//   - RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE. If MASTER_ADDR is set, Slurm's SLURM_PROCID, SLURM_NTASKS and SLURM_LOCALID can stand for the
+//     first three.
+//   - MASTER_ADDR and MASTER_PORT.
+//   - TORCHELASTIC_USE_AGENT_STORE and TORCHELASTIC_RESTART_COUNT, which torchrun sets.
+//   - GLOO_SOCKET_IFNAME.
+//   - HNN_TIMEOUT, the time that a rank waits for the others at the start and in a sum; one minute by default.
 //
 // Join returns nil if there is no other process. If a rank does not come in time, the error names it. If ctx ends first, Join returns its error, and
 // what it has begun goes on until the program ends.

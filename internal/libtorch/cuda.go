@@ -25,13 +25,13 @@ import (
 // ErrNoCUDA is the base of LoadCUDA's errors. They name what is missing: LibTorch's CUDA library, the driver or a GPU.
 var ErrNoCUDA = errors.New("cannot compute on a GPU")
 
-// Version is that of the LibTorch that the program was compiled for.
+// Version returns the version of the LibTorch that the program was compiled for, such as 2.11.0.
 func Version() string { return C.GoString(C.hnn_torch_version()) }
 
-// build is the version of the LibTorch in use with its variant, as Python's torch.__version__ has it.
+// build returns the version of the LibTorch in use with its variant, as Python's torch.__version__ does.
 func build() string { return Version() + variant(int(C.hnn_torch_cuda_runtime())) }
 
-// variant returns the suffix of a LibTorch's version for a version of CUDA's run time, as CUDA numbers it: +cu130 for 13000, +cpu for 0.
+// variant returns the suffix of LibTorch's version for a version of CUDA's run time: +cu130 for 13000, which is CUDA's number for 13.0, and +cpu for 0.
 func variant(runtime int) string {
 	if runtime == 0 {
 		return "+cpu"
@@ -41,11 +41,11 @@ func variant(runtime int) string {
 
 const cudaLibrary = "libtorch_cuda.so"
 
-// computed is set by the first computation. LibTorch then decides for the life of the process whether it has CUDA: the gradient's threads and the
-// hooks of CUDA (at::detail::getCUDAHooks) are made once.
+// computed is set by the first computation. LibTorch then decides for the life of the process whether it has CUDA, as it makes the threads of the
+// gradient and the hooks of CUDA (at::detail::getCUDAHooks) only once.
 var computed atomic.Bool
 
-// begin notes that a computation begins.
+// begin notes that a computation begins. Every operation calls it, on all threads, so it writes only once.
 func begin() {
 	if !computed.Load() {
 		computed.Store(true)
@@ -117,7 +117,8 @@ func findLibrary() (string, error) {
 	}
 	path, err := pythonLibrary(build())
 	if err != nil {
-		return "", fmt.Errorf("LibTorch's CUDA library is missing: %s holds no %s, and %w; `make LIBTORCH_VARIANT=cuda` installs it", folder, cudaLibrary, err)
+		return "", fmt.Errorf("LibTorch's CUDA library is missing: %s holds no %s, and %w; `make LIBTORCH_VARIANT=cuda` installs it",
+			folder, cudaLibrary, err)
 	}
 	return path, nil
 }
@@ -134,11 +135,13 @@ func (m cudaMachine) diagnose(device int) error {
 	case m.driver == 0:
 		return errors.New("NVIDIA's driver is missing")
 	case m.failure == insufficientDriver:
-		return fmt.Errorf("NVIDIA's driver is too old: it serves CUDA %s, and LibTorch %s needs CUDA %s", cudaVersion(m.driver), Version(), cudaVersion(m.runtime))
+		return fmt.Errorf("NVIDIA's driver is too old: it serves CUDA %s, and LibTorch %s needs CUDA %s",
+			cudaVersion(m.driver), Version(), cudaVersion(m.runtime))
 	case m.failure == noDevice || m.failure == 0 && m.devices == 0:
 		return errors.New("there is no GPU that NVIDIA's driver can see")
 	case m.failure != 0:
-		return fmt.Errorf("NVIDIA's driver (CUDA %s) answers with error %d to LibTorch %s (CUDA %s)", cudaVersion(m.driver), m.failure, Version(), cudaVersion(m.runtime))
+		return fmt.Errorf("NVIDIA's driver (CUDA %s) answers with error %d to LibTorch %s (CUDA %s)",
+			cudaVersion(m.driver), m.failure, Version(), cudaVersion(m.runtime))
 	case device >= m.devices:
 		return fmt.Errorf("process %d of this machine, counted from 0, needs a GPU of its own, and there are %d", device, m.devices)
 	}
@@ -148,7 +151,8 @@ func (m cudaMachine) diagnose(device int) error {
 // explain says what the error of a first operation means if LibTorch has no code for the GPU.
 func (m cudaMachine) explain(err error) error {
 	if err != nil && strings.Contains(err.Error(), "no kernel image") {
-		return fmt.Errorf("the GPU has architecture %d.%d, and LibTorch %s (CUDA %s) has no code for it", m.major, m.minor, Version(), cudaVersion(m.runtime))
+		return fmt.Errorf("the GPU has architecture %d.%d, and LibTorch %s (CUDA %s) has no code for it",
+			m.major, m.minor, Version(), cudaVersion(m.runtime))
 	}
 	return err
 }
@@ -179,8 +183,8 @@ func pythonLibrary(version string) (string, error) {
 
 var allocatorBackend = regexp.MustCompile(`backend\s*:\s*(\w+)`)
 
-// CheckRecording returns an error if a variable of the environment, which variable returns as os.LookupEnv does, sets an allocator that keeps no memory
-// for a recorded graph.
+// CheckRecording returns an error if a variable of the environment sets an allocator that keeps no memory for a recorded graph. variable looks one up as
+// os.LookupEnv does.
 func CheckRecording(variable func(name string) (string, bool)) error {
 	const advice = "a recorded step would lose its memory; unset it, or give -cuda-graph=false"
 	if _, set := variable("PYTORCH_NO_CUDA_MEMORY_CACHING"); set {
@@ -205,9 +209,9 @@ type Device interface {
 	// Wait waits for all earlier work.
 	Wait() error
 	// Record records the work of a function on the device without doing it. The function must use the same tensors each time. It must have run before,
-	// so that LibTorch has made what it keeps.
+	// so that LibTorch has already allocated what it keeps.
 	Record(work func() error) (Graph, error)
-	// Leave ends the use of the device.
+	// Leave ends the use of the device, on the thread that began it.
 	Leave() error
 }
 
@@ -217,6 +221,7 @@ type Graph interface {
 	Replay() error
 	// Nodes returns the number of recorded operations.
 	Nodes() int
+	// Free releases the graph, which must not be replayed any more.
 	Free()
 }
 
@@ -232,7 +237,7 @@ func (Processor) Record(func() error) (Graph, error) {
 	return nil, errors.New("libtorch: the processor records no graphs")
 }
 
-// pool holds what nobody uses, for a later use.
+// pool holds what nobody uses now and somebody will use again.
 type pool[T any] struct {
 	sync.Mutex
 	list []T
@@ -255,14 +260,15 @@ func (p *pool[T]) give(x T) {
 	p.list = append(p.list, x)
 }
 
-// LibTorch keeps memory for each stream, and cuBLAS a handle and a workspace for each thread of the operating system. So a later use takes them again.
+// LibTorch keeps memory for each stream, and cuBLAS keeps a handle and a workspace for each thread of the operating system. Streams and threads are
+// therefore used again.
 var (
 	idleStreams pool[*Stream]
 	idleThreads pool[chan func()]
 )
 
-// OnThread calls work on a thread of the operating system that computes on the GPU, one that nobody uses if there is one. Go itself would move from thread
-// to thread.
+// OnThread calls work on one thread of the operating system, and returns when work does. It takes a thread that has computed on the GPU before and is
+// idle, if there is one. Go itself would move work from thread to thread.
 func OnThread(work func()) {
 	thread, found := idleThreads.take()
 	if !found {
@@ -286,11 +292,11 @@ func OnThread(work func()) {
 // Stream is the GPU as a device, by a CUDA stream.
 type Stream struct {
 	other C.int64_t  // this stream or, while it is entered, the one that was left
-	first *cudaGraph // the first one that was recorded here; it is kept, so that all later ones use its memory
+	first *cudaGraph // the first one that was recorded here; it is kept, so that all later ones share its memory
 }
 
-// EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Work that is recorded needs such a stream: memory that it used
-// is then not given to operations outside of the stream.
+// EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Recorded work needs such a stream: its memory is then not given
+// to operations outside of the stream.
 func EnterStream() (*Stream, error) {
 	s, found := idleStreams.take()
 	if !found {
@@ -320,8 +326,8 @@ func (s *Stream) Download(to, from *ts.Tensor) error { return Copy(to, from) }
 // Wait implements Device.
 func (s *Stream) Wait() error { return check("wait", C.hnn_torch_stream_wait()) }
 
-// Record implements Device by a CUDA graph. The stream's graphs share memory that nothing else gets: they are replayed one after the other, and leave
-// nothing there.
+// Record implements Device by a CUDA graph. The stream's graphs share memory that nothing else gets. They can, since they are replayed one after the
+// other and leave nothing there.
 func (s *Stream) Record(work func() error) (Graph, error) {
 	g := &cudaGraph{stream: s}
 	var first unsafe.Pointer
@@ -333,7 +339,7 @@ func (s *Stream) Record(work func() error) (Graph, error) {
 	}
 	failure := work()
 	if err := check("record", C.hnn_torch_graph_end(g.handle, &g.nodes)); err != nil {
-		return nil, cmp.Or(failure, err) // the graph must not be freed
+		return nil, cmp.Or(failure, err) // after this error the graph must not be freed (libtorch.h)
 	}
 	if failure != nil {
 		g.Free()
@@ -354,6 +360,7 @@ type cudaGraph struct {
 func (g *cudaGraph) Replay() error { return check("replay", C.hnn_torch_graph_replay(g.handle)) }
 func (g *cudaGraph) Nodes() int    { return int(g.nodes) }
 
+// Free keeps the first graph of a stream, whose memory the later ones share.
 func (g *cudaGraph) Free() {
 	if g != g.stream.first {
 		C.hnn_torch_graph_free(g.handle)

@@ -49,7 +49,7 @@ struct hnn_torch_cuda {
 // Loads LibTorch's CUDA library, which all of the following need, and chooses a GPU for this process.
 char* hnn_torch_cuda_load(const char* path, int device, struct hnn_torch_cuda* found);
 
-// Computes a number on the GPU.
+// Computes a number on the GPU, which fails if the library has no code for it.
 char* hnn_torch_cuda_try(void);
 
 // Sets *stream to a new stream of the GPU.

@@ -7,7 +7,7 @@
 
 namespace {
 
-// Returns the first line of a message. In the further lines, LibTorch speaks to its developers.
+// Returns the first line of a message. LibTorch's further lines are for its developers.
 inline char* first_line(const char* message) { return strndup(message, strcspn(message, "\n")); }
 
 // Returns NULL or, if the body throws, what a C function then returns: a message that the caller frees.

@@ -154,8 +154,7 @@ func (s *Scope) Indices(values []int64) *ts.Tensor {
 	return newTensor(s, values, []int64{int64(len(values))}, false)
 }
 
-// Local makes an unset tensor with x's shape in the processor's memory. If x is on a GPU, the memory is pinned, so that the GPU copies from and to it by
-// itself.
+// Local makes an unset tensor with x's shape in the processor's memory. If x is on a GPU, the memory is pinned, so that the GPU can copy by itself.
 func (s *Scope) Local(x *ts.Tensor) *ts.Tensor { return s.operator("local", nil, x) }
 
 // newTensor makes a tensor on the scope's device or, without values, an unset one in the CPU's memory.

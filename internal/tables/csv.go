@@ -166,7 +166,7 @@ func (p *parser) parse(c chunk, to *piece) error {
 	return nil
 }
 
-// row adds the row of a line to a piece. An error is about the column at the place that comes with it.
+// row adds the row of a line to a piece: its label and, if the share has the line, its numbers. With an error it returns the place of the column.
 func (p *parser) row(fields []string, line int, to *piece, l *labels) (place int, err error) {
 	row, label := to.Rows, int32(0)
 	if p.label >= 0 {

@@ -70,7 +70,7 @@ func readNPY(file io.ReaderAt, size int64, choose Choose) (*Table, error) {
 		return nil, err
 	}
 	runs := t.Runs
-	if t.Labels != nil { // which the table holds of all rows
+	if t.Labels != nil { // labels are read of all rows
 		runs = []Run{{Rows: a.rows}}
 	}
 	var spans []span
@@ -332,7 +332,7 @@ func (t *Table) read(s span) (part, error) {
 	return part{s.first, s.rows, l.names}, nil
 }
 
-// decode puts a field of rows into the table: of the file's rows from first on.
+// decode puts a field of successive rows into the table, from the row first of the file on.
 func (t *Table) decode(f field, content []byte, row, first int, l *labels) error {
 	switch t.layout.Columns[f.column].Kind {
 	case Skip:

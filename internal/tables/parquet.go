@@ -108,7 +108,7 @@ func checkTypes(columns []*parquet.Column, layout Layout) error {
 	return nil
 }
 
-// checkCompression returns an error about a codec that the library would give any amount of memory on damaged data.
+// checkCompression returns an error about a codec for which the library would allocate any amount of memory on damaged data.
 func checkCompression(groups []format.RowGroup) error {
 	read := []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Zstd}
 	for _, group := range groups {

@@ -98,7 +98,7 @@ func join(layout Layout, pieces []*piece) *Table {
 	return t
 }
 
-// paste copies a piece, whose first row is a row of the file, to the rows from at on.
+// paste copies a piece into the table. Its first row is the given row of the file, and its numbers go to the rows of the table from at on.
 func (t *Table) paste(first, at int, p *piece) {
 	for i, block := range t.Blocks {
 		width := t.layout.Widths[i]

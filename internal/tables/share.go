@@ -9,29 +9,29 @@ import (
 // zero value is the whole table.
 type Share struct {
 	Index int // from 0
-	Count int
+	Count int // of the shares
 }
 
-// parted reports whether the share is not the whole table.
+// parted reports whether the share is less than the whole table.
 func (s Share) parted() bool { return s.Count > 1 }
 
 // owns reports whether the share has a block.
 func (s Share) owns(block int) bool { return !s.parted() || block%s.Count == s.Index }
 
-// Run is successive rows of a file of which a table holds a share.
+// Run is a stretch of successive rows of a file that a table holds. Rows count from 0.
 type Run struct {
-	Row   int // of the file
-	Local int // of the table
-	Rows  int
+	Row   int // the first one in the file
+	Local int // its place in the table
+	Rows  int // how many there are
 }
 
 const (
 	blockLines    = 64  // lines of a block of a CSV file
 	fairBlocks    = 128 // blocks of a share, where the number of rows is known before they are read
-	fewestOfGroup = 16  // row groups of a share with which they are the blocks
+	fewestOfGroup = 16  // row groups for each share from which on the row groups of a Parquet file are the blocks
 )
 
-// addRun adds the next rows that are kept.
+// addRun adds the next rows that are kept. Rows that follow the last run extend it.
 func addRun(runs []Run, row, local, rows int) []Run {
 	if last := len(runs) - 1; last >= 0 && runs[last].Row+runs[last].Rows == row {
 		runs[last].Rows += rows
@@ -40,7 +40,7 @@ func addRun(runs []Run, row, local, rows int) []Run {
 	return append(runs, Run{row, local, rows})
 }
 
-// runs returns the rows of a share, of which blocks begin at the given rows and after the last.
+// runs returns the rows of a share. starts holds the first row of each block, and the number of rows at its end.
 func (s Share) runs(starts []int) (runs []Run) {
 	local := 0
 	for block := range len(starts) - 1 {
@@ -52,7 +52,7 @@ func (s Share) runs(starts []int) (runs []Run) {
 	return runs
 }
 
-// blocks divides rows into equal blocks.
+// blocks divides rows into equal blocks and returns their starts, as runs takes them.
 func (s Share) blocks(rows int) (starts []int) {
 	size := max(1, rows/max(1, fairBlocks*s.Count))
 	for start := 0; start < rows; start += size {
@@ -61,7 +61,8 @@ func (s Share) blocks(rows int) (starts []int) {
 	return append(starts, rows)
 }
 
-// kept calls each with the pieces of successive rows of the file that the table holds: from a row on and before another, and how far they have moved.
+// kept takes successive rows of the file, and calls each for every piece of them that the table holds: the rows of the file from one on and before
+// another. Adding moved to a row of the file gives the row of the table.
 func (t *Table) kept(first, rows int, each func(from, to, moved int) error) error {
 	for _, r := range t.Runs[t.run(first):] {
 		from, to := max(first, r.Row), min(first+rows, r.Row+r.Rows)
@@ -81,7 +82,7 @@ func (t *Table) holds(first, rows int) bool {
 	return i < len(t.Runs) && t.Runs[i].Row < first+rows
 }
 
-// run returns the first run that ends after a row of the file.
+// run returns the index of the first run that ends after a row of the file.
 func (t *Table) run(row int) int {
 	i, _ := slices.BinarySearchFunc(t.Runs, row, func(r Run, row int) int {
 		if r.Row+r.Rows <= row {
@@ -104,7 +105,7 @@ func (t *Table) Place(row int) (local int, held bool) {
 	return t.Runs[i].Local + row - t.Runs[i].Row, true
 }
 
-// fileRow returns the row of the file that is a row of the table.
+// fileRow returns the row of the file at which a row of the table stands.
 func (t *Table) fileRow(local int) int {
 	i, found := slices.BinarySearchFunc(t.Runs, local, func(r Run, local int) int { return r.Local - local })
 	if !found {
@@ -113,8 +114,8 @@ func (t *Table) fileRow(local int) int {
 	return t.Runs[i].Row + local - t.Runs[i].Local
 }
 
-// Cut returns the row after the last one of each piece of a trajectory that the table holds, where whole trajectories end before the given rows of the
-// file.
+// Cut cuts the rows of the table into pieces of trajectories, and returns the row of the table after each piece. The whole trajectories end before the
+// given rows of the file.
 func (t *Table) Cut(ends []int) (local []int) {
 	first := 0
 	for _, end := range ends {
@@ -127,7 +128,7 @@ func (t *Table) Cut(ends []int) (local []int) {
 	return local
 }
 
-// unordered returns an error about the first row whose label does not follow.
+// unordered returns an error about the first row whose label has occurred before another one, or nil.
 func (t *Table) unordered() error {
 	for i := 1; i < len(t.Labels); i++ {
 		if t.Labels[i] < t.Labels[i-1] {
