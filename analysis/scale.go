@@ -23,8 +23,8 @@ func (f *Fit) True(learned float64) float64 {
 	return f.Constant + f.Factor*learned
 }
 
-// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples. There is no fit if
-// all states have one energy, such as those of a single exact trajectory: they determine no factor.
+// fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples. There is no fit
+// if all states have one energy, such as those of a single exact trajectory: they determine no factor.
 func (a *Analysis) fitScale(s *Source) error {
 	truth := a.Sources[0]
 	if s.hamiltonian == nil || truth.hamiltonian == nil {

@@ -119,8 +119,8 @@ func trialStarts(random *numpy.Random) [][]float64 {
 	return starts
 }
 
-// notebookTrials repeats the notebook's trials. The notebook's function multiplies its arguments, the interval and the times, by the stretch in place, so
-// they grow from trial to trial. The notebook has called it once before the first trial.
+// notebookTrials repeats the notebook's trials. The notebook's function multiplies its arguments, the interval and the times, by the stretch in
+// place, so they grow from trial to trial. The notebook has called it once before the first trial.
 func (o oscillator) notebookTrials(Dataset) (p Protocol, err error) {
 	p.Energy = func(s []float64) float64 { return s[0]*s[0] + s[1]*s[1] }
 	stretch := cmp.Or(o.notebook.stretch, 1)

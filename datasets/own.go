@@ -156,8 +156,8 @@ func period(rows Samples) float64 {
 }
 
 // compared chooses up to count reference trajectories: the longest test trajectory, and others that last at least half as long. They end after the
-// given span, or with the shortest of them. All are interpolated at the times of the longest or, if it has fewer than wanted, at as many evenly spaced
-// times. If the rows have no times, compared returns some of them as starts only.
+// given span, or with the shortest of them. All are interpolated at the times of the longest or, if it has fewer than wanted, at as many evenly
+// spaced times. If the rows have no times, compared returns some of them as starts only.
 func compared(test []Samples, count int, span float64, wanted int) Trajectories {
 	t := Trajectories{Solver: integrator.RK45{Relative: 1e-9}}
 	timed := slices.DeleteFunc(slices.Clone(test), func(s Samples) bool { return len(s.Times) < 2 })

@@ -11,8 +11,9 @@ import (
 // Quantity names a mean squared error of a trained model, as reports print it.
 type Quantity string
 
-// The quantities of the paper's tables. The losses are those of the derivatives (for images, of the images and the latent derivatives). The energy MSEs
-// compare the energy along a model's trajectories with the true one: EnergyMSE over the task's Trials or Film, and NotebookEnergyMSE by Task.Notebook.
+// The quantities of the paper's tables. The losses are those of the derivatives (for images, of the images and the latent derivatives). The energy
+// MSEs compare the energy along a model's trajectories with the true one: EnergyMSE over the task's Trials or Film, and NotebookEnergyMSE by
+// Task.Notebook.
 const (
 	TrainLoss         Quantity = "train loss"
 	TestLoss          Quantity = "test loss"
@@ -27,8 +28,8 @@ var Quantities = []Quantity{TrainLoss, TestLoss, EnergyMSE, NotebookEnergyMSE}
 type Scores map[Quantity]float64
 
 // PublishedModel holds the published results of one model on one task. Paper has the numbers of the paper's tables 1 and 2, with more digits from the
-// authors' notebooks. Code has the scores of their code by seed. They come from training with -autograd, whose losses equal those of their code in all
-// five digits that it prints.
+// authors' notebooks. Code has the scores of their code by seed. They come from training with -autograd, whose losses equal those of their code in
+// all five digits that it prints.
 type PublishedModel struct {
 	Paper Scores
 	Code  map[uint32]Scores

@@ -6,8 +6,8 @@ import (
 	"hnn/internal/tables"
 )
 
-// Share is the part of a table with derivatives that one of several processes reads: blocks of rows from everywhere in it. The zero value is the whole
-// table.
+// Share is the part of a table with derivatives that one of several processes reads: blocks of rows from everywhere in it. The zero value is the
+// whole table.
 type Share struct {
 	Index, Count int // which share, from 0, and how many there are
 	Train, Test  int // rows of the two sets of the whole table; FromTableWith fills them in
@@ -25,8 +25,8 @@ func (s *Share) Place(row int, test bool) (place int, has bool) {
 	return s.table.Place(row)
 }
 
-// divide makes each piece of a trajectory in the share a trajectory of the table. The whole trajectories end before the given rows of the file. A single
-// one is cut where the test set begins.
+// divide makes each piece of a trajectory in the share a trajectory of the table. The whole trajectories end before the given rows of the file. A
+// single one is cut where the test set begins.
 func (t *userTable) divide(share Share, ends []int) error {
 	if t.Rows == 0 {
 		return fmt.Errorf("%s: %d rows are too few for %d processes; start fewer", t.path, t.Total, share.Count)

@@ -94,8 +94,8 @@ func moved(times, energy []float64) (list plotter.XYs) {
 	return list
 }
 
-// drift shows how the energy moves from its initial value: the median over the trials, and a band from quartile to quartile. The scale of its first panel
-// shows every model, that of its second one the model with the smallest changes.
+// drift shows how the energy moves from its initial value: the median over the trials, and a band from quartile to quartile. The scale of its first
+// panel shows every model, that of its second one the model with the smallest changes.
 func drift(a *analysis.Analysis) *figure {
 	f := &figure{name: a.Task.Name + "-energy-drift", Figure: panels.Figure{Width: 290, Height: 200, Keys: sourceKeys(a.Moving())}}
 	label := "H(t) − H(0)"

@@ -110,8 +110,8 @@ func (a arrows) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// isolines are the contour lines of a scalar at some levels. They are drawn cell by cell of its grid (marching squares), so two drawings of one scalar
-// are equal to the byte.
+// isolines are the contour lines of a scalar at some levels. They are drawn cell by cell of its grid (marching squares), so two drawings of one
+// scalar are equal to the byte.
 type isolines struct {
 	*analysis.ScalarGrid
 	levels []float64

@@ -100,8 +100,8 @@ func sizeStyle(a *analysis.Analysis, s *analysis.Source) draw.LineStyle {
 	return panels.Style(s.Color, 1.5, panels.Solid)
 }
 
-// sizes adds a panel with the size of each volume at the first times. Its axes have room for all times, so that they stand still in a film. It shows an
-// area over the first one, and for other volumes the natural logarithm of this ratio.
+// sizes adds a panel with the size of each volume at the first times. Its axes have room for all times, so that they stand still in a film. It shows
+// an area over the first one, and for other volumes the natural logarithm of this ratio.
 func (f *figure) sizes(a *analysis.Analysis, times int) {
 	p := f.Panel(0, "Volume", a.Task.Labels.Time, "ln(volume / first)")
 	low, high := 0., 0.

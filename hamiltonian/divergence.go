@@ -7,9 +7,9 @@ import (
 	"hnn/internal/kernels"
 )
 
-// Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, in 1/time: the rate at which the field expands a volume of phase space. It is 0 for J·∇H, and
-// friction makes it negative where H is convex in the momenta. Central differences in float64 leave an error of about 1e-10 times the rates of the
-// field. The states and e.Columns must fit the equation, or the error says how they do not.
+// Divergence returns Σ ∂(dxⱼ/dt)/∂xⱼ at each state of x, in 1/time: the rate at which the field expands a volume of phase space. It is 0 for J·∇H,
+// and friction makes it negative where H is convex in the momenta. Central differences in float64 leave an error of about 1e-10 times the rates of
+// the field. The states and e.Columns must fit the equation, or the error says how they do not.
 func (e *Evaluator) Divergence(x [][]float64) ([]float64, error) {
 	const step = 1e-5 // in units of the scaling; the errors by rounding and by curvature are then about equal
 	if err := e.flatten(x); err != nil {

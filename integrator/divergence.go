@@ -3,8 +3,8 @@ package integrator
 import "slices"
 
 // Divergence returns Σ ∂fⱼ/∂yⱼ at each state, in 1/time: the rate at which the flow of a field expands a small volume. It takes central differences.
-// steps has the step for each of the n components, in their units. It calls the field once, at the 2n neighbours of the first state, then those of the
-// second, and so on, and at time 0. The error is the field's.
+// steps has the step for each of the n components, in their units. It calls the field once, at the 2n neighbours of the first state, then those of
+// the second, and so on, and at time 0. The error is the field's.
 func Divergence(f Field, states [][]float64, steps []float64) ([]float64, error) {
 	var moved [][]float64
 	for _, state := range states {

@@ -49,7 +49,7 @@ func (r Report) pictures(task datasets.Task) (found []picture, err error) {
 	return found, nil
 }
 
-// best returns the path of a picture. In place of a PNG it returns the SVG beside it, which is sharp at any size, unless that is too large for a page.
+// best returns the path of a picture. In place of a PNG it returns the SVG beside it, which is sharp at any size, if that is small enough for a page.
 func best(path string) (string, error) {
 	const largest = 400_000 // bytes
 	stem, isPNG := strings.CutSuffix(path, ".png")

@@ -10,8 +10,8 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// rows is a dataset in the form that both engines read. It shares the memory of the dataset. If the dataset is a share of a table, the counts of the sets
-// are those of the whole table.
+// rows is a dataset in the form that both engines read. It shares the memory of the dataset. If the dataset is a share of a table, the counts of the
+// sets are those of the whole table.
 type rows struct {
 	train, test set
 	images      *datasets.Images // nil where states are observed

@@ -10,8 +10,8 @@ import (
 type engine interface {
 	// unread returns the number of steps after which the trainer reads the losses.
 	unread() int
-	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those whose losses are not read yet. If
-	// evaluated is set, a call of evaluate follows at once, and may do the work of both.
+	// update makes a step; the first is step 0. evaluate computes the test loss. i is the index of the step among those whose losses are not read yet.
+	// If evaluated is set, a call of evaluate follows at once, and may do the work of both.
 	update(step, i int, batch kernels.Batch[float32], evaluated bool) error
 	evaluate(i int, batch kernels.Batch[float32]) error
 	// losses reads the losses of the last len(train) steps. At a step without an evaluation, the value in test is undefined.

@@ -15,12 +15,12 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// standIn stands for a GPU on a machine without one. A graph of its keeps the work, and replaying does it. It counts its calls, and fails at one of them.
+// standIn stands for a GPU on a machine without one. Its graphs keep the work, and do it when they are replayed. It counts its calls, and fails at one.
 type standIn struct {
 	libtorch.Processor
-	calls   map[string]int
-	failing string // the call that fails,
-	from    int    // from this number on, counted from 1
+	calls   map[string]int // how many, by name
+	failing string         // the name of the call that fails; empty for none
+	from    int            // its number, counted from 1
 }
 
 var errStandIn = errors.New("CUDA error: an illegal memory access was encountered")
@@ -32,8 +32,8 @@ func onStandIn(trainer *Trainer) *standIn {
 	return d
 }
 
-// call does a work unless it is to fail. What fails once fails for ever, and so does each call after it, as CUDA's do; but a graph that cannot be recorded
-// leaves the GPU as it was.
+// call does the work of a call that is not to fail. As with CUDA, every call after a failure fails too. Only a graph that cannot be recorded leaves the
+// GPU as it was.
 func (d *standIn) call(name string, work func() error) error {
 	d.calls[name]++
 	if d.failing != "" && d.calls[d.failing] >= d.from && (name == d.failing || d.failing != "record") {
@@ -69,8 +69,8 @@ func (r tape) Replay() error { return r.device.call("replay", r.work) }
 func (r tape) Nodes() int    { return 1 }
 func (r tape) Free()         { r.device.calls["free"]++ }
 
-// A step is recorded after three steps that are not, and so is a step with its evaluation. Everything that a step depends on reaches its replay: a run with
-// graphs ends as one without, bit for bit.
+// The trainer makes three steps before it records one, and treats steps with an evaluation in the same way. Everything that a step depends on reaches
+// its replay: a run with graphs ends as one without, bit for bit.
 func TestRecordedStepsAreTheSame(t *testing.T) {
 	for _, task := range []datasets.Task{datasets.Real, datasets.Pixel} {
 		s := settings(task, 12)
@@ -172,7 +172,8 @@ func (p pair) Broadcast(content []byte) ([]byte, error) {
 	return <-p.contents, nil
 }
 
-// Two processes on GPUs add up their gradients through the processor: they end as two processes on processors, bit for bit, and as one but for rounding.
+// Two processes on GPUs add up their gradients through the processor. They end as two processes on processors do, bit for bit, and as one process does,
+// except for rounding.
 func TestGPUsOfSeveralProcesses(t *testing.T) {
 	for _, task := range []datasets.Task{datasets.Real, datasets.Pixel} {
 		s := settings(task, 5)
@@ -201,7 +202,8 @@ func TestGPUsOfSeveralProcesses(t *testing.T) {
 				t.Fatal(err)
 			}
 			for step := range alone.Losses.Train {
-				relative(t, fmt.Sprintf("%s: train loss at step %d", task.Name, step), float64(trainers[0].Losses.Train[step]), float64(alone.Losses.Train[step]), 1e-6)
+				got, want := float64(trainers[0].Losses.Train[step]), float64(alone.Losses.Train[step])
+				relative(t, fmt.Sprintf("%s: train loss at step %d", task.Name, step), got, want, 1e-6)
 			}
 			for i := range 2 {
 				if fmt.Sprint(trainers[i].Losses, trainers[i].state) != fmt.Sprint(trainers[0].Losses, trainers[0].state) {

@@ -38,8 +38,8 @@ type ranks struct {
 // reasons are the errors of a context that has ended, the stronger one first.
 var reasons = []error{context.Canceled, context.DeadlineExceeded}
 
-// part returns the rows of a batch of the training or test set that this process computes: an equal part or, if it has a share of a table, those of the
-// share, which may be none. It reuses their memory in the next call.
+// part returns the rows of a batch of the training or test set that this process computes: an equal part or, if it has a share of a table, those of
+// the share, which may be none. It reuses their memory in the next call.
 func (r *ranks) part(batch kernels.Batch[float32], test bool) (kernels.Batch[float32], error) {
 	rank, size := r.group.Rank(), r.group.Size()
 	switch {

@@ -24,7 +24,8 @@ func TestAnalyzeTheMeasuredPendulum(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"notebook energy MSE", "learned H", "divergence, rms", "volume, end over start", "energy removed", "real-field.png", "real-add-energy.gif", "real-metrics.json",
+		"notebook energy MSE", "learned H", "divergence, rms", "volume, end over start", "energy removed",
+		"real-field.png", "real-add-energy.gif", "real-metrics.json",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

@@ -47,9 +47,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags := command.Flags("reproduce")
 	tasks := flags.StringSlice("tasks", command.TaskNames(), "`names` of the tasks, separated by commas")
 	models := flags.StringSlice("models", command.PublishedModels(), "`names` of the models, separated by commas: "+strings.Join(hamiltonian.Names(), ", "))
-	flags.Var(&o.seeds, "seeds", "`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard deviations")
+	flags.Var(&o.seeds, "seeds",
+		"`numbers` that seed the random numbers, and ranges of them, such as 0,2,5-7; for several, the report gives means and standard deviations")
 	flags.BoolVar(&o.quick, "quick", false, "take a tenth of the steps")
-	flags.BoolVar(&o.autograd, "autograd", false, "compute gradients by LibTorch's automatic differentiation: slower, but the losses equal the published code's")
+	flags.BoolVar(&o.autograd, "autograd", false,
+		"compute gradients by LibTorch's automatic differentiation: slower, but the losses equal the published code's")
 	flags.StringVar(&o.out, "out", "reproduction", "`folder` for the runs, the figures and the report")
 	flags.Var(&o.shard, "shard", "`i/n` does the i-th of n parts of the trainings; the call that finds all trainings done writes the report (default: all, or the part of the index of a Slurm job array)")
 	command.CUDA(flags, &o.cuda)

@@ -64,7 +64,8 @@ func newPlan(o options) (*plan, error) {
 					settings.TotalSteps /= 10
 				}
 				training := p.add(o, seed, settings.Label(), p.threads, work{task.Name, duration(task, model, settings)})
-				training.Program = append([]string{filepath.Join(programs, "train"), "-verbose", "-threads", fmt.Sprint(p.threads), "-progress", schedule.ProgressFile}, engine...)
+				training.Program = []string{filepath.Join(programs, "train"), "-verbose", "-threads", fmt.Sprint(p.threads), "-progress", schedule.ProgressFile}
+				training.Program = append(training.Program, engine...)
 				training.Program = append(training.Program, "-save-dir", o.runs(seed),
 					"-task", task.Name, "-model", model.Name, "-seed", fmt.Sprint(seed), "-total-steps", fmt.Sprint(settings.TotalSteps))
 				path := settings.Files(o.runs(seed)).Finished

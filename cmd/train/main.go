@@ -154,7 +154,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 
 // measure sets the options of a measured system from the flags, and trains its model.
 func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, loss string, stdout, stderr io.Writer) error {
-	for _, name := range []string{"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "save-every", "losses", "autograd", "cuda"} {
+	for _, name := range []string{
+		"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "save-every", "losses", "autograd", "cuda",
+	} {
 		if flags.Changed(name) {
 			return fmt.Errorf("-%s is not for a table with times and without derivatives", name)
 		}

@@ -40,8 +40,8 @@ const (
 )
 
 // Join connects this process with the others that the environment names. variable returns variables as os.Getenv does:
-//   - RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE. If MASTER_ADDR is set, Slurm's SLURM_PROCID, SLURM_NTASKS and SLURM_LOCALID can stand for the
-//     first three.
+//   - RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE. If MASTER_ADDR is set, Slurm's SLURM_PROCID, SLURM_NTASKS and SLURM_LOCALID can stand for
+//     the first three.
 //   - MASTER_ADDR and MASTER_PORT.
 //   - TORCHELASTIC_USE_AGENT_STORE and TORCHELASTIC_RESTART_COUNT, which torchrun sets.
 //   - GLOO_SOCKET_IFNAME.

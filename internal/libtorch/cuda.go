@@ -31,7 +31,7 @@ func Version() string { return C.GoString(C.hnn_torch_version()) }
 // build returns the version of the LibTorch in use with its variant, as Python's torch.__version__ does.
 func build() string { return Version() + variant(int(C.hnn_torch_cuda_runtime())) }
 
-// variant returns the suffix of LibTorch's version for a version of CUDA's run time: +cu130 for 13000, which is CUDA's number for 13.0, and +cpu for 0.
+// variant returns the suffix of LibTorch's version for a version of CUDA's run time: +cu130 for 13000, by which CUDA means 13.0, and +cpu for 0.
 func variant(runtime int) string {
 	if runtime == 0 {
 		return "+cpu"
@@ -183,8 +183,8 @@ func pythonLibrary(version string) (string, error) {
 
 var allocatorBackend = regexp.MustCompile(`backend\s*:\s*(\w+)`)
 
-// CheckRecording returns an error if a variable of the environment sets an allocator that keeps no memory for a recorded graph. variable looks one up as
-// os.LookupEnv does.
+// CheckRecording returns an error if a variable of the environment sets an allocator that keeps no memory for a recorded graph. variable looks one
+// up as os.LookupEnv does.
 func CheckRecording(variable func(name string) (string, bool)) error {
 	const advice = "a recorded step would lose its memory; unset it, or give -cuda-graph=false"
 	if _, set := variable("PYTORCH_NO_CUDA_MEMORY_CACHING"); set {
@@ -295,8 +295,8 @@ type Stream struct {
 	first *cudaGraph // the first one that was recorded here; it is kept, so that all later ones share its memory
 }
 
-// EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Recorded work needs such a stream: its memory is then not given
-// to operations outside of the stream.
+// EnterStream takes a CUDA stream, to which this thread's GPU operations go until Leave. Recorded work needs such a stream: its memory is then not
+// given to operations outside of the stream.
 func EnterStream() (*Stream, error) {
 	s, found := idleStreams.take()
 	if !found {

@@ -62,8 +62,8 @@ func (f *Figure) PNG() ([]byte, error) {
 	return content.Bytes(), nil
 }
 
-// Frequent returns the most frequent colours of pictures, n at most, the most frequent first. It divides the range of each component into 32 parts, and
-// returns only the most frequent one of the colours that share all parts: the edges of letters have many colours that nobody can tell apart.
+// Frequent returns the most frequent colours of pictures, n at most, the most frequent first. It divides the range of each component into 32 parts,
+// and returns only the most frequent one of the colours that share all parts: the edges of letters have many colours that nobody can tell apart.
 func Frequent(n int, pictures ...*image.RGBA) (colors color.Palette) {
 	count := map[color.RGBA]int{}
 	for _, picture := range pictures {
@@ -86,8 +86,8 @@ func Frequent(n int, pictures ...*image.RGBA) (colors color.Palette) {
 	return colors
 }
 
-// Paletted gives each pixel the nearest colour of a palette. It searches the palette once for each of a figure's few colours, where package image/draw
-// would do so for every pixel.
+// Paletted gives each pixel the nearest colour of a palette. It searches the palette once for each of a figure's few colours, where package
+// image/draw would do so for every pixel.
 func Paletted(raster *image.RGBA, colors color.Palette) *image.Paletted {
 	p := image.NewPaletted(raster.Bounds(), colors)
 	nearest := map[color.RGBA]uint8{}

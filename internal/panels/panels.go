@@ -112,8 +112,8 @@ type strip struct {
 	panels []*plot.Plot
 }
 
-// strips breaks rows that are longer than a strip may be. The first strips of all rows come first, then the second ones of all rows, so that panels that
-// belong together stay together.
+// strips breaks rows that are longer than a strip may be. The first strips of all rows come first, then the second ones of all rows, so that panels
+// that belong together stay together.
 func (f *Figure) strips() (list []strip) {
 	columns := f.columns()
 	for first := 0; first < f.longest(); first += columns {

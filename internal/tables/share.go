@@ -114,8 +114,8 @@ func (t *Table) fileRow(local int) int {
 	return t.Runs[i].Row + local - t.Runs[i].Local
 }
 
-// Cut cuts the rows of the table into pieces of trajectories, and returns the row of the table after each piece. The whole trajectories end before the
-// given rows of the file.
+// Cut cuts the rows of the table into pieces of trajectories, and returns the row of the table after each piece. The whole trajectories end before
+// the given rows of the file.
 func (t *Table) Cut(ends []int) (local []int) {
 	first := 0
 	for _, end := range ends {

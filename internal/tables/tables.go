@@ -48,8 +48,8 @@ type Layout struct {
 // Choose returns the layout of a table whose columns have the given names, or an error about them.
 type Choose func(names []string) (Layout, error)
 
-// Table holds the rows of a table. Of a share, it holds the numbers of the share's rows, and the labels of all rows. It takes the memory of its numbers
-// and, while it is read, at most half as much more and a few megabytes for each processor.
+// Table holds the rows of a table. Of a share, it holds the numbers of the share's rows, and the labels of all rows. It takes the memory of its
+// numbers and, while it is read, at most half as much more and a few megabytes for each processor.
 type Table struct {
 	Rows   int         // whose numbers it holds
 	Blocks [][]float32 // of Rows × width numbers, row by row

@@ -17,14 +17,15 @@ import (
 	"hnn/nets"
 )
 
-// check is one of the things that must be true where there is a GPU.
+// check is a promise of training on a GPU that is tested. detail is what to print after its name if it holds.
 type check struct {
 	name string
 	run  func(m machine) (detail string, err error)
 }
 
-// machine runs ./train in a folder of its own for each name, where a later call with -resume goes on.
+// machine is where ./train runs.
 type machine interface {
+	// train runs ./train with further variables of the environment. The runs go to the named folder, where a later call with -resume goes on.
 	train(folder string, environment []string, arguments ...string) outcome
 	// sanitize runs ./train under NVIDIA's compute-sanitizer. The error is errMissing if there is none.
 	sanitize(arguments ...string) error
@@ -34,7 +35,7 @@ var errMissing = errors.New("not run: there is no compute-sanitizer")
 
 // outcome is how a call of ./train ended.
 type outcome struct {
-	status int
+	status int         // of the exit; -1 if ./train did not start, or its run cannot be read
 	lines  string      // on stderr
 	losses [][]float64 // by step: training and test, NaN where there is none; nil if the run did not end well
 }
@@ -42,7 +43,7 @@ type outcome struct {
 const (
 	// lastDigits bounds the relative difference of losses that the same operations make.
 	lastDigits = 1e-5
-	// rounding bounds the difference between two devices up to step compared, where rounding has grown.
+	// rounding bounds the relative difference of losses between two devices. It grows from step to step, so only the first steps are compared.
 	rounding = 1e-2
 	compared = 200
 )
@@ -55,7 +56,7 @@ func checks() []check {
 		{"the same with -input-noise", recorded("-task", "2body", "-input-noise", "0.1", "-total-steps", "299")},
 		{"the same with -baseline", recorded("-task", "2body", "-baseline", "-total-steps", "299")},
 		{"the same with images", recorded("-task", "pixel", "-print-every", "1", "-total-steps", "299")},
-		{"a stop amid a round, and -resume", resumed},
+		{"a stop within a round, and -resume", resumed},
 		{"from the processor to the GPU and back", moved},
 		{"too little memory for the data, and for a recording", memory},
 		{"no GPU is visible", hidden},
@@ -102,7 +103,7 @@ func recorded(arguments ...string) func(m machine) (string, error) {
 	}
 }
 
-// resumed stops after 250 steps, which is no whole number of rounds of a hundred, and compares with an unbroken run.
+// resumed stops after 250 steps, within a round of a hundred, goes on, and compares with an unbroken run.
 func resumed(m machine) (string, error) {
 	run := func(folder, last string, more ...string) outcome {
 		return m.train(folder, nil, append([]string{"-task", "2body", "-cuda", "-total-steps", last}, more...)...)
@@ -114,7 +115,7 @@ func resumed(m machine) (string, error) {
 	return equal(run("broken", "299", "-resume"), unbroken, math.MaxInt, lastDigits)
 }
 
-// moved trains a hundred steps on the processor, a hundred on the GPU and a hundred on the processor.
+// moved trains a hundred steps on the processor, a hundred on the GPU and a hundred on the processor, and compares with a run on the processor.
 func moved(m machine) (string, error) {
 	run := func(folder, last string, more ...string) outcome {
 		return m.train(folder, nil, append([]string{"-task", "2body", "-total-steps", last}, more...)...)
@@ -128,12 +129,12 @@ func moved(m machine) (string, error) {
 	return equal(run("moved", "299", "-resume"), stayed, compared+1, rounding)
 }
 
-// memory bisects the share of the GPU's memory that a run needs. Each run that lacks it must end as a failure does, and one must lack it in the
-// recording, at step 3, which takes memory of its own after the first steps had theirs.
+// memory finds by bisection what share of the GPU's memory a run needs. Each run with too little must end with one line. At least one must fail in the
+// recording, at step 3, which takes memory of its own after the first steps have taken theirs.
 func memory(m machine) (string, error) {
 	const recording = "step 3: "
 	least, enough := 1e-7, 1e-1
-	amid := 0
+	recordings := 0 // that lacked memory
 	for i := range 14 {
 		share := math.Sqrt(least * enough)
 		limit := fmt.Sprintf("PYTORCH_CUDA_ALLOC_CONF=per_process_memory_fraction:%.9f", share)
@@ -147,19 +148,21 @@ func memory(m machine) (string, error) {
 			return "", err
 		}
 		if strings.Contains(o.lines, recording) {
-			amid++
+			recordings++
 		}
 	}
-	if amid == 0 {
+	if recordings == 0 {
 		return "", errors.New("no run lacked memory in the recording alone")
 	}
-	return fmt.Sprintf(": %.1e of the GPU's memory is enough; %d runs lacked it in the recording", enough, amid), nil
+	return fmt.Sprintf(": %.1e of the GPU's memory is enough; %d runs lacked it in the recording", enough, recordings), nil
 }
 
+// hidden hides the GPUs from the driver.
 func hidden(m machine) (string, error) {
 	return "", m.train("hidden", []string{"CUDA_VISIBLE_DEVICES="}, "-task", "2body", "-cuda", "-total-steps", "20").fails(2, "there is no GPU")
 }
 
+// uncached sets an allocator that gives the memory of a recorded step away.
 func uncached(m machine) (string, error) {
 	const variable = "PYTORCH_NO_CUDA_MEMORY_CACHING"
 	return "", m.train("uncached", []string{variable + "=1"}, "-task", "2body", "-cuda", "-total-steps", "20").fails(1, variable)
@@ -275,7 +278,8 @@ func (p programs) sanitize(arguments ...string) error {
 	if _, err := exec.LookPath(name); err != nil {
 		return errMissing
 	}
-	line := append([]string{"--error-exitcode", strconv.Itoa(found), p.path}, append(arguments, "-quiet", "-save-dir", filepath.Join(p.work, "sanitized"))...)
+	line := append([]string{"--error-exitcode", strconv.Itoa(found), p.path}, arguments...)
+	line = append(line, "-quiet", "-save-dir", filepath.Join(p.work, "sanitized"))
 	output, err := exec.Command(name, line...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, output)

@@ -83,7 +83,7 @@ func TestChecksFindFaults(t *testing.T) {
 	for fault, want := range map[string][]string{
 		"":                     nil,
 		"graph":                {"with and without a graph", "with -use-rk4", "with -input-noise", "with -baseline", "with images"},
-		"resume":               {"a stop amid a round"},
+		"resume":               {"a stop within a round"},
 		"way back":             {"and back"},
 		"memory":               {"too little memory"},
 		"recording":            {"too little memory"},

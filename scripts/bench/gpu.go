@@ -51,7 +51,7 @@ func repeated(task datasets.Task, rows int) datasets.Task {
 	return task
 }
 
-// onGPU makes the checks of training on a GPU, and times steps beside PyTorch's. Every program reads its losses after a hundred steps.
+// onGPU checks training on a GPU, and times steps beside PyTorch's. Every program reads its losses after a hundred steps.
 func onGPU(o options) error {
 	failed := perform(checks(), programs{path: o.train, work: filepath.Join(o.work, "checks")})
 	tasks := append(o.tasks, large)
@@ -63,7 +63,8 @@ func onGPU(o options) error {
 	return errors.Join(failed, err)
 }
 
-// rounds prints what a step gives the GPU to do, and how long this program takes to give it. Each run is a process of its own, as CUDA is loaded first.
+// rounds prints how many operations a step gives the GPU, and how long this program takes to give them. Each run has a process of its own, since CUDA
+// must be loaded before anything else.
 func rounds(tasks []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,7 +83,7 @@ func rounds(tasks []string) error {
 	return nil
 }
 
-// measureRound prints a line of rounds' table: the medians of a run of some rounds.
+// measureRound prints a line of the table of rounds: the medians over the rounds of a run.
 func measureRound(label string, cuda bool) error {
 	const steps = 2000
 	name, model, _ := strings.Cut(label, "-")

@@ -1,4 +1,4 @@
-// Stands in for LibTorch's CUDA library in the tests: a machine whose driver, GPUs and architecture the environment gives.
+// Stands in for LibTorch's CUDA library in the tests. Variables of the environment name the machine's driver, its GPUs and CUDA's error.
 #include <stdlib.h>
 
 static int number(const char* name) {
