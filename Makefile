@@ -52,7 +52,7 @@ bench: build .bench/peers
 	@$(GO) run ./scripts/bench
 	@$(GO) run ./scripts/bench -scaling
 
-# Checks training on a GPU, says pass or fail for each promise, and times it beside PyTorch's.
+# Checks training on a GPU, prints pass or fail for each check, and times training beside PyTorch.
 gpu: export LIBTORCH_VARIANT = cuda
 gpu: build .bench/peers
 	@$(GO) run ./scripts/bench -cuda

@@ -6,7 +6,7 @@ import (
 	"hnn/datasets"
 )
 
-// A learned Hamiltonian of 2·(q² + p²) + 3 needs the factor 1/2 and the constant −3/2. States of one energy tell no factor.
+// A learned Hamiltonian of 2·(q² + p²) + 3 needs the factor 1/2 and the constant −3/2. States of one energy determine no factor.
 func TestFitScale(t *testing.T) {
 	learned := func(states [][]float64) ([]float64, error) {
 		energies, err := squares(states)

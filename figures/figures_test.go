@@ -361,7 +361,7 @@ func watched(t *testing.T, path string, frames int) []image.Image {
 	return shown(movie.Image)
 }
 
-// shown draws each change over the frames before.
+// shown returns the whole frames of a film, of which each frame holds only what has changed.
 func shown(changes []*image.Paletted) (list []image.Image) {
 	screen := image.NewRGBA(changes[0].Rect)
 	for _, change := range changes {

@@ -15,7 +15,8 @@ import (
 	"hnn/internal/libtorch"
 )
 
-// standIn stands for a GPU on a machine without one. Its graphs keep the work, and do it when they are replayed. It counts its calls, and fails at one.
+// standIn stands for a GPU on a machine without one. Its graphs keep the work, and do it when they are replayed. It counts its calls, and fails at
+// one.
 type standIn struct {
 	libtorch.Processor
 	calls   map[string]int // how many, by name
@@ -32,8 +33,8 @@ func onStandIn(trainer *Trainer) *standIn {
 	return d
 }
 
-// call does the work of a call that is not to fail. As with CUDA, every call after a failure fails too. Only a graph that cannot be recorded leaves the
-// GPU as it was.
+// call does the work of a call that is not to fail. As with CUDA, every call after a failure fails too. Only a graph that cannot be recorded leaves
+// the GPU as it was.
 func (d *standIn) call(name string, work func() error) error {
 	d.calls[name]++
 	if d.failing != "" && d.calls[d.failing] >= d.from && (name == d.failing || d.failing != "record") {
@@ -172,8 +173,8 @@ func (p pair) Broadcast(content []byte) ([]byte, error) {
 	return <-p.contents, nil
 }
 
-// Two processes on GPUs add up their gradients through the processor. They end as two processes on processors do, bit for bit, and as one process does,
-// except for rounding.
+// Two processes on GPUs add up their gradients through the processor. They end as two processes on processors do, bit for bit, and as one process
+// does, except for rounding.
 func TestGPUsOfSeveralProcesses(t *testing.T) {
 	for _, task := range []datasets.Task{datasets.Real, datasets.Pixel} {
 		s := settings(task, 5)

@@ -113,8 +113,8 @@ func springs(t *testing.T, rows int) string {
 	return path
 }
 
-// Several processes that read a share each compute what one does that reads the whole table, but for rounding: a sum of float32 in another order. Of
-// a batch of 3 rows, a process often has none.
+// Several processes that each read a share have the losses of one process that reads the whole table, except for rounding: they add up float32 in
+// another order. A process often has no row of a batch of 3.
 func TestSharesEqualOneProcess(t *testing.T) {
 	for _, flags := range [][]string{
 		{"-data", springs(t, 5000), "-batch-size", "100", "-total-steps", "100", "-input-noise", "0.01"},

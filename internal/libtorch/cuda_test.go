@@ -120,7 +120,7 @@ func TestPythonLibrary(t *testing.T) {
 	fails("python3 has no torch")
 }
 
-// On a machine that a stand-in for LibTorch's CUDA library plays, one line names what is missing. CUDA that is loaded after a computation is refused.
+// With a stand-in for LibTorch's CUDA library, which plays machines, one line names what is missing. CUDA is refused after a computation without it.
 func TestMachines(t *testing.T) {
 	if os.Getenv("MACHINE") != "" { // a process for each case, as CUDA is loaded once
 		if os.Getenv("COMPUTED") != "" {
@@ -160,7 +160,7 @@ func TestMachines(t *testing.T) {
 	}
 }
 
-// PyTorch's names of what takes the memory of a recorded step away.
+// These settings, by PyTorch's names, take the memory of a recorded step away.
 func TestCheckRecording(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
 		{"PYTORCH_NO_CUDA_MEMORY_CACHING", "1", "PYTORCH_NO_CUDA_MEMORY_CACHING is set"},

@@ -129,8 +129,8 @@ func moved(m machine) (string, error) {
 	return equal(run("moved", "299", "-resume"), stayed, compared+1, rounding)
 }
 
-// memory finds by bisection what share of the GPU's memory a run needs. Each run with too little must end with one line. At least one must fail in the
-// recording, at step 3, which takes memory of its own after the first steps have taken theirs.
+// memory finds by bisection what share of the GPU's memory a run needs. Each run with too little must end with one line. At least one must fail in
+// the recording, at step 3, which takes memory of its own after the first steps have taken theirs.
 func memory(m machine) (string, error) {
 	const recording = "step 3: "
 	least, enough := 1e-7, 1e-1
