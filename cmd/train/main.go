@@ -32,18 +32,23 @@ type options struct {
 	saveDir, progress      string
 	losses                 string // a file for them; empty for none
 	saveEvery              time.Duration
+	data                   string // a file of the user's
+	table                  *datasets.TableOptions
+	loss                   string // of a measured system
+	baseline               bool
+	rk4, publishedRK4      bool
 	fit                    fit.Options // of a measured system
 	seeds                  command.Seeds
 	testFraction           float64
 }
 
-func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
-	o := options{settings: trainer.DefaultSettings(datasets.Task{})}
+// flags returns the flags that set the options, which hold the defaults.
+func (o *options) flags() *pflag.FlagSet {
 	flags := command.Flags("train")
 	s := &o.settings
 	flags.StringVar(&s.Task, "task", "", "`name` of the system to learn")
 	flags.StringVar(&s.Model, "model", s.Model, "`name` of the model to train; port by default for a measured system")
-	baseline := flags.Bool("baseline", false, "the published scripts' flag for -model "+hamiltonian.Baseline.Name)
+	flags.BoolVar(&o.baseline, "baseline", false, "the published scripts' flag for -model "+hamiltonian.Baseline.Name)
 	command.Uint32(flags, &s.Seed, "seed", 0, "seed of all random numbers; a seed gives the same numbers as in the published code")
 	command.Int(flags, &s.TotalSteps, "total-steps", -1, "last gradient step, counted from 0 (default: the task's)")
 	command.Int(flags, &s.BatchSize, "batch-size", -1, "rows drawn at each step, 0 for all (default: the task's)")
@@ -53,13 +58,13 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	flags.StringVar((*string)(&s.Nonlinearity), "nonlinearity", string(s.Nonlinearity), "activation of the hidden layers: "+strings.Join(nets.Activations, ", "))
 	flags.StringVar((*string)(&s.FieldType), "field-type", string(s.FieldType),
 		"field of a model with two scalar outputs F1 and F2 (J·∇F2, ∇F1 or their sum): "+strings.Join(hamiltonian.FieldTypes, ", "))
-	rk4 := flags.Bool("use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
-	publishedRK4 := flags.Bool("use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
+	flags.BoolVar(&o.rk4, "use-rk4", false, "compare "+trainer.RK4.Description+" with the data's, in place of the derivative at one time")
+	flags.BoolVar(&o.publishedRK4, "use-rk4-as-published", false, "the published script's -use_rk4: compare the increment of a Runge-Kutta step of length h with "+
 		"the derivative; the learned field is then up to 1/h times too large")
 	command.Float64(flags, &s.InputNoise, "input-noise", 0, "standard deviation of noise added to the predicted derivatives, or to the latent states")
-	data := flags.String("data", "", "`file` of a system of your own (without -task): .csv, .npz, .npy or .parquet; or measurements that replace the embedded ones (task real)")
-	loss := flags.String("loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
-	table := command.Table(flags)
+	flags.StringVar(&o.data, "data", "", "`file` of a system of your own (without -task): .csv, .npz, .npy or .parquet; or measurements that replace the embedded ones (task real)")
+	flags.StringVar(&o.loss, "loss", "", "loss of a measured system: "+strings.Join(fit.Losses, ", ")+" (default: windows); a table with derivatives has one loss, derivatives")
+	o.table = command.Table(flags)
 	flags.StringVar((*string)(&o.fit.Kinetic), "kinetic", "", "energy of the model port: quadratic in the momenta, configuration (quadratic, with masses that depend on the positions) or general (default: chosen by validation; without measured momenta, quadratic with the masses of -mass)")
 	flags.StringVar((*string)(&o.fit.Friction), "friction", "", "friction of the model port: none, constant or state (default: none or constant, chosen by validation)")
 	command.Float64(flags, &o.fit.WeightDecay, "weight-decay", 0, "L2 weight decay of the energy's network, for a measured system; tasks use that of the published scripts, tables with derivatives none")
@@ -78,7 +83,12 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	command.Threads(flags, &o.execution.Threads, ". The numbers depend on it only with -autograd, where the default is 1")
 	command.CUDA(flags, &o.execution.CUDA)
 	flags.BoolVar(&o.execution.Record, "cuda-graph", true, "record a step in a CUDA graph once, and replay it")
+	return flags
+}
 
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) error {
+	o := options{settings: trainer.DefaultSettings(datasets.Task{})}
+	flags, s := o.flags(), &o.settings
 	if err := command.Parse(flags, arguments); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return help(stdout, flags)
@@ -92,42 +102,56 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 	defer group.Close()
 	o.execution.Group = group
 	if !s.Autograd && !o.execution.CUDA {
-		table.Share = datasets.Share{Index: group.Rank(), Count: group.Size()}
+		o.table.Share = datasets.Share{Index: group.Rank(), Count: group.Size()}
 	}
-	task, err := command.Task(ctx, s.Task, *data, *table)
+	task, err := command.Task(ctx, s.Task, o.data, *o.table)
 	if err != nil {
 		return err
 	}
-	if *baseline {
+	if o.quiet {
+		stdout = io.Discard
+	}
+	if err := o.check(flags); err != nil {
+		return err
+	}
+	switch {
+	case task.Observed != nil && group.Size() > 1:
+		return errors.New("a table with times and without derivatives is for one process, and this is one of several; start it without torchrun or srun")
+	case task.Observed != nil:
+		return o.measure(ctx, flags, task, stdout, stderr)
+	}
+	if err := o.choose(flags, task); err != nil {
+		return err
+	}
+	return train(ctx, task, o, stdout, stderr)
+}
+
+// check returns an error about flags that contradict each other, or that are wrong for every system. It settles the model.
+func (o *options) check(flags *pflag.FlagSet) error {
+	s := &o.settings
+	if o.baseline {
 		if flags.Changed("model") && s.Model != hamiltonian.Baseline.Name {
 			return fmt.Errorf("-baseline and -model %s name two models; give one of the flags", s.Model)
 		}
 		s.Model = hamiltonian.Baseline.Name
 	}
-	if o.quiet {
-		stdout = io.Discard
-	}
-	if o.saveEvery < shortestSave {
+	switch {
+	case o.saveEvery < shortestSave:
 		return fmt.Errorf("-save-every is %v; it must be at least %v", o.saveEvery, shortestSave)
-	}
-	if err := checkLosses(o.losses); err != nil {
-		return err
-	}
-	if o.printEvery < 1 {
+	case o.printEvery < 1:
 		return fmt.Errorf("-print-every is %d; it must be 1 or more", o.printEvery)
 	}
-	if task.Observed != nil && group.Size() > 1 {
-		return errors.New("a table with times and without derivatives is for one process, and this is one of several; start it without torchrun or srun")
-	}
-	if task.Observed != nil {
-		return o.measure(ctx, flags, task, *loss, stdout, stderr)
-	}
+	return checkLosses(o.losses)
+}
+
+// choose sets the settings of a task that no flag gives, and the loss.
+func (o *options) choose(flags *pflag.FlagSet, task datasets.Task) error {
 	for _, name := range []string{"loss", "kinetic", "friction", "weight-decay", "seeds", "test-fraction", "effort"} {
-		if flags.Changed(name) && !(name == "loss" && *loss == trainer.Derivatives.Name) {
+		if flags.Changed(name) && !(name == "loss" && o.loss == trainer.Derivatives.Name) {
 			return fmt.Errorf("-%s %s is for tables with times and without derivatives (flag -data)", name, flags.Lookup(name).Value)
 		}
 	}
-	defaults := trainer.DefaultSettings(task)
+	s, defaults := &o.settings, trainer.DefaultSettings(task)
 	s.Task, s.File, s.Hash, s.TestEvery, s.WeightDecay = task.Name, task.File, task.Hash, defaults.TestEvery, defaults.WeightDecay
 	if task.ImageSide > 0 {
 		s.TestEvery = o.printEvery // as in the published script
@@ -142,18 +166,18 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) erro
 		o.execution.Threads = 1
 	}
 	switch {
-	case *rk4 && *publishedRK4:
+	case o.rk4 && o.publishedRK4:
 		return errors.New("-use-rk4 and -use-rk4-as-published name two losses; give one of the flags")
-	case *rk4:
+	case o.rk4:
 		s.Loss = trainer.RK4.Name
-	case *publishedRK4:
+	case o.publishedRK4:
 		s.Loss = trainer.PublishedRK4.Name
 	}
-	return train(ctx, task, o, stdout, stderr)
+	return nil
 }
 
 // measure sets the options of a measured system from the flags, and trains its model.
-func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, loss string, stdout, stderr io.Writer) error {
+func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task datasets.Task, stdout, stderr io.Writer) error {
 	for _, name := range []string{
 		"total-steps", "batch-size", "learn-rate", "use-rk4", "use-rk4-as-published", "input-noise", "save-every", "losses", "autograd", "cuda",
 	} {
@@ -180,7 +204,7 @@ func (o options) measure(ctx context.Context, flags *pflag.FlagSet, task dataset
 	if err != nil {
 		return err
 	}
-	o.fit.Model, o.fit.Loss, o.fit.Threads = model, cmp.Or(loss, fit.Windows), o.execution.Threads
+	o.fit.Model, o.fit.Loss, o.fit.Threads = model, cmp.Or(o.loss, fit.Windows), o.execution.Threads
 	o.fit.Hidden, o.fit.Layers, o.fit.Activation, o.fit.FieldType = o.settings.HiddenDim, o.settings.Layers, o.settings.Nonlinearity, o.settings.FieldType
 	if err := o.fit.Check(); err != nil {
 		return err

@@ -113,7 +113,7 @@ func TestLostRank(t *testing.T) {
 	} {
 		t.Run(test.fate, func(t *testing.T) {
 			t.Parallel()
-			for number, r := range start(t, test.fate, 3, []int{0, 1, 2}, "HNN_TIMEOUT=3s") {
+			for number, r := range start(t, test.fate, 3, []int{0, 1, 2}, "HNN_TIMEOUT=10s") {
 				if number == test.lost {
 					continue
 				}
