@@ -24,7 +24,8 @@ func (f *Fit) True(learned float64) float64 {
 }
 
 // fitScale fits the constant and the factor by least squares over the states of a.Training() or, for images, over the test samples. There is no fit
-// if all states have one energy, such as those of a single exact trajectory: they determine no factor.
+// if all states have one energy, such as those of a single exact trajectory: they determine no factor. Nor is there one if the model has learned a
+// constant, which moves nothing.
 func (a *Analysis) fitScale(s *Source) error {
 	truth := a.Sources[0]
 	if s.hamiltonian == nil || truth.hamiltonian == nil {
@@ -43,12 +44,20 @@ func (a *Analysis) fitScale(s *Source) error {
 	if err != nil {
 		return err
 	}
-	const varies = 1e-5 // of the largest energy; a smaller spread may come from the rounding of the states alone
-	if stat.PopStdDev(energy, nil) < varies*floats.Norm(energy, math.Inf(1)) {
+	const (
+		varies = 1e-5  // of the largest energy; a smaller spread may come from the rounding of the states alone
+		learns = 1e-12 // of the largest learned value; a smaller spread is that of the sums
+	)
+	if constant(energy, varies) || constant(learned, learns) {
 		return nil
 	}
-	constant, factor := stat.LinearRegression(learned, energy, nil, false)
-	s.Fit = &Fit{factor, constant, stat.RSquared(learned, energy, nil, constant, factor)}
+	offset, factor := stat.LinearRegression(learned, energy, nil, false)
+	s.Fit = &Fit{factor, offset, stat.RSquared(learned, energy, nil, offset, factor)}
 	s.metrics.Fit = s.Fit
 	return nil
+}
+
+// constant reports whether the standard deviation of values is at most a share of the largest one.
+func constant(values []float64, share float64) bool {
+	return stat.PopStdDev(values, nil) <= share*floats.Norm(values, math.Inf(1))
 }

@@ -1,12 +1,13 @@
 package analysis
 
 import (
+	"slices"
 	"testing"
 
 	"hnn/datasets"
 )
 
-// A learned Hamiltonian of 2·(q² + p²) + 3 needs the factor 1/2 and the constant −3/2. States of one energy determine no factor.
+// A learned Hamiltonian of 2·(q² + p²) + 3 needs the factor 1/2 and the constant −3/2. States of one energy, or a learned constant, determine no factor.
 func TestFitScale(t *testing.T) {
 	learned := func(states [][]float64) ([]float64, error) {
 		energies, err := squares(states)
@@ -32,5 +33,9 @@ func TestFitScale(t *testing.T) {
 	relative(t, "true energy of the learned 11", f.True(11), 4, 1e-9)
 	if f := fit([]float64{1, 0}, []float64{0, 1}, []float64{0.6, 0.8}); f != nil || f.True(11) != 11 {
 		t.Errorf("states of the energy 1 gave the fit %+v", f)
+	}
+	learned = func(states [][]float64) ([]float64, error) { return slices.Repeat([]float64{0.1}, len(states)), nil }
+	if f := fit([]float64{1, 0}, []float64{0, 2}, []float64{3, 1}); f != nil {
+		t.Errorf("a learned constant gave the fit %+v", f)
 	}
 }
