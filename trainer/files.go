@@ -3,12 +3,15 @@ package trainer
 import (
 	"bytes"
 	"cmp"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hnn/nets"
@@ -82,16 +85,55 @@ func (t *Trainer) encode(final *Final, more ...nets.Attachment) ([]byte, error) 
 
 // losses returns the losses as CSV.
 func (t *Trainer) losses() []byte {
-	var csv bytes.Buffer
-	csv.WriteString("step,train_loss,test_loss\n")
+	var table bytes.Buffer
+	table.WriteString("step,train_loss,test_loss\n")
 	for step, train := range t.Losses.Train {
-		fmt.Fprintf(&csv, "%d,%g,", step, train)
+		fmt.Fprintf(&table, "%d,%g,", step, train)
 		if step%t.Settings.TestEvery == 0 {
-			fmt.Fprintf(&csv, "%g", t.Losses.Test[step])
+			fmt.Fprintf(&table, "%g", t.Losses.Test[step])
 		}
-		csv.WriteByte('\n')
+		table.WriteByte('\n')
 	}
-	return csv.Bytes()
+	return table.Bytes()
+}
+
+// ReadLosses reads the losses of a run's file. It returns nil for a checkpoint that holds none, such as PyTorch's. An error names the file and the line.
+func ReadLosses(path string) (*Losses, error) {
+	checkpoint, err := nets.ReadCheckpoint(path, nets.LossesFile)
+	content, ok := checkpoint.Attachments[nets.LossesFile]
+	if err != nil || !ok {
+		return nil, err
+	}
+	rows, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", path, nets.LossesFile, err)
+	}
+	var losses Losses
+	for i, row := range rows[min(1, len(rows)):] { // below the header
+		if err := losses.append(i, row); err != nil {
+			return nil, fmt.Errorf("%s: %s, line %d: %w", path, nets.LossesFile, i+2, err)
+		}
+	}
+	return &losses, nil
+}
+
+// append adds the losses of a row of losses.csv. The test loss may be empty.
+func (l *Losses) append(step int, row []string) error {
+	if len(row) != 3 || row[0] != strconv.Itoa(step) {
+		return fmt.Errorf("the row is %.60q; it must be step %d and its two losses", row, step)
+	}
+	train, err := strconv.ParseFloat(row[1], 32)
+	if err != nil {
+		return err
+	}
+	test := math.NaN()
+	if row[2] != "" {
+		if test, err = strconv.ParseFloat(row[2], 32); err != nil {
+			return err
+		}
+	}
+	l.Train, l.Test = append(l.Train, float32(train)), append(l.Test, float32(test))
+	return nil
 }
 
 // training returns the state from which Resume continues.

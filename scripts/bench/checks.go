@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"math"
@@ -14,7 +13,7 @@ import (
 
 	"hnn/datasets"
 	"hnn/internal/command"
-	"hnn/nets"
+	"hnn/trainer"
 )
 
 // check is a promise of training on a GPU that is tested. detail is what to print after its name if it holds.
@@ -249,26 +248,16 @@ func readLosses(folder string) ([][]float64, error) {
 	if err != nil || len(files) != 1 {
 		return nil, fmt.Errorf("%s holds %d runs, want one", folder, len(files))
 	}
-	run, err := nets.ReadCheckpoint(files[0], nets.LossesFile)
+	read, err := trainer.ReadLosses(files[0])
 	if err != nil {
 		return nil, err
 	}
-	rows, err := csv.NewReader(bytes.NewReader(run.Attachments[nets.LossesFile])).ReadAll()
-	if err != nil || len(rows) == 0 {
-		return nil, fmt.Errorf("%s has no losses: %v", files[0], err)
+	if read == nil {
+		return nil, fmt.Errorf("%s has no losses", files[0])
 	}
-	var losses [][]float64
-	for _, row := range rows[1:] { // step, training loss, test loss
-		pair := []float64{math.NaN(), math.NaN()}
-		for i, text := range row[1:] {
-			if text == "" {
-				continue // no evaluation
-			}
-			if pair[i], err = strconv.ParseFloat(text, 64); err != nil {
-				return nil, err
-			}
-		}
-		losses = append(losses, pair)
+	losses := make([][]float64, len(read.Train))
+	for step := range losses {
+		losses[step] = []float64{float64(read.Train[step]), float64(read.Test[step])}
 	}
 	return losses, nil
 }
