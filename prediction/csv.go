@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
 	"strconv"
 
@@ -18,11 +17,8 @@ import (
 // of WriteCSV.
 func Write(path string, at datasets.Observations, p Prediction) error {
 	return files.Replace(path, func(w io.Writer) error {
-		switch filepath.Ext(path) {
-		case ".npz":
-			return tables.WriteNPZ(w, p.rows(), outputs(at, p))
-		case ".parquet":
-			return tables.WriteParquet(w, outputs(at, p))
+		if write := tables.Writer(path); write != nil {
+			return write(w, p.rows(), outputs(at, p))
 		}
 		return WriteCSV(w, at, p)
 	})

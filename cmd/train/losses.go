@@ -3,22 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"hnn/internal/files"
 	"hnn/internal/tables"
 	"hnn/trainer"
 )
 
-// lossWriters write a table in the format of an extension.
-var lossWriters = map[string]func(w io.Writer, rows int, columns []tables.Output) error{
-	".npz":     tables.WriteNPZ,
-	".parquet": func(w io.Writer, _ int, columns []tables.Output) error { return tables.WriteParquet(w, columns) },
-}
-
 // checkLosses returns an error if no format has the extension of a file for losses. An empty path stands for no file.
 func checkLosses(path string) error {
-	if extension := filepath.Ext(path); path != "" && lossWriters[extension] == nil {
+	if path != "" && tables.Writer(path) == nil {
 		return fmt.Errorf("-losses %s: losses are written as .npz or .parquet; the file of the run has them as CSV", path)
 	}
 	return nil
@@ -40,5 +33,5 @@ func writeLosses(path string, losses trainer.Losses) error {
 		column("train_loss", func(step int) float64 { return float64(losses.Train[step]) }),
 		column("test_loss", func(step int) float64 { return float64(losses.Test[step]) }),
 	}
-	return files.Replace(path, func(w io.Writer) error { return lossWriters[filepath.Ext(path)](w, len(losses.Train), columns) })
+	return files.Replace(path, func(w io.Writer) error { return tables.Writer(path)(w, len(losses.Train), columns) })
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,6 +21,17 @@ type Output struct {
 	Name    string
 	Numbers iter.Seq[float64]
 	Labels  iter.Seq[string] // in place of numbers, unless it is nil
+}
+
+// Writer returns what writes a table in the format of a path's extension, .npz or .parquet, and nil for any other.
+func Writer(path string) func(w io.Writer, rows int, columns []Output) error {
+	switch filepath.Ext(path) {
+	case ".npz":
+		return WriteNPZ
+	case ".parquet":
+		return func(w io.Writer, _ int, columns []Output) error { return WriteParquet(w, columns) }
+	}
+	return nil
 }
 
 // WriteNPZ writes a numpy archive. Each column is an array of shape (rows,): numbers as float64, labels as text.
