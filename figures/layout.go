@@ -201,25 +201,14 @@ func (f *figure) save(folder string) ([]string, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	type encoding struct {
-		extension string
-		encode    func() ([]byte, error)
+	path := filepath.Join(folder, f.name)
+	if f.frame == nil {
+		return f.Write(path)
 	}
-	encodings := []encoding{{".png", f.PNG}, {".svg", f.SVG}}
-	if f.frame != nil {
-		encodings = []encoding{{".gif", f.film}}
+	path += ".gif"
+	content, err := f.film()
+	if err != nil {
+		return nil, fmt.Errorf("figures: %s: %w", path, err)
 	}
-	var paths []string
-	for _, e := range encodings {
-		path := filepath.Join(folder, f.name+e.extension)
-		content, err := e.encode()
-		if err != nil {
-			return nil, fmt.Errorf("figures: %s: %w", path, err)
-		}
-		if err := files.Write(path, content); err != nil {
-			return nil, err
-		}
-		paths = append(paths, path)
-	}
-	return paths, nil
+	return []string{path}, files.Write(path, content)
 }

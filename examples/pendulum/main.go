@@ -7,7 +7,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -22,7 +21,6 @@ import (
 	"hnn/fit"
 	"hnn/hamiltonian"
 	"hnn/integrator"
-	"hnn/internal/files"
 	"hnn/internal/panels"
 	"hnn/prediction"
 )
@@ -71,10 +69,17 @@ func run(runs, results string, notes io.Writer) error {
 		figure.Keys = append(figure.Keys, s.key)
 	}
 	_, test := data.Split(0.2)
-	if err := errors.Join(longer(figure, sources, test.Trajectories[0], notes), wider(figure, sources, data.Trajectories[0], notes)); err != nil {
+	if err := longer(figure, sources, test.Trajectories[0], notes); err != nil {
 		return err
 	}
-	return write(figure, filepath.Join(results, "pendulum-beyond"))
+	if err := wider(figure, sources, data.Trajectories[0], notes); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(results, 0o755); err != nil {
+		return err
+	}
+	_, err = figure.Write(filepath.Join(results, "pendulum-beyond"))
+	return err
 }
 
 // fitted integrates the fitted pendulum.
@@ -184,16 +189,6 @@ func left(states [][]float64) float64 {
 	}
 	const rows = period / step
 	return stat.Mean(energies[len(energies)-rows:], nil) / stat.Mean(energies[:rows], nil)
-}
-
-// write writes the figure as SVG and as PNG.
-func write(f *panels.Figure, stem string) error {
-	vector, wrongVector := f.SVG()
-	raster, wrongRaster := f.PNG()
-	return errors.Join(
-		wrongVector, wrongRaster, os.MkdirAll(filepath.Dir(stem), 0o755),
-		files.Write(stem+".svg", vector), files.Write(stem+".png", raster),
-	)
 }
 
 // spaced returns first, first + step and so on, up to last.

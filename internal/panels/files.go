@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"hnn/internal/files"
 )
 
 // SVG returns the figure as a document without a background that suits a light and a dark page: on a dark one, black and dark greys become light, and
@@ -60,6 +62,24 @@ func (f *Figure) PNG() ([]byte, error) {
 		return nil, fmt.Errorf("panels: PNG: %w", err)
 	}
 	return content.Bytes(), nil
+}
+
+// Write writes the figure as PNG and as SVG, and returns the paths: a stem with these extensions.
+func (f *Figure) Write(stem string) (paths []string, err error) {
+	for _, format := range []struct {
+		extension string
+		encode    func() ([]byte, error)
+	}{{".png", f.PNG}, {".svg", f.SVG}} {
+		content, err := format.encode()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", stem+format.extension, err)
+		}
+		if err := files.Write(stem+format.extension, content); err != nil {
+			return nil, err
+		}
+		paths = append(paths, stem+format.extension)
+	}
+	return paths, nil
 }
 
 // Frequent returns the most frequent colours of pictures, n at most, the most frequent first. It divides the range of each component into 32 parts,
