@@ -3,6 +3,7 @@
 package analysis
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image/color"
@@ -39,6 +40,7 @@ type Analysis struct {
 	Energy    *EnergyChange // nil if no change was requested and no model reaches another energy
 	Metrics   Metrics
 
+	notebook        datasets.Protocol     // of Task.Notebook
 	example, trials datasets.Trajectories // for images, both are the film's, at the times of the latent fields
 	film            datasets.Images
 	energy          quantity // the true one or the reference's; nil if neither is known
@@ -167,6 +169,9 @@ func Run(task datasets.Task, checkpoints []Checkpoint, change float64, progress 
 		if a.trials, err = task.Trials(a.Data); err == nil {
 			truth.Example, truth.Trials = observed(a.example), observed(a.trials)
 		}
+	}
+	if err == nil && task.Notebook != nil {
+		a.notebook, err = task.Notebook(a.Data)
 	}
 	if err != nil {
 		return nil, err
@@ -298,7 +303,7 @@ func (a *Analysis) follow(s *Source, progress func(string)) (err error) {
 		return nil
 	}
 	s.metrics.Expansion = expansion
-	return errors.Join(a.fitScale(s), a.repeatNotebook(s))
+	return cmp.Or(a.fitScale(s), a.repeatNotebook(s))
 }
 
 // repeatNotebook compares a model's energies as the published notebook does.
@@ -306,18 +311,14 @@ func (a *Analysis) repeatNotebook(s *Source) error {
 	if a.Task.Notebook == nil {
 		return nil
 	}
-	protocol, err := a.Task.Notebook(a.Data)
-	if err != nil {
-		return err
-	}
 	var model, truth [][]float64
-	for _, trials := range protocol.Trials {
+	for _, trials := range a.notebook.Trials {
 		motion, err := s.solve(trials)
 		if err != nil {
 			return err
 		}
 		for i, states := range motion.States {
-			model, truth = append(model, values(protocol.Energy, states)), append(truth, values(protocol.Energy, trials.States[i]))
+			model, truth = append(model, values(a.notebook.Energy, states)), append(truth, values(a.notebook.Energy, trials.States[i]))
 		}
 	}
 	e := energyErrors(model, truth)

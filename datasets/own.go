@@ -96,22 +96,21 @@ func fromObservations(task Task, observed sequence) (Task, error) {
 	}
 	task.Description, task.Dimension, task.Labels = "a system of your own", data.Train.X.Columns, dimensionless
 	task.Generate = func(uint32) (Dataset, error) { return data, nil }
-	task.Example = func(Dataset) (Trajectories, error) {
-		drawn := compared(test, 1, span, smooth)
-		if task.Dynamics == nil {
-			return drawn, nil
+	if data.Share == nil {
+		task.Example = func(Dataset) (Trajectories, error) {
+			drawn := compared(test, 1, span, smooth)
+			if task.Dynamics == nil {
+				return drawn, nil
+			}
+			return trajectories(task.Dynamics, drawn.Starts(), drawn.Times, drawn.Solver)
 		}
-		return trajectories(task.Dynamics, drawn.Starts(), drawn.Times, drawn.Solver)
+		task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span, 2), nil }
 	}
-	task.Trials = func(Dataset) (Trajectories, error) { return compared(test, trialCount, span, 2), nil }
 	task.Steps = 2000
 	trainRows, testRows := data.Rows(false), data.Rows(true)
 	if trainRows > wholeBatch {
 		task.BatchSize = min(max(smallestBatch, batchRows*runtime.GOMAXPROCS(0)), testRows)
 		task.Steps = max(fewestSteps, trainRows/task.BatchSize)
-	}
-	if data.Share != nil {
-		task.Example, task.Trials = nil, nil
 	}
 	return task, nil
 }

@@ -65,9 +65,6 @@ func FromTableWith(path string, options TableOptions) (Task, error) {
 // task makes a task with a name.
 func (t *userTable) task(name string, options TableOptions) (Task, error) {
 	short := t.checkLengths()
-	if t.share != nil {
-		short = nil // a piece may be short
-	}
 	if short != nil && t.derivatives == nil {
 		return Task{}, short
 	}
@@ -270,7 +267,11 @@ func checkSlopes(slopes []float64) error {
 	return nil
 }
 
+// checkLengths returns an error about a trajectory that is too short for derivatives from times. The pieces of trajectories in a share may be short.
 func (t *userTable) checkLengths() error {
+	if t.share != nil {
+		return nil
+	}
 	for i := range t.ends {
 		if first, last := t.rows(i); last-first < 3 {
 			return fmt.Errorf("%s, %s: the trajectory that begins here has %d rows; derivatives from times need 3", t.path, t.Where(first), last-first)

@@ -32,6 +32,18 @@ type box struct {
 	Scalar, Dashed      bool
 }
 
+func rectangle(x, y, width, height float64, text string) box {
+	return box{X: x, Y: y, Width: width, Height: height, Text: text}
+}
+
+func scalar(x, y, width, height float64, text string) box {
+	return box{X: x, Y: y, Width: width, Height: height, Text: text, Scalar: true}
+}
+
+func dashed(x, y, width, height float64, text string) box {
+	return box{X: x, Y: y, Width: width, Height: height, Text: text, Dashed: true}
+}
+
 // The middles of the four sides.
 func (b box) top() point    { return point{b.X + b.Width/2, b.Y} }
 func (b box) bottom() point { return point{b.X + b.Width/2, b.Y + b.Height} }
@@ -90,17 +102,17 @@ func springDrawing() (drawing, error) {
 	from := point{220, 350}
 
 	d.Labels = append(d.Labels, label{point{515, 40}, "Baseline: a network gives the derivatives", true})
-	state, network := box{260, 85, 60, 40, "q, p", false, false}, box{380, 80, 110, 50, "network", false, false}
-	rates := box{550, 85, 110, 40, "dq/dt, dp/dt", false, false}
+	state, network := rectangle(260, 85, 60, 40, "q, p"), rectangle(380, 80, 110, 50, "network")
+	rates := rectangle(550, 85, 110, 40, "dq/dt, dp/dt")
 	d.Boxes = append(d.Boxes, state, network, rates)
 	d.Lines = append(d.Lines, arrow(from, point{240, 350}, point{240, 105}, state.left()),
 		arrow(state.right(), network.left()), arrow(network.right(), rates.left()))
 
 	d.Labels = append(d.Labels, label{point{515, 230}, "HNN: a network gives H, and its gradient the derivatives", true})
-	state, network = box{260, 275, 60, 40, "q, p", false, false}, box{380, 270, 110, 50, "network", false, false}
-	energy := box{550, 270, 50, 50, "H", true, false}
-	backward := box{380, 380, 110, 50, "gradient of H", false, true}
-	rates = box{530, 385, 240, 40, "dq/dt = ∂H/∂p, dp/dt = −∂H/∂q", false, true}
+	state, network = rectangle(260, 275, 60, 40, "q, p"), rectangle(380, 270, 110, 50, "network")
+	energy := scalar(550, 270, 50, 50, "H")
+	backward := dashed(380, 380, 110, 50, "gradient of H")
+	rates = dashed(530, 385, 240, 40, "dq/dt = ∂H/∂p, dp/dt = −∂H/∂q")
 	d.Boxes = append(d.Boxes, state, network, energy, backward, rates)
 	d.Lines = append(d.Lines, arrow(from, point{240, 350}, point{240, 295}, state.left()),
 		arrow(state.right(), network.left()), arrow(network.right(), energy.left()),
@@ -118,7 +130,7 @@ func (d *drawing) springs(corner point) {
 		coil = append(coil, point{x + side*width, y + height*(float64(i)+0.5)/turns})
 	}
 	coil = append(coil, point{x, y + height}, point{x, y + height + 15})
-	mass := box{x - 22, y + height + 15, 44, 40, "m", false, false}
+	mass := rectangle(x-22, y+height+15, 44, 40, "m")
 	d.Boxes = append(d.Boxes, mass)
 	d.Lines = append(d.Lines, line{Points: []point{{corner.X, corner.Y}, {corner.X + 120, corner.Y}}}, line{Points: coil},
 		arrow(point{corner.X + 110, corner.Y + 4}, point{corner.X + 110, mass.Y}))
@@ -148,17 +160,17 @@ func graphDrawing() drawing {
 			"the HNN compares the gradient of the network's output H (figure 6).",
 	}
 	d.Labels = append(d.Labels, label{point{150, 30}, "Baseline", true}, label{point{550, 30}, "HNN", true})
-	loss, network, state, data := box{125, 50, 50, 50, "loss", true, false}, box{30, 140, 120, 50, "network", false, false},
-		box{55, 240, 70, 40, "q, p", false, false}, box{175, 140, 110, 50, "dq/dt, dp/dt", false, false}
+	loss, network, state, data := scalar(125, 50, 50, 50, "loss"), rectangle(30, 140, 120, 50, "network"),
+		rectangle(55, 240, 70, 40, "q, p"), rectangle(175, 140, 110, 50, "dq/dt, dp/dt")
 	d.Boxes = append(d.Boxes, loss, network, state, data)
 	d.Lines = append(d.Lines, arrow(state.top(), network.bottom()), arrow(network.top(), loss.left()), arrow(data.top(), loss.right()))
 	d.Labels = append(d.Labels, label{point{230, 210}, "observed", false})
 
-	energy, network := box{385, 50, 50, 50, "H", true, false}, box{350, 140, 120, 50, "network", false, false}
-	backward := box{500, 140, 120, 50, "gradient of H", false, true}
-	state, rates := box{375, 240, 70, 40, "q, p", false, false}, box{500, 240, 120, 40, "∂H/∂p, −∂H/∂q", false, true}
-	data = box{650, 240, 110, 40, "dq/dt, dp/dt", false, false}
-	loss = box{680, 140, 50, 50, "loss", true, false}
+	energy, network := scalar(385, 50, 50, 50, "H"), rectangle(350, 140, 120, 50, "network")
+	backward := dashed(500, 140, 120, 50, "gradient of H")
+	state, rates := rectangle(375, 240, 70, 40, "q, p"), dashed(500, 240, 120, 40, "∂H/∂p, −∂H/∂q")
+	data = rectangle(650, 240, 110, 40, "dq/dt, dp/dt")
+	loss = scalar(680, 140, 50, 50, "loss")
 	d.Boxes = append(d.Boxes, energy, network, backward, state, rates, data, loss)
 	d.Lines = append(d.Lines, arrow(state.top(), network.bottom()), arrow(network.top(), energy.bottom()),
 		gradient(energy.right(), point{560, 75}, backward.top()), gradient(backward.bottom(), rates.top()),

@@ -127,7 +127,7 @@ func New(task datasets.Task, settings Settings, execution Execution) (*Trainer, 
 	generating.Go(func() error {
 		var err error
 		if t.Data, err = settings.Data(task); err == nil {
-			err = errors.Join(check(t.Data, settings.BatchSize), t.checkShare())
+			err = cmp.Or(check(t.Data, settings.BatchSize), t.checkShare())
 		}
 		return err
 	})
